@@ -1,0 +1,239 @@
+"""The one door through which a UI or an API reaches the engine.
+
+`EngineClient` is what a caller may rely on. `LocalClient` (engine/local.py) runs the engine in a thread of
+its own; `FileClient` (engine/attached.py) reads a database beside, or without, a running engine.
+Every method may be awaited from any loop; none blocks the caller's loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from engine.model import (
+    Alert,
+    AlertEvent,
+    AlertState,
+    BreakerState,
+    Decision,
+    Execution,
+    Health,
+    LogRecord,
+    Notification,
+    Outcome,
+    Priority,
+    Severity,
+    Span,
+    Topic,
+)
+
+Listener = Callable[[frozenset[Topic]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What runs, on which files. `dropped` counts records lost to full buffers since the start."""
+
+    version: str
+    environment: str
+    config: str
+    database: str
+    started_at: float
+    workflows: int
+    rules: int
+    channels: int
+    queued: int = 0
+    dropped: int = 0
+    running: int = 0
+    paused: bool = False
+    live: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowStatus:
+    """A workflow as the console lists it, over the chosen time range.
+
+    `recent` holds the newest outcomes, oldest first (at most 60). Rates are 0–1, None without executions.
+    Durations are seconds. `breakers` pairs target with state. `next_at` is None when paused or unknown.
+    """
+
+    id: str
+    name: str
+    priority: Priority
+    schedule: str
+    tags: tuple[str, ...]
+    last: Execution | None
+    recent: tuple[Outcome, ...]
+    durations: tuple[float, ...]
+    executions: int
+    success_rate: float | None
+    p50: float | None
+    p95: float | None
+    next_at: float | None
+    running: bool = False
+    breakers: tuple[tuple[str, BreakerState], ...] = ()
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Executions that started in [at, at + width): counts, and durations in seconds (None when empty)."""
+
+    at: float
+    width: float
+    count: int
+    successes: int
+    p50: float | None
+    p95: float | None
+    maximum: float | None
+
+    @property
+    def success_rate(self) -> float | None:
+        """0–1, None without executions."""
+        return self.successes / self.count if self.count else None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertDetail:
+    """An alert with everything that belongs to it, events and decisions oldest first."""
+
+    alert: Alert
+    events: tuple[AlertEvent, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    notifications: tuple[Notification, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """Newest first; `more` says that older matches exist; `terms` are the words to highlight."""
+
+    records: tuple[LogRecord, ...]
+    more: bool = False
+    terms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowSummary:
+    """One workflow over a period; durations in seconds, rate 0–1."""
+
+    workflow_id: str
+    executions: int
+    success_rate: float | None
+    mean: float | None
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSummary:
+    """Totals over `period` seconds ending at `until`."""
+
+    since: float
+    until: float
+    executions: int
+    outcomes: dict[Outcome, int]
+    success_rate: float | None
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    alerts: dict[Severity, int]
+    workflows: tuple[WorkflowSummary, ...] = field(default_factory=tuple)
+
+
+class EngineClient(Protocol):
+    """Reads and commands; raises errors of `engine.errors` only."""
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` from the engine's thread, at most 4 times a second, with what changed.
+
+        Returns the function that unsubscribes.
+        """
+        ...
+
+    async def info(self) -> EngineInfo: ...
+
+    async def health(self) -> Health: ...
+
+    async def workflows(self, since: float, until: float) -> tuple[WorkflowStatus, ...]:
+        """All workflows in the order of the file."""
+        ...
+
+    async def executions(
+        self,
+        *,
+        workflow_id: str | None = None,
+        since: float | None = None,
+        before_id: int | None = None,
+        failures_only: bool = False,
+        limit: int = 200,
+    ) -> tuple[Execution, ...]:
+        """Newest first, without attempts; page on with `before_id` of the last one."""
+        ...
+
+    async def execution(self, execution_id: int) -> Execution:
+        """One execution with its attempts (their steps are the trace's spans). Raises NotFoundError."""
+        ...
+
+    async def trace(self, trace_id: str) -> tuple[Span, ...]:
+        """The spans of a trace, by start time."""
+        ...
+
+    async def buckets(
+        self, since: float, until: float, count: int, workflow_id: str | None = None
+    ) -> tuple[Bucket, ...]:
+        """`count` (1–500) equal buckets over [since, until)."""
+        ...
+
+    async def alerts(
+        self,
+        *,
+        states: frozenset[AlertState] | None = None,
+        since: float | None = None,
+        limit: int = 200,
+    ) -> tuple[Alert, ...]:
+        """Active ones first, then newest first; `since` bounds resolved ones only."""
+        ...
+
+    async def alert(self, alert_id: int) -> AlertDetail:
+        """Raises NotFoundError."""
+        ...
+
+    async def logs(
+        self,
+        query: str = "",
+        *,
+        since: float | None = None,
+        before_id: int | None = None,
+        after_id: int | None = None,
+        limit: int = 200,
+    ) -> LogPage:
+        """Search logs, newest first. Raises QueryError with a hint for what cannot be asked."""
+        ...
+
+    async def notifications(self, *, limit: int = 200) -> tuple[Notification, ...]:
+        """Newest first."""
+        ...
+
+    async def summary(self, since: float, until: float) -> MetricsSummary: ...
+
+    async def acknowledge(self, alert_id: int, author: str, note: str = "") -> Alert:
+        """Durable when it returns. Raises NotFoundError, ConflictError."""
+        ...
+
+    async def resolve(self, alert_id: int, author: str, note: str = "") -> Alert:
+        """Durable when it returns. Raises NotFoundError, ConflictError."""
+        ...
+
+    async def run_now(self, workflow_id: str) -> None:
+        """Start the workflow at once beside its schedule. Raises NotFoundError, ConflictError."""
+        ...
+
+    async def set_paused(self, paused: bool) -> None:
+        """Stop or restart starting new executions; running ones finish."""
+        ...
+
+    def close(self, grace: float = 10.0) -> None:
+        """Stop what was started, within `grace` seconds; blocks; safe to call twice."""
+        ...

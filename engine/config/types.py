@@ -1,0 +1,62 @@
+"""Field types of the configuration file: durations, identifiers, percentages, strict bases."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+_DURATION = re.compile(rf"(?:{_PART.pattern})+")
+
+
+class Strict(BaseModel):
+    """Unknown keys and wrong types are errors; values never change after loading."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, str_max_length=65_536)
+
+
+def parse_duration(value: object) -> float:
+    """Seconds of `500ms`, `30s`, `5m`, `1h30m`, `7d`, or a bare number of seconds.
+
+    Raises:
+        ValueError: with a sentence that says what a duration looks like.
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        seconds = float(value)
+    elif isinstance(value, str) and _DURATION.fullmatch(value.strip()):
+        seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(value))
+    else:
+        raise ValueError("a duration is a number with a unit, such as 500ms, 30s, 5m, 1h30m or 7d")
+    if not 0 <= seconds < 10 * 365 * 86400:
+        raise ValueError("a duration is between 0 and 10 years")
+    return seconds
+
+
+def format_duration(seconds: float) -> str:
+    """The shortest of `1h30m`, `45s`, `250ms` … that means `seconds`."""
+    if seconds < 1:
+        return f"{seconds * 1000:g}ms"
+    parts = []
+    for unit in ("d", "h", "m"):
+        amount, seconds = divmod(seconds, _UNITS[unit])
+        if amount:
+            parts.append(f"{amount:.0f}{unit}")
+    if seconds or not parts:
+        parts.append(f"{seconds:g}s")
+    return "".join(parts)
+
+
+def _positive(value: object) -> float:
+    seconds = parse_duration(value)
+    if seconds <= 0:
+        raise ValueError("this duration must be above zero")
+    return seconds
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration)]
+PositiveDuration = Annotated[float, BeforeValidator(_positive)]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=120)]
