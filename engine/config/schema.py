@@ -11,8 +11,18 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
 
-from engine.config.types import Duration, Identifier, Name, PositiveDuration, Strict, format_duration, parse_duration
+from engine.config.types import (
+    Duration,
+    Identifier,
+    Name,
+    PositiveDuration,
+    Prose,
+    Strict,
+    format_duration,
+    parse_duration,
+)
 from engine.model import Priority, Severity
 from engine.workflows.steps import StepSpec
 
@@ -28,7 +38,7 @@ def _member(kind: type[StrEnum], fold: Callable[[str], str]) -> Callable[[object
         try:
             return kind(fold(value))
         except ValueError:
-            raise ValueError(f"expected one of {', '.join(kind)}, found {value!r}") from None
+            raise PydanticCustomError("choice", "one of {expected}", {"expected": ", ".join(kind)}) from None
 
     return validate
 
@@ -95,7 +105,7 @@ class Workflow(Strict):
 
     id: Identifier
     name: Name
-    description: str = ""
+    description: Prose = ""
     priority: PriorityField = Priority.NORMAL
     every: PositiveDuration | None = None
     cron: str | None = None
@@ -121,7 +131,7 @@ class Workflow(Strict):
 
 
 class ThresholdCondition(Strict):
-    """The metric now, compared with a value. For rates, over `window`, with at least `min_count` executions."""
+    """The metric now, compared with a value; rates look at `window` and at least `min_count` executions."""
 
     type: Literal["THRESHOLD"]
     metric: str
@@ -132,7 +142,7 @@ class ThresholdCondition(Strict):
 
 
 class RateCondition(Strict):
-    """How many executions within `window` met `metric operator value`, as a share in percent, compared with `rate`.
+    """The share of executions within `window` that met `metric operator value` is above `rate` percent.
 
     Example: more than 20 % of executions in 10 minutes took over 2 seconds.
     """
@@ -219,7 +229,7 @@ class Rule(Strict):
 
     id: Identifier
     name: Name
-    description: str = ""
+    description: Prose = ""
     severity: SeverityField = Severity.WARNING
     conditions: Annotated[Conditions, Field(min_length=1, max_length=50)]
     logic: Literal["AND", "OR"] = "AND"

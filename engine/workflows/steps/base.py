@@ -22,6 +22,10 @@ class StepError(TocsinError):
         self.phases = phases
 
 
+class CheckError(StepError):
+    """The check itself is wrong, not its target: the outcome is `error`, not `failed`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came back. `fields` are the names that `expect` and `extract` may use."""
@@ -51,7 +55,7 @@ class StepType(Protocol):
         ...
 
     async def run(self, spec: Any, context: StepContext) -> Reply:
-        """Do it once. Any exception is an outcome; the caller enforces the deadline."""
+        """Do it once, within `context.timeout`. Any exception is an outcome; the caller cuts off what outstays."""
         ...
 
     async def close(self) -> None: ...

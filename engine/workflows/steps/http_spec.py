@@ -30,3 +30,10 @@ class HttpSpec(Strict):
         if sum(part is not None for part in (self.json_, self.form, self.body)) > 1:
             raise ValueError("a request has at most one of json, form, body")
         return self
+
+
+HTTP_FIELDS = frozenset(
+    {"status", "reason", "headers", "body", "json", "size", "duration", "url", "http_version"}
+    | {"dns", "connect", "tls", "first_byte", "transfer"}
+)
+"""What `expect` and `extract` of an http step may begin with."""

@@ -1,0 +1,179 @@
+"""Plain data against the schema, part by part: one broken workflow does not hide the faults of another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from engine.config.messages import describe, did_you_mean
+from engine.config.report import Path, Report
+from engine.config.schema import Channel, Config, RetrySpec, Rule, Settings, Workflow
+from engine.config.types import Strict
+
+_Part = TypeVar("_Part", bound=Strict)
+_Errors = list[dict[str, Any]]
+_Schema = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Checked:
+    """What the schema accepted: parts with their places in the file, and the whole when nothing is wrong."""
+
+    config: Config | None = None
+    workflows: list[tuple[Path, Workflow]] = field(default_factory=list)
+    rules: list[tuple[Path, Rule]] = field(default_factory=list)
+
+
+def validate(data: dict[str, Any], report: Report) -> Checked:
+    """Check the shape of `data`; every fault goes to `report`.
+
+    Numbers and words such as `1.10` or `true` become text, as typed, where text is wanted, in `data` itself.
+    """
+    checked = Checked()
+    # A section whose every line is commented out reads as nothing.
+    whole = {key: value for key, value in data.items() if value is not None or key not in Config.model_fields}
+    checked.workflows = _entries(Workflow, whole, "workflows", report)
+    checked.rules = _entries(Rule, whole, "rules", report)
+    _named(Channel, whole, "channels", report)
+    _named(RetrySpec, whole, "retries", report)
+    settings = _part(Settings, whole.pop("settings", {}), ("settings",), report)
+    config = _part(Config, whole, (), report)
+    if config is not None and settings is not None and not report:
+        checked.config = config.model_copy(update={"settings": settings})
+    return checked
+
+
+def _entries(kind: type[_Part], whole: dict[str, Any], key: str, report: Report) -> list[tuple[Path, _Part]]:
+    """Check a list of parts and leave the good ones in `whole`."""
+    items = whole.get(key)
+    if not isinstance(items, list):
+        return []
+    paths: list[Path] = [(key, index) for index in range(len(items))]
+    parts = [(path, _part(kind, item, path, report)) for path, item in zip(paths, items, strict=True)]
+    good = [(path, part) for path, part in parts if part is not None]
+    whole[key] = [part for _, part in good]
+    return good
+
+
+def _named(kind: type[Strict], whole: dict[str, Any], key: str, report: Report) -> None:
+    items = whole.get(key)
+    if isinstance(items, dict):
+        parts = {name: _part(kind, item, (key, name), report) for name, item in items.items()}
+        whole[key] = {name: part for name, part in parts.items() if part is not None}
+
+
+def _part(kind: type[_Part], value: Any, path: Path, report: Report) -> _Part | None:
+    """`value` as a `kind`; a second look when text was wanted where a number was typed."""
+    for _ in range(2):
+        try:
+            return kind.model_validate(value)
+        except ValidationError as error:
+            errors: _Errors = [
+                {**item, "loc": (*path, *item["loc"])} for item in error.errors(include_url=False)
+            ]
+        if not _take_as_typed(value, path, errors, report):
+            break
+    _report(errors, report)
+    return None
+
+
+def _take_as_typed(value: Any, path: Path, errors: _Errors, report: Report) -> bool:
+    """Put the typed text where text is wanted and a number or a word was read; whether anything changed."""
+    changed = False
+    for error in errors:
+        if error["type"] != "string_type":
+            continue
+        place, node = report.walk(error["loc"])
+        inside = place[len(path) :]
+        if inside and isinstance(node.value, (bool, int, float)):
+            holder = value
+            for part in inside[:-1]:
+                holder = holder[part]
+            changed = changed or holder[inside[-1]] != node.text
+            holder[inside[-1]] = node.text
+    return changed
+
+
+def _report(errors: _Errors, report: Report) -> None:
+    missing: dict[Path, list[str]] = {}
+    wrong: dict[Path, _Errors] = {}
+    for error in errors:
+        loc: Path = error["loc"]
+        match error["type"]:
+            case "missing":
+                missing.setdefault(report.walk(loc[:-1])[0], []).append(str(loc[-1]))
+            case "extra_forbidden":
+                _unknown_key(loc, report)
+            case "union_tag_not_found":
+                missing.setdefault(report.walk(loc)[0], []).append("type")
+            case "union_tag_invalid":
+                place = (*report.walk(loc)[0], "type")
+                context = {"expected": error["ctx"]["expected_tags"]}
+                wrong.setdefault(place, []).append({"type": "literal_error", "ctx": context})
+            case _ if loc and loc[-1] == "[key]":
+                report.at_key(report.walk(loc)[0], *describe("this name", loc[-2], [error]))
+            case _:
+                wrong.setdefault(report.walk(loc)[0], []).append(error)
+    inner = [
+        *wrong,
+        *(report.walk(error["loc"])[0] for error in errors if error["type"] == "extra_forbidden"),
+    ]
+    inner += [(*place, "") for place in missing]
+    for place, keys in missing.items():
+        report.missing(place, keys)
+    for place, found in wrong.items():
+        if not any(len(other) > len(place) and other[: len(place)] == place for other in inner):
+            report.at(place, *describe(_name(place), report.scalar(place), found))
+
+
+def _unknown_key(loc: Path, report: Report) -> None:
+    key, known = str(loc[-1]), sorted(known_keys(loc[:-1]))
+    hint = did_you_mean(key, known) or f"known here: {', '.join(known)}"
+    report.at_key(report.walk(loc)[0], f"unknown key `{key}`", hint)
+
+
+def _name(place: Path) -> str:
+    if not place:
+        return "the file"
+    if isinstance(place[-1], int):
+        return f"an entry of `{place[-2]}`"
+    return f"`{place[-1]}`"
+
+
+def known_keys(loc: Sequence[str | int]) -> set[str]:
+    """The keys that the schema knows in the mapping at `loc`, a path as the validator writes it."""
+    root = Config.model_json_schema()
+    variants = list(_variants(root, root))
+    for part in loc:
+        below = [deeper for schema in variants for deeper in _below(schema, part, root)]
+        variants = below or [schema for schema in variants if _is_called(schema, part)] or variants
+    return {key for schema in variants for key in schema.get("properties", ())}
+
+
+def _variants(schema: _Schema, root: _Schema) -> Iterator[_Schema]:
+    """`schema` with references and unions resolved."""
+    if "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
+    branches = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
+    for branch in branches:
+        yield from _variants(branch, root)
+    if not branches:
+        yield schema
+
+
+def _below(schema: _Schema, part: str | int, root: _Schema) -> Iterator[_Schema]:
+    if isinstance(part, int):
+        inner = schema.get("items")
+    else:
+        inner = schema.get("properties", {}).get(part) or schema.get("additionalProperties")
+    if isinstance(inner, dict):
+        yield from _variants(inner, root)
+
+
+def _is_called(schema: _Schema, part: str | int) -> bool:
+    """Whether the validator's name for a branch of a union means this schema."""
+    tag = schema.get("properties", {}).get("type", {}).get("const")
+    return part == tag or str(part).lower() == str(schema.get("title", "")).lower()

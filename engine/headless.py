@@ -1,0 +1,233 @@
+"""The engine without a console: lines on standard output until a signal, or one round and an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import math
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from engine.clock import SystemClock
+from engine.errors import TocsinError
+from engine.lines import wants_colour
+from engine.reports import RowReporter, execution_record, exit_code, line, once_table, write_junit
+
+if TYPE_CHECKING:
+    from engine.config.loader import LoadedConfig
+    from engine.store.writer import Row
+
+GRACE = 10.0
+HARD_EXIT = GRACE + 1.0
+QUEUED_LINES = 10_000
+FLUSH_DEADLINE = 1.0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def run_headless(loaded: LoadedConfig, db: Path, *, as_json: bool | None = None) -> int:
+    """Run until SIGTERM, SIGINT or SIGHUP; a second signal ends at once. Returns the exit code, 0.
+
+    Args:
+        as_json: one JSON object a line; None: when standard output is not a terminal.
+
+    Raises:
+        TocsinError: the engine cannot start.
+    """
+    machine = not sys.stdout.isatty() if as_json is None else as_json
+    printer = Printer(sys.stdout, machine)
+    try:
+        asyncio.run(_serve(loaded, db, printer))
+    finally:
+        printer.close()
+    return 0
+
+
+def run_once(loaded: LoadedConfig, db: Path, *, as_json: bool = False, junit: Path | None = None) -> int:
+    """Run every workflow once and say how it went.
+
+    Args:
+        junit: also write the results there as JUnit XML.
+
+    Returns:
+        0: all ok; 1: a target failed; 2: a check broke.
+
+    Raises:
+        TocsinError: the engine cannot start, or the report cannot be written.
+    """
+    executions = asyncio.run(_once(loaded, db))
+    if as_json:
+        for execution in executions:
+            print(encode(execution_record(execution)))
+    else:
+        print("\n".join(once_table(executions, colour=wants_colour(sys.stdout))))
+    if junit is not None:
+        try:
+            write_junit(junit, executions)
+        except OSError as error:
+            raise TocsinError(f"cannot write {junit}: {error.strerror}") from error
+    return exit_code(executions, len(loaded.config.workflows))
+
+
+def encode(record: dict[str, Any]) -> str:
+    """One line of JSON in ASCII: safe on any terminal and in any encoding."""
+    try:
+        return json.dumps(record, allow_nan=False, default=str)
+    except ValueError:
+        return json.dumps({key: _finite(value) for key, value in record.items()}, default=str)
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no word for infinite and undefined numbers; they become null."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+class Printer:
+    """Writes lines from a thread of its own: a reader that stalls cannot stall the engine.
+
+    At most 10,000 lines wait; what does not fit is dropped, counted and told when there is room.
+    """
+
+    def __init__(self, stream: TextIO, machine: bool) -> None:
+        self._stream = stream
+        self._machine = machine
+        self._colour = wants_colour(stream)
+        self._reporter = RowReporter()
+        self._lines: queue.Queue[str | None] = queue.Queue(QUEUED_LINES)
+        self._dropped = 0
+        self._told_at = 0.0
+        self.on_broken: Callable[[], None] = lambda: None
+        self._thread = threading.Thread(target=self._write, name="tocsin-output", daemon=True)
+        self._thread.start()
+
+    def rows(self, rows: Sequence[Row]) -> None:
+        """Print what these committed rows say."""
+        for record in self._reporter.records(rows):
+            self.record(record)
+
+    def record(self, record: dict[str, Any]) -> None:
+        """Print one record."""
+        text = encode(record) if self._machine else line(record, colour=self._colour)
+        if not text:
+            return
+        self._told_at = record["at"]
+        if self._dropped and self._lines.qsize() < QUEUED_LINES - 1:
+            self._lines.put_nowait(self._confession())
+        try:
+            self._lines.put_nowait(text)
+        except queue.Full:
+            self._dropped += 1
+
+    def close(self) -> None:
+        """Write what waits, for at most three seconds."""
+        with contextlib.suppress(queue.Full):
+            if self._dropped:
+                self._lines.put(self._confession(), timeout=FLUSH_DEADLINE)
+            self._lines.put(None, timeout=FLUSH_DEADLINE)
+        self._thread.join(FLUSH_DEADLINE)
+
+    def _confession(self) -> str:
+        """The line that tells how many were dropped since the last such line."""
+        count, self._dropped = self._dropped, 0
+        message = f"{count} lines were dropped: nobody read them"
+        note = {"type": "dropped", "at": self._told_at, "count": count, "message": message}
+        return encode(note) if self._machine else line(note)
+
+    def _write(self) -> None:
+        try:
+            while (text := self._lines.get()) is not None:
+                self._stream.write(text + "\n")
+                if self._lines.empty():
+                    self._stream.flush()
+        except (OSError, ValueError):  # the reader has gone
+            self.on_broken()
+            while self._lines.get() is not None:
+                pass
+
+
+class _StopSignals:
+    """The first signal asks to stop, the second ends the process; so does a stop that takes too long."""
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._watchdog: threading.Timer | None = None
+        for number in _SIGNALS:
+            self._loop.add_signal_handler(number, self._received, number)
+
+    def ask(self) -> None:
+        """Stop, from any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has closed already
+            self._loop.call_soon_threadsafe(self.stop.set)
+
+    def close(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        for number in _SIGNALS:
+            self._loop.remove_signal_handler(number)
+
+    def _received(self, number: int) -> None:
+        if self.stop.is_set():
+            _end(128 + number, "stopped at once")
+        self.stop.set()
+        self._watchdog = threading.Timer(HARD_EXIT, _end, (1, f"still busy after {HARD_EXIT:.0f} s, stopped"))
+        self._watchdog.daemon = True
+        self._watchdog.start()
+
+
+def _end(code: int, why: str) -> None:
+    """Leave now; the database takes no harm, since every commit is whole."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"tocsin: {why}; what was committed is safe\n".encode())
+    os._exit(code)
+
+
+async def _serve(loaded: LoadedConfig, db: Path, printer: Printer) -> None:
+    from engine.engine import Engine
+
+    signals = _StopSignals()
+    clock = SystemClock()
+    printer.on_broken = signals.ask
+    engine = Engine(loaded, db, clock)
+    engine.on_rows(printer.rows)
+    try:
+        await engine.start()
+        config = loaded.config
+        message = f"{len(config.workflows)} workflows, {len(config.rules)} rules, database {db}"
+        printer.record({"type": "started", "at": clock.now(), "message": message})
+        try:
+            await signals.stop.wait()
+        finally:
+            await engine.stop(GRACE)
+        printer.record({"type": "stopped", "at": clock.now(), "message": "database closed"})
+    finally:
+        signals.close()
+
+
+async def _once(loaded: LoadedConfig, db: Path) -> tuple[Any, ...]:
+    from engine.engine import Engine
+
+    signals = _StopSignals()
+    engine = Engine(loaded, db, SystemClock())
+    try:
+        await engine.start(scheduled=False)
+        work = asyncio.create_task(engine.run_once())
+        stop = asyncio.create_task(signals.stop.wait())
+        try:
+            await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+            return work.result() if work.done() else ()
+        finally:
+            for task in (work, stop):
+                task.cancel()
+            await asyncio.gather(work, stop, return_exceptions=True)
+            await engine.stop(GRACE)
+    finally:
+        signals.close()

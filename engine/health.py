@@ -1,0 +1,265 @@
+"""Health of the parts and of the whole, from what the engine sees of itself and of its checks.
+
+The system's score is the mean of its components' scores, weighted by what they stand for: workflows by
+priority (critical 4, high 2, normal 1, low 0.5), each part of the engine 2. Components nobody knows anything
+about yet do not count. The system is unhealthy below 50, degraded below 70, and never better than degraded
+while a critical workflow or a part of the engine is unhealthy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from engine.clock import Clock
+from engine.config.schema import Workflow
+from engine.config.types import format_duration
+from engine.model import ComponentHealth, Execution, Health, HealthCheck, HealthStatus, Outcome, Priority
+from engine.text import plain
+
+WARN_BELOW = 70.0
+BAD_BELOW = 50.0
+CHECK_INTERVAL = 60.0
+UPTIME_WINDOW = 86_400.0
+STALL_AFTER = 30.0
+LATE_AFTER = 5.0
+DROPS_REMEMBERED = 60.0
+UNDELIVERED_WARN = 300.0
+UNDELIVERED_BAD = 3_600.0
+ENGINE_WEIGHT = 2.0
+ENGINE_PARTS = ("scheduler", "store", "notifier")
+WEIGHTS = {Priority.CRITICAL: 4.0, Priority.HIGH: 2.0, Priority.NORMAL: 1.0, Priority.LOW: 0.5}
+_HOUR = 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What the engine's parts say of themselves at one moment.
+
+    Args:
+        beat_age: seconds since the scheduler's loop last turned; None before it runs.
+        lag: seconds the newest start was late.
+        store_error: the writer's last error, empty when it works.
+        store_queued: records that wait for the writer.
+        last_commit_at: when the writer last committed; None before the first time.
+        dropped: records lost to full buffers since the start.
+        oldest_undelivered: when the oldest undelivered notification was made.
+        dead: notifications given up within the last hour.
+    """
+
+    beat_age: float | None = None
+    lag: float = 0.0
+    paused: bool = False
+    store_error: str = ""
+    store_queued: int = 0
+    last_commit_at: float | None = None
+    dropped: int = 0
+    oldest_undelivered: float | None = None
+    dead: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one look at a component found; `score` is 0–100."""
+
+    status: HealthStatus
+    score: float
+    detail: str = ""
+
+
+HEALTHY = Finding(HealthStatus.HEALTHY, 100.0)
+UNKNOWN = Finding(HealthStatus.UNKNOWN, 0.0, "nothing known yet")
+
+
+class Uptime:
+    """The share of checks found healthy or degraded within 24 hours, counted by the hour."""
+
+    def __init__(self) -> None:
+        self._hours: dict[int, tuple[int, int]] = {}
+
+    def add(self, at: float, status: HealthStatus) -> None:
+        if status is HealthStatus.UNKNOWN:
+            return
+        hour = int(at // _HOUR)
+        good, total = self._hours.get(hour, (0, 0))
+        self._hours[hour] = (good + (status is not HealthStatus.UNHEALTHY), total + 1)
+        oldest = max(self._hours) - int(UPTIME_WINDOW // _HOUR)
+        self._hours = {hour: counts for hour, counts in self._hours.items() if hour > oldest}
+
+    @property
+    def share(self) -> float | None:
+        """0–1; None before the first check."""
+        total = sum(total for _, total in self._hours.values())
+        return sum(good for good, _ in self._hours.values()) / total if total else None
+
+
+@dataclass(slots=True)
+class _Component:
+    """What is remembered of one component between looks."""
+
+    name: str
+    kind: str
+    weight: float
+    since: float
+    finding: Finding = UNKNOWN
+    checked_at: float = 0.0
+    uptime: Uptime = field(default_factory=Uptime)
+
+    def shown(self) -> ComponentHealth:
+        found = self.finding
+        return ComponentHealth(
+            name=self.name,
+            kind=self.kind,
+            status=found.status,
+            score=found.score,
+            since=self.since,
+            detail=found.detail,
+            uptime=self.uptime.share,
+        )
+
+
+class HealthMonitor:
+    """Remembers what was seen and says how well everything is.
+
+    Args:
+        workflows: the configured checks, each a component `workflow:<id>`.
+        emit: takes a check of each component when its status changes and every 60 seconds.
+        history: stored checks of the last 24 hours, for uptime.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        workflows: Sequence[Workflow],
+        emit: Callable[[HealthCheck], object],
+        history: Iterable[HealthCheck] = (),
+    ) -> None:
+        self._clock = clock
+        self._emit = emit
+        self._started_at = now = clock.now()
+        self._dropped = 0
+        self._dropped_at: float | None = None
+        self._commit_at: float | None = None
+        self._waiting_since = now
+        self._failures: dict[str, int] = {workflow.id: 0 for workflow in workflows}
+        self._findings: dict[str, Finding] = {}
+        parts = [_Component(name, "engine", ENGINE_WEIGHT, now) for name in ENGINE_PARTS]
+        checks = [_Component(f"workflow:{w.id}", "workflow", WEIGHTS[w.priority], now) for w in workflows]
+        self._components = {component.name: component for component in (*parts, *checks)}
+        self._status = HealthStatus.UNKNOWN
+        self._since = now
+        for check in history:
+            if check.component in self._components:
+                self._components[check.component].uptime.add(check.at, check.status)
+
+    def observe(self, execution: Execution) -> None:
+        """Take note of how a workflow's newest execution ended; skipped and interrupted ones say nothing."""
+        outcome, workflow_id = execution.outcome, execution.workflow_id
+        if workflow_id not in self._failures or not (outcome.is_success or outcome.is_failure):
+            return
+        failures = self._failures[workflow_id] + 1 if outcome.is_failure else 0
+        self._failures[workflow_id] = failures
+        self._findings[f"workflow:{workflow_id}"] = _judge_workflow(outcome, failures, execution.error)
+
+    def assess(self, signals: Signals) -> Health:
+        """Judge every component and the whole as of now."""
+        now = self._clock.now()
+        if signals.dropped > self._dropped:
+            self._dropped, self._dropped_at = signals.dropped, now
+        if not signals.store_queued or signals.last_commit_at != self._commit_at:
+            self._commit_at, self._waiting_since = signals.last_commit_at, now
+        drops = self._dropped_at is not None and now - self._dropped_at < DROPS_REMEMBERED
+        found = {
+            **self._findings,
+            "scheduler": _judge_scheduler(signals),
+            "store": _judge_store(signals, now - self._waiting_since, drops),
+            "notifier": _judge_notifier(signals, now),
+        }
+        for component in self._components.values():
+            self._note(component, found.get(component.name, UNKNOWN), now)
+        shown = [(component.shown(), component.weight) for component in self._components.values()]
+        status, score = summarize(shown)
+        if status is not self._status:
+            self._status, self._since = status, now
+        return Health(
+            at=now,
+            status=status,
+            score=score,
+            since=self._since,
+            started_at=self._started_at,
+            components=tuple(component for component, _ in shown),
+        )
+
+    def _note(self, component: _Component, finding: Finding, now: float) -> None:
+        changed = finding.status is not component.finding.status
+        component.finding = finding
+        if changed:
+            component.since = now
+        if changed or not 0 <= now - component.checked_at < CHECK_INTERVAL:
+            component.checked_at = now
+            component.uptime.add(now, finding.status)
+            self._emit(HealthCheck(now, component.name, finding.status, finding.score, finding.detail))
+
+
+def summarize(components: Iterable[tuple[ComponentHealth, float]]) -> tuple[HealthStatus, float]:
+    """Status and score of the whole from components and their weights, by the formula above."""
+    known = [(part, weight) for part, weight in components if part.status is not HealthStatus.UNKNOWN]
+    total = sum(weight for _, weight in known)
+    if not total:
+        return HealthStatus.UNKNOWN, 0.0
+    score = sum(part.score * weight for part, weight in known) / total
+    down = [(part, weight) for part, weight in known if part.status is HealthStatus.UNHEALTHY]
+    vital_down = any(part.kind == "engine" or weight >= WEIGHTS[Priority.CRITICAL] for part, weight in down)
+    if score < BAD_BELOW:
+        return HealthStatus.UNHEALTHY, score
+    if score < WARN_BELOW or vital_down:
+        return HealthStatus.DEGRADED, score
+    return HealthStatus.HEALTHY, score
+
+
+def _judge_workflow(outcome: Outcome, failures: int, error: str) -> Finding:
+    if failures >= 2:
+        return Finding(HealthStatus.UNHEALTHY, 0.0, plain(f"{failures} failures in a row: {error}"))
+    if failures:
+        return Finding(HealthStatus.DEGRADED, 50.0, plain(f"failed once: {error}"))
+    return Finding(HealthStatus.DEGRADED, 70.0, "degraded") if outcome is Outcome.DEGRADED else HEALTHY
+
+
+def _judge_scheduler(signals: Signals) -> Finding:
+    if signals.beat_age is None:
+        return UNKNOWN
+    if signals.beat_age > STALL_AFTER:
+        return Finding(HealthStatus.UNHEALTHY, 0.0, f"has not moved for {_seconds(signals.beat_age)}")
+    if signals.lag > STALL_AFTER:
+        return Finding(HealthStatus.UNHEALTHY, 0.0, f"starts checks {_seconds(signals.lag)} late")
+    if signals.paused:
+        return Finding(HealthStatus.DEGRADED, 70.0, "paused")
+    if signals.lag > LATE_AFTER:
+        return Finding(HealthStatus.DEGRADED, 60.0, f"starts checks {_seconds(signals.lag)} late")
+    return HEALTHY
+
+
+def _judge_store(signals: Signals, waited: float, drops: bool) -> Finding:
+    if signals.store_error:
+        return Finding(HealthStatus.UNHEALTHY, 0.0, plain(signals.store_error))
+    if waited > STALL_AFTER:
+        return Finding(HealthStatus.UNHEALTHY, 0.0, f"has written nothing for {_seconds(waited)}")
+    if drops:
+        return Finding(HealthStatus.DEGRADED, 60.0, f"{signals.dropped} records dropped since the start")
+    return HEALTHY
+
+
+def _judge_notifier(signals: Signals, now: float) -> Finding:
+    waited = now - signals.oldest_undelivered if signals.oldest_undelivered is not None else 0.0
+    if signals.dead:
+        return Finding(HealthStatus.UNHEALTHY, 0.0, f"gave up {signals.dead} messages in the last hour")
+    if waited > UNDELIVERED_BAD:
+        return Finding(HealthStatus.UNHEALTHY, 20.0, f"a message has waited {_seconds(waited)}")
+    if waited > UNDELIVERED_WARN:
+        return Finding(HealthStatus.DEGRADED, 60.0, f"a message has waited {_seconds(waited)}")
+    return HEALTHY
+
+
+def _seconds(value: float) -> str:
+    return format_duration(float(round(value)))

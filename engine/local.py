@@ -1,0 +1,211 @@
+"""The engine in this process, in a thread and loop of its own: a terminal that stalls cannot stall it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from engine.client import AlertDetail, Bucket, EngineInfo, Listener, LogPage, MetricsSummary, WorkflowStatus
+from engine.clock import Clock, SystemClock
+from engine.errors import EngineUnavailableError
+from engine.model import Alert, AlertState, Execution, Health, Notification, Span
+
+if TYPE_CHECKING:
+    from engine.config.loader import LoadedConfig
+    from engine.engine import Engine
+
+T = TypeVar("T")
+START_DEADLINE = 30.0
+ANSWER_DEADLINE = 15.0
+
+
+class LocalClient:
+    """An `EngineClient` whose engine lives in this process."""
+
+    def __init__(self, loaded: LoadedConfig, db: Path, clock: Clock | None = None) -> None:
+        self._loaded = loaded
+        self._db = db
+        self._clock = clock or SystemClock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._engine: Engine | None = None
+        self._ready: Future[None] = Future()
+        self._stop: asyncio.Event | None = None
+        self._grace = 10.0
+        self._thread = threading.Thread(target=self._main, name="tocsin-engine", daemon=True)
+
+    @classmethod
+    def start(cls, loaded: LoadedConfig, db: Path, clock: Clock | None = None) -> LocalClient:
+        """Start the engine and return when it runs.
+
+        Raises:
+            TocsinError: when the database is locked or unusable, or the engine does not start in 30 s.
+        """
+        client = cls.launch(loaded, db, clock)
+        client.wait_ready()
+        return client
+
+    @classmethod
+    def launch(cls, loaded: LoadedConfig, db: Path, clock: Clock | None = None) -> LocalClient:
+        """Begin to start the engine; `wait_ready()` tells how it went."""
+        client = cls(loaded, db, clock)
+        client._thread.start()
+        return client
+
+    def wait_ready(self) -> None:
+        """Block until the engine runs. Raises TocsinError when it cannot."""
+        try:
+            self._ready.result(START_DEADLINE)
+        except TimeoutError:
+            raise EngineUnavailableError(f"the engine did not start within {START_DEADLINE:.0f} s") from None
+
+    def close(self, grace: float = 10.0) -> None:
+        """Drain and stop the engine; blocks at most a little over `grace` seconds."""
+        self._grace = grace
+        loop, stop = self._loop, self._stop
+        if loop is not None and stop is not None and not loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # the loop closed in between
+                loop.call_soon_threadsafe(stop.set)
+        self._thread.join(grace + 2.0)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        return self._running().publisher.subscribe(listener)
+
+    async def info(self) -> EngineInfo:
+        return await self._ask(lambda engine: engine.info())
+
+    async def health(self) -> Health:
+        return await self._ask(lambda engine: engine.current_health())
+
+    async def workflows(self, since: float, until: float) -> tuple[WorkflowStatus, ...]:
+        return await self._ask(lambda engine: engine.workflow_statuses(since, until))
+
+    async def executions(
+        self,
+        *,
+        workflow_id: str | None = None,
+        since: float | None = None,
+        before_id: int | None = None,
+        failures_only: bool = False,
+        limit: int = 200,
+    ) -> tuple[Execution, ...]:
+        return await self._ask(
+            lambda engine: engine.reader.executions(
+                workflow_id=workflow_id,
+                since=since,
+                before_id=before_id,
+                failures_only=failures_only,
+                limit=limit,
+            )
+        )
+
+    async def execution(self, execution_id: int) -> Execution:
+        return await self._ask(lambda engine: engine.reader.execution(execution_id))
+
+    async def trace(self, trace_id: str) -> tuple[Span, ...]:
+        return await self._ask(lambda engine: engine.reader.trace(trace_id))
+
+    async def buckets(
+        self, since: float, until: float, count: int, workflow_id: str | None = None
+    ) -> tuple[Bucket, ...]:
+        return await self._ask(lambda engine: engine.reader.buckets(since, until, count, workflow_id))
+
+    async def alerts(
+        self,
+        *,
+        states: frozenset[AlertState] | None = None,
+        since: float | None = None,
+        limit: int = 200,
+    ) -> tuple[Alert, ...]:
+        return await self._ask(lambda engine: engine.reader.alerts(states=states, since=since, limit=limit))
+
+    async def alert(self, alert_id: int) -> AlertDetail:
+        return await self._ask(lambda engine: engine.reader.alert(alert_id))
+
+    async def logs(
+        self,
+        query: str = "",
+        *,
+        since: float | None = None,
+        before_id: int | None = None,
+        after_id: int | None = None,
+        limit: int = 200,
+    ) -> LogPage:
+        return await self._ask(
+            lambda engine: engine.reader.logs(
+                query, since=since, before_id=before_id, after_id=after_id, limit=limit
+            )
+        )
+
+    async def notifications(self, *, limit: int = 200) -> tuple[Notification, ...]:
+        return await self._ask(lambda engine: engine.reader.notifications(limit=limit))
+
+    async def summary(self, since: float, until: float) -> MetricsSummary:
+        return await self._ask(lambda engine: engine.reader.summary(since, until))
+
+    async def acknowledge(self, alert_id: int, author: str, note: str = "") -> Alert:
+        return await self._ask(lambda engine: engine.alerts.acknowledge(alert_id, author, note))
+
+    async def resolve(self, alert_id: int, author: str, note: str = "") -> Alert:
+        return await self._ask(lambda engine: engine.alerts.resolve(alert_id, author, note))
+
+    async def run_now(self, workflow_id: str) -> None:
+        await self._ask(lambda engine: engine.run_now(workflow_id))
+
+    async def set_paused(self, paused: bool) -> None:
+        await self._ask(lambda engine: engine.set_paused(paused))
+
+    def _running(self) -> Engine:
+        if self._engine is None or not self._thread.is_alive():
+            raise EngineUnavailableError("the engine has stopped", "start tocsin again")
+        return self._engine
+
+    async def _ask(self, question: Callable[[Engine], Coroutine[Any, Any, T]]) -> T:
+        engine = self._running()
+        loop = self._loop
+        assert loop is not None
+
+        async def answer() -> T:
+            return await question(engine)
+
+        coroutine = answer()
+        try:
+            future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        except RuntimeError:
+            coroutine.close()
+            raise EngineUnavailableError("the engine has stopped", "start tocsin again") from None
+        try:
+            async with asyncio.timeout(ANSWER_DEADLINE):
+                return await asyncio.wrap_future(future)
+        except TimeoutError:
+            raise EngineUnavailableError(
+                f"the engine did not answer within {ANSWER_DEADLINE:.0f} s"
+            ) from None
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 - border: the thread's end is told to whoever waits
+            if not self._ready.done():
+                self._ready.set_exception(error)
+        finally:
+            if not self._ready.done():
+                self._ready.set_exception(EngineUnavailableError("the engine stopped while starting"))
+
+    async def _serve(self) -> None:
+        from engine.engine import Engine
+
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        engine = Engine(self._loaded, self._db, self._clock)
+        await engine.start()
+        self._engine = engine
+        self._ready.set_result(None)
+        try:
+            await self._stop.wait()
+        finally:
+            await engine.stop(self._grace)

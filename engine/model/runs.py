@@ -1,0 +1,119 @@
+"""A run of a workflow and all it leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from engine.model.telemetry import LogRecord, Point, Span
+from engine.model.words import ErrorCategory, ErrorType, Outcome, Priority, Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """Where the time of one HTTP exchange went, seconds; None: the phase did not happen."""
+
+    dns: float | None = None
+    connect: float | None = None
+    tls: float | None = None
+    first_byte: float | None = None
+    transfer: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """One checked expectation; `shown` has the actual value in place: `status (503) == 200`."""
+
+    text: str
+    passed: bool
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a step did not succeed: a sentence, its type and its category."""
+
+    message: str
+    type: ErrorType = ErrorType.UNKNOWN
+    category: ErrorCategory = ErrorCategory.UNKNOWN
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """One run of one step."""
+
+    step_id: str
+    type: str
+    outcome: Outcome
+    started_at: float
+    duration: float
+    failure: Failure | None = None
+    phases: Phases = Phases()
+    assertions: tuple[Assertion, ...] = ()
+    extracted: Mapping[str, Scalar] = field(default_factory=dict)
+    attributes: Mapping[str, Scalar] = field(default_factory=dict)
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try inside an execution; `number` counts from 1."""
+
+    number: int
+    started_at: float
+    duration: float
+    outcome: Outcome
+    failure: Failure | None = None
+    steps: tuple[StepResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One scheduled run of a workflow.
+
+    `reason` tells why it was skipped (`breaker`, `overlap`, `misfire`); `attempt_count` is kept
+    apart from `attempts` because lists of executions are read without them.
+    """
+
+    id: int
+    workflow_id: str
+    workflow_name: str
+    priority: Priority
+    trace_id: str
+    scheduled_at: float
+    started_at: float
+    duration: float
+    outcome: Outcome
+    reason: str = ""
+    failure: Failure | None = None
+    attempt_count: int = 0
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def ended_at(self) -> float:
+        return self.started_at + self.duration
+
+    @property
+    def error(self) -> str:
+        """The failure's sentence, or an empty string."""
+        return self.failure.message if self.failure else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """All that one execution leaves behind."""
+
+    execution: Execution
+    spans: tuple[Span, ...] = ()
+    points: tuple[Point, ...] = ()
+    logs: tuple[LogRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleCursor:
+    """The last slot of a workflow that was handled; nothing at or before it fires again."""
+
+    workflow_id: str
+    last_slot: float
+    paused: bool = False

@@ -1,0 +1,149 @@
+"""The closed sets of words: outcomes, states, severities."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+Scalar = str | int | float | bool | None
+
+
+class Outcome(StrEnum):
+    """How an execution, attempt or step ended."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    FAILED = "failed"
+    ERROR = "error"
+    SKIPPED = "skipped"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def is_success(self) -> bool:
+        """Counts as a success in rates: `ok` and `degraded` (slow is not down)."""
+        return self in (Outcome.OK, Outcome.DEGRADED)
+
+    @property
+    def is_failure(self) -> bool:
+        """Counts as a failure in rates: `failed` and `error`."""
+        return self in (Outcome.FAILED, Outcome.ERROR)
+
+
+class ErrorType(StrEnum):
+    """What kind of error it was: decides whether to try again."""
+
+    TRANSIENT = "TRANSIENT"
+    PERMANENT = "PERMANENT"
+    RATE_LIMIT = "RATE_LIMIT"
+    TIMEOUT = "TIMEOUT"
+    NETWORK = "NETWORK"
+    UNKNOWN = "UNKNOWN"
+
+
+class ErrorCategory(StrEnum):
+    """The finer name of an error, for people and for rules."""
+
+    RATE_LIMIT = "rate_limit"
+    NETWORK = "network"
+    AUTHENTICATION = "authentication"
+    NOT_FOUND = "not_found"
+    DATABASE = "database"
+    VALIDATION = "validation"
+    UNKNOWN = "unknown"
+
+
+class BreakerState(StrEnum):
+    CLOSED = "CLOSED"
+    OPEN = "OPEN"
+    HALF_OPEN = "HALF_OPEN"
+
+
+class Priority(StrEnum):
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class Severity(StrEnum):
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+    CRITICAL = "CRITICAL"
+
+    @property
+    def rank(self) -> int:
+        """0 (INFO) to 3 (CRITICAL)."""
+        return list(Severity).index(self)
+
+
+class AlertState(StrEnum):
+    PENDING = "pending"
+    FIRING = "firing"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+    @property
+    def is_active(self) -> bool:
+        """Somebody should care: firing or acknowledged."""
+        return self in (AlertState.FIRING, AlertState.ACKNOWLEDGED)
+
+
+class HealthStatus(StrEnum):
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+    UNKNOWN = "unknown"
+
+
+class LogLevel(IntEnum):
+    """Numbers follow OpenTelemetry's severity numbers."""
+
+    DEBUG = 5
+    INFO = 9
+    WARNING = 13
+    ERROR = 17
+    FATAL = 21
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+class NotificationState(StrEnum):
+    """The life of one message to one channel; `dead` means given up, and is shown."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    DEAD = "dead"
+
+
+class Topic(StrEnum):
+    """What a client is told has changed; it then asks for what it shows."""
+
+    EXECUTIONS = "executions"
+    ALERTS = "alerts"
+    HEALTH = "health"
+    LOGS = "logs"
+    NOTIFICATIONS = "notifications"
+    ENGINE = "engine"
+
+
+class AlertEventKind(StrEnum):
+    PENDING = "pending"
+    FIRED = "fired"
+    ACKNOWLEDGED = "acknowledged"
+    ESCALATED = "escalated"
+    RESOLVED = "resolved"
+    CANCELLED = "cancelled"
+
+
+class SpanKind(StrEnum):
+    INTERNAL = "internal"
+    CLIENT = "client"
+
+
+class SpanStatus(StrEnum):
+    UNSET = "unset"
+    OK = "ok"
+    ERROR = "error"

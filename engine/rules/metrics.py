@@ -1,0 +1,179 @@
+"""The metrics rules may name: what each one is, how it is read, compared and shown.
+
+Rates are percent, 0–100; durations are seconds. Text compares without regard to case. Whatever is missing,
+of the wrong type or not a number is unknown (None), never false.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from engine.config.types import format_duration
+from engine.model import Execution, Health, HealthStatus, Scalar
+from engine.rules.window import WorkflowWindow
+from engine.text import plain
+
+DEFAULT_WINDOW = 600.0
+DEFAULT_MIN_COUNT = 3
+SYSTEM = "system"
+SHOWN_TEXT = 200
+
+
+class Kind(StrEnum):
+    """What a metric's values are."""
+
+    NUMBER = "number"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What one evaluation may look at: a workflow's window, the system's health, or both."""
+
+    subject: str
+    window: WorkflowWindow | None = None
+    health: Health | None = None
+
+
+_EXECUTION: dict[str, tuple[Kind, Callable[[Execution], Scalar]]] = {
+    "workflow.status": (Kind.TEXT, lambda execution: execution.outcome.value),
+    "workflow.duration": (Kind.NUMBER, lambda execution: execution.duration),
+    "workflow.error": (Kind.TEXT, lambda execution: execution.error),
+    "workflow.name": (Kind.TEXT, lambda execution: execution.workflow_name),
+    "workflow.priority": (Kind.TEXT, lambda execution: execution.priority.value),
+    "workflow.attempts": (Kind.NUMBER, lambda execution: execution.attempt_count),
+}
+_WINDOW = ("workflow.consecutive_failures", "workflow.failure_rate", "workflow.success_rate")
+_COMPONENTS = ("scheduler", "store", "notifier")
+_NUMERIC: dict[str, Callable[[Any, Any], bool]] = {
+    ">": operator.gt, "<": operator.lt, ">=": operator.ge,
+    "<=": operator.le, "==": operator.eq, "!=": operator.ne,
+}  # fmt: skip
+_LASTING = frozenset({"workflow.name", "workflow.priority"})
+
+EXECUTION_METRICS = frozenset(_EXECUTION)
+"""Metrics that every single execution has."""
+
+METRICS = (
+    *_EXECUTION,
+    *_WINDOW,
+    "health.score",
+    "health.status",
+    *(f"health.{component}.{field}" for component in _COMPONENTS for field in ("score", "status")),
+)
+"""All metrics with a fixed name; `health.workflow:<id>.status` and `.score` come on top."""
+
+
+def known_metric(name: str) -> bool:
+    """Whether a condition may name it."""
+    component = component_of(name)
+    return name in METRICS or (component is not None and len(component) > len("workflow:"))
+
+
+def near_metric(name: str) -> str | None:
+    """The known metric that `name` was probably meant to be."""
+    near = difflib.get_close_matches(name, METRICS, n=1)
+    return near[0] if near else None
+
+
+def metric_kind(name: str) -> Kind:
+    """Whether the metric's values are numbers or text."""
+    if name in _EXECUTION:
+        return _EXECUTION[name][0]
+    return Kind.TEXT if name.endswith(".status") else Kind.NUMBER
+
+
+def component_of(name: str) -> str | None:
+    """The health component a metric belongs to: `store` of `health.store.score`, else None."""
+    head, _, field = name.removeprefix("health.").rpartition(".")
+    if not name.startswith("health.") or field not in ("score", "status"):
+        return None
+    return head if head in _COMPONENTS or head.startswith("workflow:") else None
+
+
+def execution_value(name: str, execution: Execution) -> Scalar:
+    """A metric of one execution; KeyError for metrics that an execution does not have."""
+    return _EXECUTION[name][1](execution)
+
+
+def value_of(
+    name: str, facts: Facts, now: float, span: float = DEFAULT_WINDOW, min_count: int = DEFAULT_MIN_COUNT
+) -> Scalar:
+    """The metric's value at `now`, None when unknown; rates look back `span` seconds."""
+    if name.startswith("health."):
+        return _health_value(name, facts.health)
+    window = facts.window
+    if window is None:
+        return None
+    if name in _EXECUTION:
+        execution = window.latest if name in _LASTING else window.current
+        return None if execution is None else _EXECUTION[name][1](execution)
+    if name == "workflow.consecutive_failures":
+        return window.consecutive_failures
+    rate = window.failure_rate(now, span, min_count)
+    return rate if rate is None or name == "workflow.failure_rate" else 100.0 - rate
+
+
+def compare(left: Scalar, sign: str, right: Scalar) -> bool | None:
+    """`left sign right`; None when a side is missing, not a number, or the types do not go together.
+
+    Numbers know the six comparisons; text knows `==`, `!=` and `contains`, all without regard to case.
+    """
+    if isinstance(left, str) and isinstance(right, str):
+        return _compare_text(left.casefold(), sign, right.casefold())
+    if not (is_number(left) and is_number(right)):
+        return None
+    verdict = _NUMERIC.get(sign)
+    return verdict(left, right) if verdict else None
+
+
+def is_number(value: object) -> bool:
+    """A finite number; truth values are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def show(name: str, value: Scalar) -> str:
+    """A metric's value for people: `62.5 %`, `1m5s`, `'text'`, `unknown`."""
+    if value is None:
+        return "unknown"
+    if isinstance(value, str):
+        return (
+            f"'{plain(value, SHOWN_TEXT)}'"
+            if name.endswith((".error", ".name"))
+            else plain(value, SHOWN_TEXT)
+        )
+    if isinstance(value, bool) or not math.isfinite(value):
+        return str(value)
+    if name.endswith("_rate"):
+        return show_percent(value)
+    if name == "workflow.duration" and value >= 0:
+        return format_duration(round(value, 3))
+    return f"{round(value, 3):.12g}"
+
+
+def show_percent(value: float) -> str:
+    return f"{round(value, 2):g} %"
+
+
+def _compare_text(left: str, sign: str, right: str) -> bool | None:
+    if sign == "contains":
+        return right in left
+    if sign == "==":
+        return left == right
+    return left != right if sign == "!=" else None
+
+
+def _health_value(name: str, health: Health | None) -> Scalar:
+    if health is None:
+        return None
+    wanted = component_of(name)
+    found = health if wanted is None else next((c for c in health.components if c.name == wanted), None)
+    if found is None or found.status is HealthStatus.UNKNOWN:
+        return None
+    return found.status.value if name.endswith(".status") else found.score

@@ -1,0 +1,47 @@
+"""Whom a rule is about: workflows, or the health of a component or of the system."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from engine.config.schema import Condition, CustomCondition, Group, Rule
+from engine.rules.expression import parse
+from engine.rules.metrics import SYSTEM, component_of
+
+
+def health_subject(rule: Rule) -> str | None:
+    """The subject of a rule that looks at health alone, None for a rule about workflows.
+
+    It is the component when the rule names just one, else `system`.
+
+    Raises:
+        ValueError: an expression cannot be read.
+    """
+    metrics = {metric for condition in rule.conditions for metric in _metrics(condition)}
+    if not metrics or any(not metric.startswith("health.") for metric in metrics):
+        return None
+    components = {component_of(metric) for metric in metrics}
+    return (components.pop() or SYSTEM) if len(components) == 1 else SYSTEM
+
+
+def covers(rule: Rule, workflow_id: str, workflow_name: str = "") -> bool:
+    """Whether one of the rule's `workflows:` patterns is the workflow's id or name; `*` is any text."""
+    patterns = (pattern.replace("[", "[[]") for pattern in rule.workflows)
+    return any(
+        fnmatchcase(workflow_id, pattern) or fnmatchcase(workflow_name, pattern) for pattern in patterns
+    )
+
+
+def _metrics(condition: Condition) -> Iterator[str]:
+    if isinstance(condition, Group):
+        parts = condition.all or condition.any or ((condition.not_,) if condition.not_ else ())
+        for part in parts:
+            yield from _metrics(part)
+    elif isinstance(condition, CustomCondition):
+        expression = parse(condition.expression)
+        yield from expression.metrics
+        if expression.looks_back:
+            yield "workflow.duration"
+    else:
+        yield condition.metric

@@ -1,0 +1,116 @@
+"""How a database file is opened and what its errors mean."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import aiosqlite
+
+from engine.errors import StoreError
+from engine.text import own_words
+
+APPLICATION_ID = 0x546F6373
+HEADER = b"SQLite format 3\0"
+WAL_LIMIT = 64 * 1024 * 1024
+_JOURNAL_LIMIT = 16 * 1024 * 1024
+
+# What every connection that writes agrees on; `journal_mode` is kept in the file itself.
+WRITE_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA mmap_size = 0",
+    "PRAGMA wal_autocheckpoint = 1000",
+    f"PRAGMA journal_size_limit = {_JOURNAL_LIMIT}",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA recursive_triggers = OFF",
+)
+READ_PRAGMAS = ("PRAGMA query_only = ON", "PRAGMA mmap_size = 0", "PRAGMA temp_store = MEMORY")
+
+_SENTENCES = {
+    sqlite3.SQLITE_BUSY: ("is locked by another program", "close whatever else writes to it"),
+    sqlite3.SQLITE_FULL: ("cannot grow: the disk is full", "free some space"),
+    sqlite3.SQLITE_READONLY: ("is read-only, or its directory is", "check its owner and mode"),
+    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "check the directory, its owner and mode"),
+    sqlite3.SQLITE_NOTADB: ("is not a Tocsin database", "choose another file with --db"),
+    sqlite3.SQLITE_CORRUPT: ("is damaged", "move it away with its -wal file and restore a backup"),
+    sqlite3.SQLITE_IOERR: ("cannot be read or written", "check the disk"),
+    sqlite3.SQLITE_INTERRUPT: ("took too long to answer", "ask for less: a shorter time range or fewer words"),
+}
+
+
+def explain(error: BaseException, path: Path) -> StoreError:
+    """The sentence for what SQLite or the system said about `path`."""
+    message, hint = _SENTENCES.get(primary_code(error), ("", ""))
+    return StoreError(f"{path} {message}" if message else f"{path}: {own_words(error)}", hint)
+
+
+def primary_code(error: BaseException) -> int:
+    """SQLite's primary result code; 0 for errors that are not SQLite's or carry none."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def connect(path: Path, timeout: float = 5.0) -> sqlite3.Connection:
+    """A plain connection that writes, for work done before the engine runs; `timeout` in seconds."""
+    connection = sqlite3.connect(path, timeout=timeout, isolation_level=None)
+    try:
+        for pragma in WRITE_PRAGMAS:
+            connection.execute(pragma)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+async def connect_writer(path: Path, busy_timeout: float) -> aiosqlite.Connection:
+    """The connection that writes; waits up to `busy_timeout` seconds for a lock."""
+    connection = await aiosqlite.connect(path, timeout=busy_timeout, isolation_level=None)
+    return await _prepared(connection, WRITE_PRAGMAS)
+
+
+async def connect_reader(path: Path) -> aiosqlite.Connection:
+    """A connection that cannot write and shows broken text instead of failing on it."""
+    uri = f"file:{quote(str(path.resolve()))}?mode=ro"
+    connection = await aiosqlite.connect(uri, uri=True, timeout=2.0, isolation_level=None)
+    connection.text_factory = _decode
+    return await _prepared(connection, READ_PRAGMAS)
+
+
+@asynccontextmanager
+async def transaction(connection: aiosqlite.Connection) -> AsyncIterator[None]:
+    """All or nothing, durable at the end; never left open, whatever ends the block."""
+    await connection.execute_fetchall("BEGIN IMMEDIATE")
+    try:
+        yield
+        await connection.execute_fetchall("COMMIT")
+    except BaseException:
+        # SQLite rolls back by itself on some errors, such as a full disk.
+        if connection.in_transaction:
+            await connection.execute_fetchall("ROLLBACK")
+        raise
+
+
+async def checkpoint(connection: aiosqlite.Connection, busy_timeout: float) -> None:
+    """Empty the write-ahead log into the file, unless a reader needs it now; blocks nobody."""
+    await connection.execute_fetchall("PRAGMA busy_timeout = 0")
+    try:
+        await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        await connection.execute_fetchall(f"PRAGMA busy_timeout = {round(busy_timeout * 1000)}")
+
+
+async def _prepared(connection: aiosqlite.Connection, pragmas: tuple[str, ...]) -> aiosqlite.Connection:
+    try:
+        for pragma in pragmas:
+            await connection.execute_fetchall(pragma)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+def _decode(value: bytes) -> str:
+    return value.decode("utf-8", "replace")

@@ -1,0 +1,407 @@
+"""The one connection that writes, owned by one task that commits in batches."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import sqlite3
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiosqlite
+
+from engine.clock import Clock
+from engine.errors import StoreError
+from engine.model import LogRecord, Point
+from engine.store.connection import WAL_LIMIT, checkpoint, connect_writer, explain, primary_code, transaction
+from engine.store.encode import (
+    INDEX_LOGS,
+    INSERT_LOG,
+    INSERT_POINT,
+    STATEMENTS,
+    Item,
+    Row,
+    encode_log,
+    encode_point,
+    sheets,
+    weigh,
+)
+from engine.store.series import SeriesIndex
+
+__all__ = ["Row", "Writer"]
+
+T = TypeVar("T")
+
+BATCH_INTERVAL = 0.25
+BATCH_RECORDS = 5_000
+CAPACITY = 100_000
+PATIENCE = 30.0
+_CLOSING_PATIENCE = 3.0
+_TRUNCATE_INTERVAL = 10.0
+
+# These say that the place is bad, not the rows: trying the rows one by one would not help.
+_PLACE_ERRORS = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_NOMEM,
+    }
+)
+
+
+@dataclass(eq=False, slots=True)
+class _Entry:
+    """What one caller handed over: stored whole or not at all; `reply` is for callers who wait."""
+
+    rows: tuple[Row, ...]
+    weight: int
+    reply: asyncio.Future[None] | None = None
+
+
+class Writer:
+    """Takes rows from the engine's loop and commits them, at least every 250 ms.
+
+    Made by `open()`. `on_commit`, when set, is called in the loop with the rows of each commit.
+    """
+
+    def __init__(
+        self, connection: aiosqlite.Connection, path: Path, clock: Clock, capacity: int, patience: float
+    ) -> None:
+        self.on_commit: Callable[[Sequence[Row]], None] | None = None
+        self._connection = connection
+        self._path = path
+        self._wal = path.with_name(path.name + "-wal")
+        self._clock = clock
+        self._capacity = capacity
+        self._patience = patience
+        self._series = SeriesIndex()
+        self._next_log = 1
+        self._urgent: deque[_Entry] = deque()
+        self._relaxed: deque[_Entry] = deque()
+        self._jobs: deque[Callable[[], Coroutine[Any, Any, None]]] = deque()
+        self._queued = 0
+        self._dropped = 0
+        self._last_commit_at: float | None = None
+        self._last_error = ""
+        self._truncated_at = -math.inf
+        self._something = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._failures = 0
+        self._closing = False
+        self._closed = False
+        self._task: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(
+        cls, path: Path, clock: Clock, *, capacity: int = CAPACITY, patience: float = PATIENCE
+    ) -> Writer:
+        """Start writing to a file made ready by `migrations.prepare`.
+
+        Args:
+            path: the database.
+            clock: paces the batches.
+            capacity: records that may wait; beyond it `offer` drops.
+            patience: seconds to wait for a program that holds the file locked.
+        """
+        connection = await connect_writer(path, _busy_timeout(patience))
+        try:
+            writer = cls(connection, path, clock, capacity, patience)
+            await writer._series.load(connection)
+            newest = await connection.execute_fetchall("SELECT max(id) FROM logs")
+            writer._next_log = (next(iter(newest))[0] or 0) + 1
+        except BaseException:
+            await connection.close()
+            raise
+        writer._task = asyncio.create_task(writer._run(), name="store-writer")
+        return writer
+
+    @property
+    def queued(self) -> int:
+        """Records that wait to be written."""
+        return self._queued
+
+    @property
+    def dropped(self) -> int:
+        """Records lost since the start: the queue was full, or they could not be written."""
+        return self._dropped
+
+    @property
+    def last_commit_at(self) -> float | None:
+        """Wall time of the newest commit, None before the first."""
+        return self._last_commit_at
+
+    @property
+    def last_error(self) -> str:
+        """Why the newest batch failed; empty when it did not."""
+        return self._last_error
+
+    def offer(self, *rows: Row) -> bool:
+        """Queue rows, stored together within a batch; False, and counted, when there is no room."""
+        weight = weigh(rows)
+        if self._closing or self._queued + weight > self._capacity:
+            self._dropped += weight
+            return False
+        self._relaxed.append(_Entry(rows, weight))
+        self._queued += weight
+        self._something.set()
+        if self._queued >= BATCH_RECORDS:
+            self._hurry.set()
+        return True
+
+    async def must(self, *rows: Row) -> None:
+        """Store rows in one transaction; durable when it returns. They overtake what was offered.
+
+        A caller that is cancelled stops waiting; its rows are stored all the same.
+
+        Raises:
+            StoreError: none of the rows was stored.
+        """
+        await self._await_entry(_Entry(rows, weigh(rows), asyncio.get_running_loop().create_future()), self._urgent)
+
+    async def flush(self) -> None:
+        """Return when everything offered so far is committed, or dropped and counted.
+
+        Raises:
+            StoreError: the file cannot be written now.
+        """
+        await self._await_entry(_Entry((), 0, asyncio.get_running_loop().create_future()), self._relaxed)
+
+    async def run(self, job: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
+        """Let `job` use the connection between two batches, for upkeep; it must be short.
+
+        Raises:
+            StoreError: what SQLite said about it.
+        """
+        reply: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        async def perform() -> None:
+            try:
+                result = await job(self._connection)
+            except Exception as error:  # noqa: BLE001 - border: upkeep must not stop the writing
+                if not reply.done():
+                    failure = explain(error, self._path)
+                    failure.__cause__ = error
+                    reply.set_exception(failure)
+            else:
+                if not reply.done():
+                    reply.set_result(result)
+
+        if self._closing:
+            raise StoreError(f"{self._path} is closed")
+        self._jobs.append(perform)
+        self._wake()
+        return await reply
+
+    async def close(self) -> None:
+        """Commit what waits, empty the write-ahead log, mark the end as clean. Harmless twice."""
+        if self._closed:
+            return
+        self._closed = self._closing = True
+        self._wake()
+        try:
+            if self._task is not None:
+                await asyncio.wait({self._task})
+            await self._mark_clean()
+        finally:
+            await self._connection.close()
+
+    def _wake(self) -> None:
+        self._something.set()
+        self._hurry.set()
+
+    async def _await_entry(self, entry: _Entry, queue: deque[_Entry]) -> None:
+        if self._closing:
+            raise StoreError(f"{self._path} is closed")
+        assert entry.reply is not None
+        queue.append(entry)
+        self._queued += entry.weight
+        self._wake()
+        await entry.reply
+
+    async def _run(self) -> None:
+        try:
+            while not (self._closing and self._is_idle()):
+                await self._wait()
+                await self._store_batch(self._take())
+                if self._jobs:
+                    await self._jobs.popleft()()
+                await self._bound_wal()
+        finally:
+            self._closing = True
+            self._fail_all(self._drain(), StoreError(f"{self._path}: the writer has stopped"))
+
+    def _is_idle(self) -> bool:
+        return not (self._urgent or self._relaxed or self._jobs)
+
+    async def _wait(self) -> None:
+        """Until there is a reason to commit: somebody waits, much is queued, or 250 ms have passed."""
+        await self._something.wait()
+        if not self._hurry.is_set():
+            waits = [
+                asyncio.ensure_future(self._clock.sleep(BATCH_INTERVAL)),
+                asyncio.ensure_future(self._hurry.wait()),
+            ]
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+
+    def _take(self) -> list[_Entry]:
+        """The next batch; while something is left, the next one does not wait."""
+        entries: list[_Entry] = []
+        room = BATCH_RECORDS
+        for queue in (self._urgent, self._relaxed):
+            while queue and room > 0:
+                entries.append(queue.popleft())
+                room -= entries[-1].weight
+        if self._is_idle() and not self._closing:
+            self._something.clear()
+            self._hurry.clear()
+        return entries
+
+    def _drain(self) -> list[_Entry]:
+        """Everything that still waits, taken from the queues."""
+        entries = [*self._urgent, *self._relaxed]
+        self._urgent.clear()
+        self._relaxed.clear()
+        return entries
+
+    async def _store_batch(self, entries: list[_Entry]) -> None:
+        failures = self._failures
+        await self._store(entries)
+        if failures == self._failures and any(entry.rows for entry in entries):
+            self._last_error = ""
+
+    async def _store(self, entries: list[_Entry]) -> None:
+        """Commit `entries` together; when that fails, save what can be saved."""
+        rows = [row for entry in entries for row in entry.rows]
+        try:
+            left_out = await self._commit(rows)
+        except Exception as error:  # noqa: BLE001 - border: whatever a batch does, the writer goes on
+            self._series.forget()
+            await self._salvage(entries, error)
+            return
+        self._series.keep()
+        self._dropped += left_out
+        if rows:
+            self._last_commit_at = self._clock.now()
+            if self.on_commit:
+                asyncio.get_running_loop().call_soon(self.on_commit, rows)
+        for entry in entries:
+            self._queued -= entry.weight
+            if entry.reply and not entry.reply.done():
+                entry.reply.set_result(None)
+
+    async def _salvage(self, entries: list[_Entry], error: Exception) -> None:
+        """Halving finds a bad row; in a bad place the awaited rows get one more try, without the others."""
+        code = primary_code(error)
+        awaited = [entry for entry in entries if entry.reply]
+        offered = [entry for entry in entries if not entry.reply]
+        if code == sqlite3.SQLITE_BUSY:
+            if self._closing:
+                entries += self._drain()
+            else:
+                entries = awaited
+                self._requeue(offered)
+        elif code not in _PLACE_ERRORS and len(entries) > 1:
+            middle = len(entries) // 2
+            await self._store(entries[:middle])
+            await self._store(entries[middle:])
+            return
+        elif awaited and offered:
+            await self._store(awaited)
+            entries = offered
+        self._fail_all(entries, explain(error, self._path))
+
+    def _requeue(self, entries: list[_Entry]) -> None:
+        self._relaxed.extendleft(reversed(entries))
+        self._something.set()
+
+    def _fail_all(self, entries: list[_Entry], error: StoreError) -> None:
+        for entry in entries:
+            self._queued -= entry.weight
+            if entry.reply is None:
+                self._dropped += entry.weight
+            elif not entry.reply.done():
+                entry.reply.set_exception(error)
+        self._failures += 1
+        self._last_error = error.message
+
+    async def _commit(self, rows: list[Row]) -> int:
+        """One durable transaction, tried again while another program holds the lock.
+
+        Returns:
+            How many points were left out because there are too many series.
+        """
+        if not rows:
+            return 0
+        waited = 0.0
+        while True:
+            try:
+                async with transaction(self._connection):
+                    return await self._apply(rows)
+            except sqlite3.OperationalError as error:
+                self._series.forget()
+                waited += _busy_timeout(self._patience)
+                patience = min(self._patience, _CLOSING_PATIENCE) if self._closing else self._patience
+                if primary_code(error) != sqlite3.SQLITE_BUSY or waited >= patience:
+                    raise
+                self._last_error = explain(error, self._path).message
+
+    async def _apply(self, rows: list[Row]) -> int:
+        left_out = 0
+        for kind, items in sheets(rows).items():
+            if kind is LogRecord:
+                await self._apply_logs(items)
+            elif kind is Point:
+                numbered = await self._series.number(self._connection, [item.record for item in items])
+                left_out += len(items) - len(numbered)
+                await self._connection.executemany(INSERT_POINT, (encode_point(*pair) for pair in numbered))
+            else:
+                sql, encode = STATEMENTS[kind]
+                # Encoding happens in the connection's thread, where the generator is consumed.
+                await self._connection.executemany(sql, (encode(*item) for item in items))
+        return left_out
+
+    async def _apply_logs(self, items: list[Item]) -> None:
+        first = self._next_log
+        self._next_log += len(items)
+        numbered = ((number, *encode_log(*item)) for number, item in enumerate(items, first))
+        await self._connection.executemany(INSERT_LOG, numbered)
+        await self._connection.execute_fetchall(INDEX_LOGS, (first,))
+
+    async def _bound_wal(self) -> None:
+        """Empty a write-ahead log that a long reader let grow, at most every 10 s."""
+        try:
+            if self._wal.stat().st_size <= WAL_LIMIT:
+                return
+            if self._clock.monotonic() - self._truncated_at >= _TRUNCATE_INTERVAL:
+                self._truncated_at = self._clock.monotonic()
+                await checkpoint(self._connection, _busy_timeout(self._patience))
+        except FileNotFoundError:
+            return
+        except (sqlite3.Error, OSError) as error:
+            self._last_error = explain(error, self._path).message
+
+    async def _mark_clean(self) -> None:
+        try:
+            await self._connection.execute_fetchall("INSERT OR REPLACE INTO meta VALUES ('clean', 1)")
+            await checkpoint(self._connection, _busy_timeout(self._patience))
+        except sqlite3.Error as error:
+            # The next start then checks the file, which is all that is lost.
+            self._last_error = explain(error, self._path).message
+
+
+def _busy_timeout(patience: float) -> float:
+    """Seconds SQLite itself waits for a lock, before the writer counts a try."""
+    return min(1.0, patience)

@@ -1,0 +1,75 @@
+"""Spans as they are built, and W3C Trace Context to pass on."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from engine.model import Scalar, Span, SpanEvent, SpanKind, SpanStatus
+
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+
+
+def new_trace_id() -> str:
+    """32 random hexadecimal digits."""
+    return os.urandom(16).hex()
+
+
+def new_span_id() -> str:
+    """16 random hexadecimal digits."""
+    return os.urandom(8).hex()
+
+
+def traceparent(trace_id: str, span_id: str) -> str:
+    """The W3C header that makes the receiver's spans children of `span_id`; marked as sampled."""
+    return f"00-{trace_id}-{span_id}-01"
+
+
+def parse_traceparent(header: str) -> tuple[str, str] | None:
+    """Trace and span id of a W3C `traceparent`, None when it is not valid."""
+    match = _TRACEPARENT.fullmatch(header.strip())
+    return (match[1], match[2]) if match else None
+
+
+@dataclass(slots=True)
+class OpenSpan:
+    """A span that has begun; its id is known before its end, so that children and headers can name it."""
+
+    trace_id: str
+    name: str
+    started_at: float
+    kind: SpanKind = SpanKind.INTERNAL
+    parent_id: str | None = None
+    span_id: str = field(default_factory=new_span_id)
+    events: list[SpanEvent] = field(default_factory=list)
+
+    def child(self, name: str, started_at: float, kind: SpanKind = SpanKind.INTERNAL) -> OpenSpan:
+        """A span below this one."""
+        return OpenSpan(self.trace_id, name, started_at, kind, self.span_id)
+
+    def add_event(self, at: float, name: str, **attributes: Scalar) -> None:
+        self.events.append(SpanEvent(at, name, attributes))
+
+    def finish(
+        self,
+        duration: float,
+        status: SpanStatus,
+        attributes: Mapping[str, Scalar],
+        execution_id: int | None = None,
+    ) -> Span:
+        """The finished record; `duration` in seconds."""
+        return Span(
+            self.trace_id,
+            self.span_id,
+            self.parent_id,
+            self.name,
+            self.kind,
+            self.started_at,
+            duration,
+            status,
+            attributes,
+            tuple(self.events),
+            execution_id,
+        )

@@ -1,0 +1,226 @@
+"""Expectations on what a step returned: `status == 200`, `duration < 800ms`, `json.items[0].name == 'x'`.
+
+A path that leads nowhere is *missing*: it equals null and passes nothing else, negated or not.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.config.types import format_duration
+from engine.model import Assertion, Scalar
+from engine.text import plain
+from engine.workflows.fieldpath import MISSING, FieldPath, parse_path, scan_path
+from engine.workflows.literals import Expected, parse_literal
+
+TEXT_LIMIT = 2_000
+SHOWN_LIMIT = 60
+MATCH_LIMIT = 1_048_576
+EXTRACT_LIMIT = 65_536
+
+TIMINGS = frozenset({"duration", "dns", "connect", "tls", "first_byte", "transfer"})
+"""Fields that are seconds. Missing an expectation on one of them is `degraded`: slow is not down."""
+
+_OPERATOR = re.compile(r"\s*(==|!=|<=|>=|<|>|(?:not\s+)?(?:in|contains|matches)\b)\s*")
+_LENGTH = re.compile(r"len\(\s*")
+_CLOSING = re.compile(r"\s*\)")
+_NEGATION = re.compile(r"not\s+(?!in\b|contains\b|matches\b)")
+_ORDER: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """A parsed expectation; `left` and `right` are its sides as written, `right` with its operator."""
+
+    text: str
+    path: FieldPath
+    length: bool
+    negated: bool
+    operator: str
+    expected: Expected
+    pattern: Any
+    left: str
+    right: str
+
+    @property
+    def root(self) -> str:
+        """The field it looks at, such as `status` or `json`."""
+        return self.path.root
+
+    @property
+    def is_soft(self) -> bool:
+        """Whether failing it means degraded rather than failed."""
+        return self.root in TIMINGS
+
+    def check(self, fields: Mapping[str, Any]) -> Assertion:
+        """Hold it against the fields of a reply."""
+        actual = self.path.find(fields)
+        if self.length and actual is not MISSING:
+            actual = len(actual) if isinstance(actual, (str, list, dict)) else MISSING
+        passed = self._holds(actual)
+        return Assertion(self.text, passed, f"{self.left} ({self._show(actual)}) {self.right}")
+
+    def _holds(self, actual: Any) -> bool:
+        if actual is MISSING:
+            is_null = self.expected is None
+            return is_null and (self.operator, self.negated) in (("==", False), ("!=", True))
+        if self.root != "json" and isinstance(actual, str):
+            actual = _as_number(actual, self.expected)
+        return self._compare(actual) is not self.negated
+
+    def _compare(self, actual: Any) -> bool:
+        match self.operator:
+            case "==":
+                return _equal(actual, self.expected)
+            case "!=":
+                return not _equal(actual, self.expected)
+            case "in":
+                assert isinstance(self.expected, tuple)
+                return any(_equal(_as_number(actual, item), item) for item in self.expected)
+            case "contains":
+                return _contains(actual, self.expected)
+            case "matches":
+                text = actual if isinstance(actual, str) else _as_text(actual)
+                return self.pattern.search(_encodable(text[:MATCH_LIMIT])) is not None
+        ordered = (_is_number(actual) and _is_number(self.expected)) or (
+            isinstance(actual, str) and isinstance(self.expected, str)
+        )
+        return ordered and _ORDER[self.operator](actual, self.expected)
+
+    def _show(self, actual: Any) -> str:
+        if actual is MISSING:
+            return "missing"
+        if self.root in TIMINGS and isinstance(actual, float):
+            return format_duration(round(actual, 3 if actual < 10 else 1))
+        return plain(actual if isinstance(actual, str) else _as_text(actual), SHOWN_LIMIT)
+
+
+def parse_expectation(text: str) -> Expectation:
+    """Read an expectation: `[not] path operator value`, or `len(path) operator value`.
+
+    Operators: `== != < <= > >= in contains matches`; `matches` takes an RE2 pattern and searches.
+
+    Raises:
+        ValueError: with a sentence that says what is wrong.
+    """
+    text = text.strip()
+    if len(text) > TEXT_LIMIT:
+        raise ValueError(f"an expectation has at most {TEXT_LIMIT} characters")
+    negation = _NEGATION.match(text)
+    start = negation.end() if negation else 0
+    length = _LENGTH.match(text, start)
+    path, end = scan_path(text, length.end() if length else start)
+    if length:
+        closing = _CLOSING.match(text, end)
+        if closing is None:
+            raise ValueError("len( has no closing )")
+        end = closing.end()
+    sign = _OPERATOR.match(text, end)
+    if sign is None:
+        raise ValueError(f"after {text[:end]!r} one of == != < <= > >= in contains matches is expected")
+    if sign.end() == len(text):
+        raise ValueError(f"after {sign[1]} a value is expected")
+    words = sign[1].split()
+    expected = parse_literal(text[sign.end() :])
+    return Expectation(
+        text=text,
+        path=path,
+        length=length is not None,
+        negated=(negation is not None) is not (len(words) == 2),
+        operator=words[-1],
+        expected=_fitting(words[-1], expected),
+        pattern=_pattern(expected) if words[-1] == "matches" else None,
+        left=text[:end].rstrip(),
+        right=text[end:].strip(),
+    )
+
+
+def extract(path: str, fields: Mapping[str, Any]) -> Scalar:
+    """The value at `path`, for later steps.
+
+    Raises:
+        ValueError: with a sentence: it is missing, no single value, or longer than 65,536 characters.
+    """
+    value = parse_path(path).find(fields)
+    if value is MISSING:
+        raise ValueError(f"{path} is missing")
+    if isinstance(value, str) and len(value) > EXTRACT_LIMIT:
+        raise ValueError(f"{path} has {len(value)} characters, the limit is {EXTRACT_LIMIT}")
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    raise ValueError(f"{path} is {'a list' if isinstance(value, list) else 'an object'}, not one value")
+
+
+def _fitting(sign: str, expected: Expected) -> Expected:
+    if (sign == "in") is not isinstance(expected, tuple) and sign in ("in", "contains", *_ORDER):
+        raise ValueError("in takes a list such as [200, 204]" if sign == "in" else f"{sign} does not take a list")
+    return expected
+
+
+def _pattern(expected: Expected) -> Any:
+    import re2
+
+    if not isinstance(expected, str):
+        raise ValueError("matches takes a pattern in quotes")
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(_encodable(expected), options)
+    except re2.error as error:
+        reason = error.args[0] if error.args else "it is not valid"
+        raise ValueError(f"the pattern cannot be used: {plain(reason, 200)}") from None
+
+
+def _encodable(text: str) -> str:
+    """RE2 works on UTF-8, which has no lone surrogates."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _as_number(actual: Any, expected: object) -> Any:
+    """Headers and bodies are text: against a number they are read as one where they look like one."""
+    if not (isinstance(actual, str) and _is_number(expected)) or len(actual) > 50:
+        return actual
+    try:
+        return float(actual)
+    except ValueError:
+        return actual
+
+
+def _equal(actual: Any, expected: Expected) -> bool:
+    if isinstance(actual, bool) is not isinstance(expected, bool):
+        return False
+    return bool(actual == (list(expected) if isinstance(expected, tuple) else expected))
+
+
+def _contains(actual: Any, expected: Expected) -> bool:
+    if isinstance(actual, str):
+        return _as_text(expected) in actual
+    if isinstance(actual, list):
+        return any(_equal(item, expected) for item in actual)
+    return isinstance(actual, Mapping) and _as_text(expected) in actual
+
+
+def _as_text(value: Any) -> str:
+    """As JSON writes scalars; containers by their size, since they may be huge."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, list):
+        return f"list of {len(value)}"
+    if isinstance(value, Mapping):
+        return f"object of {len(value)}"
+    if isinstance(value, int) and abs(value) > 10**30:
+        return f"{float(value):g}" if abs(value) < 10**300 else "a huge number"
+    return str(value)

@@ -1,0 +1,74 @@
+"""When a workflow is due: slots of an interval on its own grid, or of a cron expression. All times are wall time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+
+from engine.config.schema import Workflow
+
+
+class Slots(Protocol):
+    """The slots of one workflow; None means there is none."""
+
+    def after(self, moment: float) -> float | None:
+        """The first slot later than `moment`."""
+        ...
+
+    def latest(self, moment: float) -> float | None:
+        """The last slot at or before `moment`."""
+        ...
+
+
+class IntervalSlots:
+    """Every `seconds`, shifted by an offset that depends on the workflow's id alone, so that not all meet."""
+
+    def __init__(self, workflow_id: str, seconds: float) -> None:
+        digest = hashlib.blake2b(workflow_id.encode(), digest_size=8).digest()
+        self.seconds = seconds
+        self._offset = int.from_bytes(digest, "big") / 2**64 * seconds
+
+    def after(self, moment: float) -> float:
+        return self.latest(moment) + self.seconds
+
+    def latest(self, moment: float) -> float:
+        return moment - (moment - self._offset) % self.seconds
+
+
+class CronSlots:
+    """A cron expression in a time zone; daylight saving as Debian's cron treats it.
+
+    Raises:
+        ValueError: the time zone is not known; CronSimError: the expression is not valid.
+    """
+
+    def __init__(self, expression: str, timezone: str | None) -> None:
+        self._expression = expression
+        self._zone = ZoneInfo(timezone) if timezone else UTC
+        CronSim(expression, datetime.now(UTC))
+
+    def after(self, moment: float) -> float | None:
+        return self._first(CronSim(self._expression, datetime.fromtimestamp(moment, self._zone)))
+
+    def latest(self, moment: float) -> float | None:
+        # Going back excludes the moment itself; a slot lies on whole seconds.
+        start = datetime.fromtimestamp(int(moment) + 1, self._zone)
+        return self._first(CronSim(self._expression, start, reverse=True))
+
+    @staticmethod
+    def _first(slots: Iterator[datetime]) -> float | None:
+        found = next(slots, None)
+        return found.timestamp() if found else None
+
+
+def slots_of(workflow: Workflow) -> IntervalSlots | CronSlots:
+    """The slots that a workflow's `every` or `cron` means."""
+    if workflow.cron is not None:
+        return CronSlots(workflow.cron, workflow.timezone)
+    assert workflow.every is not None
+    return IntervalSlots(workflow.id, workflow.every)

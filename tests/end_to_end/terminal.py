@@ -1,0 +1,97 @@
+"""A program in a real pseudo-terminal, and what it wrote there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+
+READ_SIZE = 65_536
+_SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]P_^X][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])")
+
+
+class Terminal:
+    """Runs `argv` with a terminal of its own as standard input, output and error, and controlling terminal.
+
+    Nothing is read but by `read_until()` and `finish()`: between them the program may find its terminal stalled.
+    """
+
+    def __init__(
+        self, argv: Sequence[str], env: Mapping[str, str], size: tuple[int, int] = (40, 120), cwd: str = "."
+    ) -> None:
+        self.output = bytearray()
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+        self.modes = termios.tcgetattr(slave)
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            argv, stdin=slave, stdout=slave, stderr=slave, env=dict(env), cwd=cwd,
+            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )  # fmt: skip
+        self._slave = slave
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        os.close(self._slave)
+        os.close(self._master)
+
+    @property
+    def text(self) -> str:
+        """The output without escape sequences."""
+        return _SEQUENCE.sub(b"", bytes(self.output)).decode("utf-8", "replace")
+
+    @property
+    def current_modes(self) -> list[object]:
+        """The terminal's settings as they are now, to compare with `modes`."""
+        return termios.tcgetattr(self._slave)
+
+    def send(self, keys: str) -> None:
+        """Type `keys`."""
+        os.write(self._master, keys.encode())
+
+    def read_until(self, *words: str, deadline: float = 30.0) -> float:
+        """Read until all `words` have been written.
+
+        Returns:
+            Seconds since the start of the program.
+
+        Raises:
+            AssertionError: not within `deadline` seconds, or the program has ended.
+        """
+        end = time.monotonic() + deadline
+        while not all(word in self.text for word in words):
+            assert time.monotonic() < end, f"no {words} within {deadline} s in {self.text[-2000:]!r}"
+            assert self._read(0.2) or self.process.poll() is None, f"ended: {self.text[-2000:]!r}"
+        return time.monotonic() - self.started
+
+    def finish(self, deadline: float = 20.0) -> int:
+        """Read until the program has ended; returns its exit code."""
+        end = time.monotonic() + deadline
+        while self.process.poll() is None:
+            assert time.monotonic() < end, f"still running after {deadline} s: {self.text[-2000:]!r}"
+            self._read(0.1)
+        while self._read(0):
+            pass
+        return self.process.returncode
+
+    def _read(self, seconds: float) -> bool:
+        if not select.select([self._master], [], [], seconds)[0]:
+            return False
+        self.output += os.read(self._master, READ_SIZE)
+        return True

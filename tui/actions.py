@@ -1,0 +1,164 @@
+"""Every action of the console, defined once: bindings, footer, palette and help are all read from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from textual.binding import Binding, BindingType
+
+
+class Scope(StrEnum):
+    """Where an action is valid; the value is its heading in the help."""
+
+    GLOBAL = "Everywhere"
+    LISTS = "In lists and trees"
+    DASHBOARD = "Dashboard"
+    WORKFLOWS = "Workflows"
+    ALERTS = "Alerts"
+    TRACES = "Traces"
+    EXECUTION = "One execution"
+    LOGS = "Logs"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something a person can do.
+
+    Args:
+        id: unique name, `scope.verb`; keymaps and tests speak of it.
+        key: Textual key names, comma separated; empty: reached through the palette only.
+        label: one or two words, for footer and palette.
+        help: one sentence, for help and palette.
+        scope: where it is valid.
+        command: the Textual action it runs; empty when the list itself handles the key.
+        mutates: it changes what the engine does or stores.
+        footer: shown in the footer.
+        group: actions of one group share one label in the footer.
+        priority: works even while text is being typed.
+    """
+
+    id: str
+    key: str
+    label: str
+    help: str
+    scope: Scope = Scope.GLOBAL
+    command: str = ""
+    mutates: bool = False
+    footer: bool = False
+    group: str = ""
+    priority: bool = False
+
+
+_D, _W, _A, _T, _L = Scope.DASHBOARD, Scope.WORKFLOWS, Scope.ALERTS, Scope.TRACES, Scope.LOGS
+_E = Scope.EXECUTION
+_LISTS = Scope.LISTS
+
+
+def _view(number: int, name: str, help: str) -> Action:
+    return Action(
+        f"view.{name}", str(number), name.capitalize(), help, Scope.GLOBAL, f"app.view('{name}')",
+        footer=True, group="views",
+    )  # fmt: skip
+
+
+def _alert_actions(scope: Scope) -> tuple[Action, ...]:
+    prefix = scope.name.lower()
+    return (
+        Action(f"{prefix}.acknowledge", "a", "Ack", "Tell others you take care of the selected alert.", scope,
+               "screen.acknowledge", mutates=True, footer=True),
+        Action(f"{prefix}.resolve", "r", "Resolve", "Close the selected alert by hand.", scope,
+               "screen.resolve", mutates=True, footer=True),
+    )  # fmt: skip
+
+
+ACTIONS: tuple[Action, ...] = (
+    *_alert_actions(_D),
+    *_alert_actions(_A),
+    Action("dashboard.run", "R", "Run now", "Start the workflow under the cursor at once.", _D, "screen.run_now",
+           mutates=True),
+    Action("dashboard.open", "enter", "Open", "Open the full view of the focused pane.", _D, "screen.open_pane"),
+    Action("workflows.run", "R", "Run now", "Start the selected workflow at once, beside its schedule.", _W,
+           "screen.run_now", mutates=True, footer=True),
+    Action("workflows.failures", "f", "Failures", "Show only failed executions, or all of them again.", _W,
+           "screen.toggle_failures", footer=True),
+    Action("alerts.all", "f", "Open only", "Show only open alerts, or resolved ones as well.", _A,
+           "screen.toggle_resolved", footer=True),
+    Action("traces.failures", "f", "Failures", "Show only failed executions, or all of them again.", _T,
+           "screen.toggle_failures", footer=True),
+    Action("execution.run", "R", "Run now", "Start the same workflow again.", _E, "screen.run_now", mutates=True,
+           footer=True),
+    Action("logs.next", "n", "Next match", "Go to the next older line that matches the search.", _L,
+           "screen.next_match", footer=True),
+    Action("logs.previous", "N", "Previous match", "Go to the next newer line that matches the search.", _L,
+           "screen.previous_match"),
+    Action("logs.tail", "end", "Tail", "Go to the newest line and follow it again.", _L, "screen.tail"),
+    Action("global.search", "slash", "Search", "Search the logs.", Scope.GLOBAL, "app.search", footer=True),
+    Action("global.range", "t", "Range", "Choose the time range; it holds across all views.", Scope.GLOBAL,
+           "app.choose_range", footer=True),
+    Action("global.live", "space", "Pause", "Pause the display, or go live again; checks keep running.",
+           Scope.GLOBAL, "app.toggle_live", footer=True),
+    Action("global.zoom", "z", "Zoom", "Give the focused pane the whole screen, or put it back.", Scope.GLOBAL,
+           "app.zoom", footer=True),
+    _view(1, "dashboard", "Health, charts, alerts and the newest trace at a glance."),
+    _view(2, "workflows", "Every workflow with its schedule, outcomes and timing."),
+    _view(3, "alerts", "Alerts with their events, decisions and notifications."),
+    _view(4, "traces", "Executions and where their time went."),
+    _view(5, "logs", "The newest log lines, and search."),
+    Action("global.help", "question_mark,f1", "Help", "Show all keys.", Scope.GLOBAL, "app.help", footer=True),
+    Action("global.quit", "q", "Quit", "Leave the console; the engine stops with it.", Scope.GLOBAL, "app.quit",
+           footer=True),
+    Action("global.back", "escape", "Back", "Leave the zoom, the search or the detail, towards the dashboard.",
+           Scope.GLOBAL, "app.back"),
+    Action("global.theme", "T", "Theme", "Switch to the next theme.", Scope.GLOBAL, "app.next_theme"),
+    Action("global.palette", "ctrl+p", "Palette", "Find any action by name.", Scope.GLOBAL, "app.command_palette",
+           priority=True),
+    Action("global.checks", "", "Pause or resume checks", "Stop starting new executions, or start again.",
+           Scope.GLOBAL, "app.toggle_checks", mutates=True),
+    Action("global.focus", "tab", "Next pane", "Move to the next pane; shift+tab goes back.", Scope.GLOBAL,
+           "app.focus_next"),
+    Action("lists.down", "j,down", "Down", "Move down; k and ↑ move up.", _LISTS),
+    Action("lists.up", "k,up", "Up", "Move up.", _LISTS),
+    Action("lists.top", "g,home", "Top", "Go to the first line.", _LISTS),
+    Action("lists.bottom", "G,end", "Bottom", "Go to the last line.", _LISTS),
+    Action("lists.half_down", "ctrl+d", "Half a page down", "Move down by half a page.", _LISTS),
+    Action("lists.half_up", "ctrl+u", "Half a page up", "Move up by half a page.", _LISTS),
+    Action("lists.open", "enter", "Open", "Open what the cursor is on.", _LISTS),
+)  # fmt: skip
+
+_GROUPS = {
+    group: Binding.Group(group, compact=True)
+    for group in {action.group for action in ACTIONS if action.group}
+}
+_KEY_SIGNS = {
+    "question_mark": "?", "slash": "/", "escape": "esc", "space": "space", "up": "↑", "down": "↓",
+}  # fmt: skip
+
+
+def in_scope(scope: Scope) -> tuple[Action, ...]:
+    """The actions of one scope, most important first."""
+    return tuple(action for action in ACTIONS if action.scope is scope)
+
+
+def bindings(scope: Scope) -> list[BindingType]:
+    """Textual's bindings for the actions of `scope` that have a key and a command."""
+    return [
+        Binding(
+            action.key,
+            action.command,
+            action.label,
+            show=action.footer,
+            key_display=key_sign(action).split(" ")[0] if action.footer else None,
+            priority=action.priority,
+            tooltip=action.help,
+            id=action.id,
+            group=_GROUPS.get(action.group),
+        )
+        for action in in_scope(scope)
+        if action.key and action.command
+    ]
+
+
+def key_sign(action: Action) -> str:
+    """The keys of an action as people write them: `?  f1`, `j  ↓`; empty without a key."""
+    return "  ".join(_KEY_SIGNS.get(key, key.replace("ctrl+", "^")) for key in action.key.split(",") if key)

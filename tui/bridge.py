@@ -1,0 +1,116 @@
+"""The border between the engine's thread and the console's: news in, paced fetches out."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from textual.dom import DOMNode
+from textual.message import Message
+from textual.worker import Worker
+
+from engine.client import EngineClient
+from engine.errors import TocsinError
+from engine.model import Topic
+
+T = TypeVar("T")
+
+
+class EngineChanged(Message):
+    """The engine has news; `Bridge.take()` tells of what."""
+
+
+class Bridge:
+    """Turns the engine's calls, made in its own thread, into at most one message waiting in the app's queue.
+
+    Args:
+        client: where the news comes from.
+        post: the app's thread-safe `post_message`.
+    """
+
+    def __init__(self, client: EngineClient, post: Callable[[Message], bool]) -> None:
+        self._client = client
+        self._post = post
+        self._lock = threading.Lock()
+        self._waiting: frozenset[Topic] = frozenset()
+        self._unsubscribe: Callable[[], None] | None = None
+
+    def open(self) -> None:
+        """Begin to listen. Raises EngineUnavailableError."""
+        self._unsubscribe = self._client.subscribe(self._heard)
+
+    def close(self) -> None:
+        """Stop listening; safe to call twice."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+
+    def take(self) -> frozenset[Topic]:
+        """All topics heard of since the last call."""
+        with self._lock:
+            topics, self._waiting = self._waiting, frozenset()
+        return topics
+
+    def _heard(self, topics: frozenset[Topic]) -> None:
+        with self._lock:
+            first = not self._waiting
+            self._waiting |= topics
+        if first and topics:
+            self._post(EngineChanged())
+
+
+class Loader(Generic[T]):
+    """Fetches one thing, one fetch at a time, never more often than every `PACE` seconds.
+
+    Args:
+        host: runs the worker; its end is the worker's end.
+        name: the worker's group, unique within the host.
+        fetch: asks the engine.
+        show: given the answer, in the UI's thread.
+        fail: given the error when the engine refuses or is gone; `None` after the next success.
+    """
+
+    PACE = 0.25
+
+    def __init__(
+        self,
+        host: DOMNode,
+        name: str,
+        fetch: Callable[[], Awaitable[T]],
+        show: Callable[[T], None],
+        fail: Callable[[TocsinError | None], None],
+    ) -> None:
+        self._host = host
+        self._name = name
+        self._fetch = fetch
+        self._show = show
+        self._fail = fail
+        self._wanted = False
+        self._worker: Worker[None] | None = None
+
+    def request(self, *, urgent: bool = False) -> None:
+        """Fetch soon; `urgent` drops a fetch under way, whose answer nobody wants any more, and fetches now."""
+        self._wanted = True
+        if urgent or self._worker is None or self._worker.is_finished:
+            self._worker = self._host.run_worker(self._run, group=self._name, exclusive=True)
+
+    def stop(self) -> None:
+        """Forget what was asked for and drop the fetch under way."""
+        self._wanted = False
+        if self._worker is not None:
+            self._worker.cancel()
+            self._worker = None
+
+    async def _run(self) -> None:
+        while self._wanted:
+            self._wanted = False
+            try:
+                answer = await self._fetch()
+            except TocsinError as error:
+                self._fail(error)
+            else:
+                self._fail(None)
+                self._show(answer)
+            await asyncio.sleep(self.PACE)

@@ -1,0 +1,180 @@
+"""`tocsin …`: reads the command line, then imports what the chosen command needs and nothing else."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from io import TextIOWrapper
+from pathlib import Path
+from typing import NoReturn
+
+from engine.errors import ConfigError, TocsinError
+from engine.text import clean, plain
+from engine.version import __version__
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+
+# Name and summary; the module tui.commands.<name> has `arguments(parser)` and `run(options) -> int`.
+COMMANDS = {
+    "demo": "the console on a small shop that misbehaves on schedule",
+    "init": "write a commented configuration to start from",
+    "check": "say everything that is wrong with a configuration",
+    "logs": "search the logs",
+    "alerts": "list, acknowledge and resolve alerts",
+    "metrics": "sum up executions, latencies and alerts of a period",
+}
+_VALUED = ("--config", "--db", "--env", "--junit")
+
+DESCRIPTION = "Runs the checks of a configuration and shows them in a console."
+
+
+class UsageError(TocsinError):
+    """The command line cannot be understood."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises UsageError where argparse would print usage and exit."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(plain(message), f"see {self.prog} --help")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code.
+
+    0: done; 1: a target failed (`--once`); 2: a mistake in the command line, the configuration or the
+    database, told in one sentence on standard error.
+    """
+    _prepare_output()
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except TocsinError as error:
+        return _fail(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone; what Python would flush at exit goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - border: a person gets a sentence, the log file the traceback
+        return _crash(error)
+
+
+def _prepare_output() -> None:
+    """Output that is closed takes everything; a character that it cannot carry becomes `?`."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - kept for the life of the process
+    elif isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def _run(argv: list[str]) -> int:
+    try:
+        code = _dispatch(argv)
+    except SystemExit as leaving:  # --help and --version
+        code = int(leaving.code or 0)
+    sys.stdout.flush()
+    return code
+
+
+def _dispatch(argv: list[str]) -> int:
+    before, name, after = _split(argv)
+    parser = Parser(
+        prog="tocsin",
+        usage="tocsin [options] [command …]",
+        description=DESCRIPTION,
+        epilog=_epilog(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"tocsin {__version__}")
+    _add_options(parser)
+    options = parser.parse_args(before)
+    if name is None:
+        name = "console"
+    elif name not in COMMANDS:
+        raise _unknown(name)
+    command = importlib.import_module(f"tui.commands.{name}")
+    own = Parser(prog=f"tocsin {name}", description=_summary(name), allow_abbrev=False)
+    command.arguments(own)
+    code = command.run(own.parse_args(after, options))
+    assert isinstance(code, int)
+    return code
+
+
+def _split(argv: list[str]) -> tuple[list[str], str | None, list[str]]:
+    """The options before the command, the command, and what follows it."""
+    is_value = False
+    for index, word in enumerate(argv):
+        if not is_value and not word.startswith("-"):
+            return argv[:index], word, argv[index + 1 :]
+        is_value = not is_value and word in _VALUED
+    return argv, None, []
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--config", type=Path, metavar="FILE", help="the configuration (default: ./rules.yaml)")
+    add("--env", metavar="NAME", help="the environment to use (default: the first one of the file)")
+    add("--no-ui", action="store_true", help="run without the console until SIGTERM; one line an event")
+    add(
+        "--once",
+        action="store_true",
+        help="run every workflow once; exit 0: ok, 1: a target failed, 2: a check broke",
+    )
+    add("--junit", type=Path, metavar="FILE", help="with --once: also write the results as JUnit XML")
+    add_db(parser, default=None)
+    add_json(parser, default=False)
+
+
+def add_db(parser: argparse.ArgumentParser, default: object = argparse.SUPPRESS) -> None:
+    """`--db FILE`; commands that take it too leave `default` alone, so that either place counts."""
+    parser.add_argument(
+        "--db", type=Path, metavar="FILE", default=default,
+        help="the database (default: $XDG_STATE_HOME/tocsin/tocsin.db)",
+    )  # fmt: skip
+
+
+def add_json(parser: argparse.ArgumentParser, default: object = argparse.SUPPRESS) -> None:
+    """`--json`; as with `add_db`."""
+    parser.add_argument("--json", action="store_true", default=default, help="print one JSON object a line")
+
+
+def _epilog() -> str:
+    lines = [f"  {name:<9} {summary}" for name, summary in COMMANDS.items()]
+    return "\n".join(["commands (each has --help):", *lines])
+
+
+def _summary(name: str) -> str:
+    summary = COMMANDS.get(name, DESCRIPTION).rstrip(".")
+    return summary[0].upper() + summary[1:] + "."
+
+
+def _unknown(name: str) -> UsageError:
+    import difflib
+
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+    return UsageError(f"there is no command {plain(name, 40)!r}", hint)
+
+
+def _fail(error: TocsinError) -> int:
+    prefix = "" if isinstance(error, ConfigError) else "tocsin: "
+    print(prefix + clean(str(error), 65_536, multiline=True), file=sys.stderr)
+    return USAGE_ERROR
+
+
+def _crash(error: Exception) -> int:
+    from engine.paths import state_dir
+    from tui.crash import write_crash_log
+
+    print(f"tocsin: {write_crash_log(state_dir() / 'crash.log', error)}", file=sys.stderr)
+    return USAGE_ERROR
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""No command: the console on a configuration, or with `--no-ui` and `--once` the engine alone."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import TocsinError
+from engine.paths import default_db
+
+if TYPE_CHECKING:
+    from engine.config.loader import LoadedConfig
+
+DEFAULT_CONFIG = Path("rules.yaml")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """It has none of its own."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run `--config`, else `./rules.yaml`."""
+    return launch(options, config_path(options.config), options.db or default_db(), os.environ)
+
+
+def config_path(given: Path | None) -> Path:
+    """The configuration to use. Raises TocsinError when none was named and there is none here."""
+    if given is None and not DEFAULT_CONFIG.exists():
+        raise TocsinError(
+            f"there is no {DEFAULT_CONFIG} here", "write one: tocsin init; or look around: tocsin demo"
+        )
+    return given or DEFAULT_CONFIG
+
+
+def check_usage(options: argparse.Namespace) -> None:
+    """Refuse combinations of options, and terminals, that cannot work. Raises TocsinError."""
+    if options.junit is not None and not options.once:
+        raise TocsinError("--junit writes the results of --once", "add --once")
+    if options.no_ui or options.once:
+        return
+    if options.json:
+        raise TocsinError("--json has no meaning in the console", "add --no-ui or --once")
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise TocsinError("the console needs a terminal, and this is none", "run without it: --no-ui")
+    if os.environ.get("TERM", "dumb") == "dumb":
+        raise TocsinError("the console cannot draw on a terminal with TERM=dumb", "run without it: --no-ui")
+
+
+def launch(options: argparse.Namespace, config: Path, db: Path, env: Mapping[str, str]) -> int:
+    """Run `config` against `db` in the manner that `options` ask for; returns the exit code."""
+    check_usage(options)
+    from engine.config.loader import load_config
+
+    loaded = load_config(config, options.env, env)
+    if options.once:
+        from engine.headless import run_once
+
+        return run_once(loaded, db, as_json=options.json, junit=options.junit)
+    if options.no_ui:
+        from engine.headless import run_headless
+
+        return run_headless(loaded, db, as_json=options.json or None)
+    return _show(loaded, db)
+
+
+def _show(loaded: LoadedConfig, db: Path) -> int:
+    from engine.local import LocalClient
+
+    client = LocalClient.launch(loaded, db)
+    try:
+        # Takes a third of a second, in which the engine starts.
+        from tui.app import run_console
+
+        client.wait_ready()
+        return run_console(client)
+    finally:
+        client.close()

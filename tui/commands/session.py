@@ -1,0 +1,66 @@
+"""What the commands that read a database share."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from engine.errors import TocsinError
+from engine.lines import wants_colour
+from engine.paths import default_db
+
+if TYPE_CHECKING:
+    from engine.attached import FileClient
+
+T = TypeVar("T")
+
+
+def ask(options: argparse.Namespace, question: Callable[[FileClient], Awaitable[T]]) -> T:
+    """Open the database that `options` name, beside or without a running engine, and ask it.
+
+    Raises:
+        TocsinError: there is no such database, or the question cannot be answered.
+    """
+    db: Path = options.db or default_db()
+    if not db.exists():
+        raise TocsinError(
+            f"there is no database {db} yet", "it appears once tocsin has run; --db names another"
+        )
+    from engine.attached import FileClient
+
+    async def session() -> T:
+        client = await FileClient.open(db)
+        try:
+            return await question(client)
+        finally:
+            client.close()
+
+    return asyncio.run(session())
+
+
+def since(text: str | None) -> float | None:
+    """The time that lies the duration `text`, such as `1h`, before now. Raises TocsinError."""
+    from engine.config.types import parse_duration
+
+    try:
+        return None if text is None else time.time() - parse_duration(text)
+    except ValueError as error:
+        raise TocsinError(f"--since {text}: {error}") from None
+
+
+def print_json(records: Iterable[dict[str, Any]]) -> None:
+    """One JSON object a line."""
+    from engine.headless import encode
+
+    for record in records:
+        print(encode(record))
+
+
+def colour() -> bool:
+    """Whether standard output shows colour."""
+    return wants_colour(sys.stdout)

@@ -1,0 +1,229 @@
+"""Pure presentation: the model's words as Content, with glyph, word and colour.
+
+Whatever did not come from this program passes through `foreign()`. Colours are theme variables, so that every
+theme, NO_COLOR and 16 colours work; no meaning hangs on colour alone.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal
+
+from textual.content import Content
+
+from engine.model import AlertState, BreakerState, HealthStatus, LogLevel, Outcome, Severity
+from engine.text import is_utf8_terminal, plain
+
+# Read once, before a running app replaces standard output.
+UNICODE = is_utf8_terminal()
+
+MUTED: Final = "$text-muted"
+_HIT: Final = "bold $background on $warning"
+_BARS: Final = "▁▂▃▄▅▆▇█"
+_ASCII_BARS: Final = "_.-=+*%#"
+_AGES: Final = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+
+# Each: glyph, its ASCII stand-in, style.
+_Sign = tuple[str, str, str]
+_SEVERITIES: Final[Mapping[Severity, _Sign]] = {
+    Severity.INFO: ("○", "i", "$primary"),
+    Severity.WARNING: ("▲", "!", "$warning"),
+    Severity.ERROR: ("■", "x", "$error"),
+    Severity.CRITICAL: ("●", "#", "bold $error"),
+}
+_STATES: Final[Mapping[AlertState, _Sign]] = {
+    AlertState.PENDING: ("◌", ".", MUTED),
+    AlertState.FIRING: ("◉", "*", "$error"),
+    AlertState.ACKNOWLEDGED: ("◐", "a", "$primary"),
+    AlertState.RESOLVED: ("✓", "+", "$success"),
+}
+_OUTCOMES: Final[Mapping[Outcome, _Sign]] = {
+    Outcome.OK: ("✓", "+", "$success"),
+    Outcome.DEGRADED: ("◐", "~", "$warning"),
+    Outcome.FAILED: ("✗", "x", "$error"),
+    Outcome.ERROR: ("!", "!", "bold $error"),
+    Outcome.SKIPPED: ("–", "-", MUTED),
+    Outcome.INTERRUPTED: ("⊘", "/", MUTED),
+}
+_UPTIME: Final[Mapping[Outcome, _Sign]] = {
+    Outcome.OK: ("▌", "|", "$success"),
+    Outcome.DEGRADED: ("▞", "~", "$warning"),
+    Outcome.FAILED: ("█", "X", "$error"),
+    Outcome.ERROR: ("▓", "E", "$error"),
+    Outcome.SKIPPED: ("·", ".", MUTED),
+    Outcome.INTERRUPTED: ("╌", "/", MUTED),
+}
+_STATUSES: Final[Mapping[HealthStatus, _Sign]] = {
+    HealthStatus.HEALTHY: ("●", "+", "$success"),
+    HealthStatus.DEGRADED: ("◐", "~", "$warning"),
+    HealthStatus.UNHEALTHY: ("✗", "x", "$error"),
+    HealthStatus.UNKNOWN: ("?", "?", MUTED),
+}
+_BREAKERS: Final[Mapping[BreakerState, _Sign]] = {
+    BreakerState.CLOSED: ("●", "+", "$success"),
+    BreakerState.HALF_OPEN: ("◐", "~", "$warning"),
+    BreakerState.OPEN: ("○", "x", "$error"),
+}
+_LEVELS: Final[Mapping[LogLevel, str]] = {
+    LogLevel.DEBUG: MUTED,
+    LogLevel.INFO: "$primary",
+    LogLevel.WARNING: "$warning",
+    LogLevel.ERROR: "$error",
+    LogLevel.FATAL: "bold $error",
+}
+
+
+def sign(glyph: str, ascii_glyph: str) -> str:
+    """The glyph, or its stand-in where the terminal cannot show it."""
+    return glyph if UNICODE else ascii_glyph
+
+
+def foreign(text: object, limit: int = 512, style: str = "") -> Content:
+    """One safe line of foreign text; the only way such text becomes Content. `limit` is in characters."""
+    safe = plain(text, limit)
+    return Content.styled(safe, style) if style else Content(safe)
+
+
+def duration_text(seconds: float | None) -> str:
+    """A duration for people: `12 ms`, `1.24 s`, `2 m 05 s`, `3 h 10 m`, `2 d 04 h`; a dash for None."""
+    if seconds is None or not math.isfinite(seconds):
+        return sign("–", "-")
+    seconds = max(seconds, 0.0)
+    if seconds < 0.9995:
+        milliseconds = seconds * 1000
+        return f"{milliseconds:.1f} ms" if 0 < milliseconds < 0.95 else f"{milliseconds:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} m {whole % 60:02d} s"
+    minutes = whole // 60
+    if minutes < 1440:
+        return f"{minutes // 60} h {minutes % 60:02d} m"
+    hours = minutes // 60
+    return f"{hours // 24} d {hours % 24:02d} h"
+
+
+def age_text(at: float | None, now: float) -> str:
+    """How long ago `at` was: `now`, `12 s`, `5 m`, `3 h`, `2 d`; `in 12 s` for what is to come."""
+    if at is None:
+        return sign("–", "-")
+    distance = abs(now - at)
+    if distance < 1:
+        return "now"
+    size, unit = next(pair for pair in _AGES if distance >= pair[0])
+    text = f"{distance // size:.0f} {unit}"
+    return f"in {text}" if at > now else text
+
+
+def percent_text(rate: float | None) -> str:
+    """A rate of 0–1 in percent; `100 %` and `0 %` only when exact. A dash for None."""
+    if rate is None or math.isnan(rate):
+        return sign("–", "-")
+    if rate <= 0 or rate >= 1:
+        return "100 %" if rate > 0 else "0 %"
+    return f"{min(max(rate * 100, 0.1), 99.9):.1f} %"
+
+
+def clock_text(at: float, seconds: bool = True) -> str:
+    """Local time of day: `14:03:22`, or `14:03` without seconds."""
+    return time.strftime("%H:%M:%S" if seconds else "%H:%M", time.localtime(at))
+
+
+def zone_text() -> str:
+    """The name of the local time zone: `UTC`, `CEST`."""
+    return plain(time.strftime("%Z"), 16)
+
+
+def _worded(word: str, chosen: _Sign) -> Content:
+    glyph, ascii_glyph, style = chosen
+    return Content.styled(f"{sign(glyph, ascii_glyph)} {word}", style)
+
+
+def severity(sev: Severity) -> Content:
+    return _worded(sev.value, _SEVERITIES[sev])
+
+
+def severity_style(sev: Severity) -> str:
+    """The style in which everything of this severity is drawn."""
+    return _SEVERITIES[sev][2]
+
+
+def alert_state(state: AlertState) -> Content:
+    return _worded(state.value, _STATES[state])
+
+
+def outcome(o: Outcome) -> Content:
+    return _worded(o.value, _OUTCOMES[o])
+
+
+def outcome_glyph(o: Outcome) -> Content:
+    glyph, ascii_glyph, style = _OUTCOMES[o]
+    return Content.styled(sign(glyph, ascii_glyph), style)
+
+
+def health_status(s: HealthStatus) -> Content:
+    return _worded(s.value, _STATUSES[s])
+
+
+def log_level(level: LogLevel) -> Content:
+    return Content.styled(level.label, _LEVELS[level])
+
+
+def breaker(s: BreakerState) -> Content:
+    return _worded(s.value.lower().replace("_", "-"), _BREAKERS[s])
+
+
+def uptime_bar(recent: Sequence[Outcome], width: int) -> Content:
+    """One cell an execution, the newest at the right edge; exactly `width` cells."""
+    shown = recent[-width:] if width > 0 else ()
+    empty = Content.styled(sign("·", " ") * (max(width, 0) - len(shown)), "$foreground 20%")
+    cells = [Content.styled(sign(_UPTIME[o][0], _UPTIME[o][1]), _UPTIME[o][2]) for o in shown]
+    return empty + Content("").join(cells)
+
+
+def sparkline(values: Sequence[float], width: int) -> Content:
+    """The newest values as bars between their least and greatest, right aligned; exactly `width` cells."""
+    shown = list(values[-width:]) if width > 0 else []
+    finite = [value for value in shown if math.isfinite(value)]
+    low, high = min(finite, default=0.0), max(finite, default=0.0)
+    bars = sign(_BARS, _ASCII_BARS)
+    top = len(bars) - 1
+
+    def bar(value: float) -> str:
+        if not math.isfinite(value):
+            return " "
+        # Halved first: the distance of two finite numbers may be infinite.
+        span = high / 2 - low / 2
+        return bars[round((value / 2 - low / 2) / span * top)] if span else bars[0]
+
+    return Content.styled("".join(map(bar, shown)).rjust(max(width, 0)), "$primary")
+
+
+def highlight(text: str, terms: Sequence[str], limit: int = 512) -> Content:
+    """Foreign text with every occurrence of `terms` marked, whatever its case."""
+    content = foreign(text, limit)
+    wanted = sorted({plain(term) for term in terms if term.strip()}, key=len, reverse=True)
+    if not wanted:
+        return content
+    pattern = re.compile("|".join(map(re.escape, wanted)), re.IGNORECASE)
+    return content.highlight_regex(pattern, style=_HIT)
+
+
+def score_style(score: float) -> str:
+    """The theme variable of a health score (0–100): good, a warning below 70, bad below 50."""
+    return "$error" if score < 50 else "$warning" if score < 70 else "$success"
+
+
+def fit(content: Content | str, width: int, align: Literal["left", "right"] = "left") -> Content:
+    """Cut with an ellipsis or pad to exactly `width` cells. A `str` is taken as foreign text."""
+    if width <= 0:
+        return Content("")
+    line = foreign(content) if isinstance(content, str) else content
+    missing = width - line.cell_length
+    if missing < 0:
+        return line.truncate(width - 1) + Content(sign("…", "~"))
+    return line.pad_left(missing) if align == "right" else line.pad_right(missing)

@@ -1,0 +1,186 @@
+"""What every view has: a header, a notice line, a footer, and data that is fetched only while it is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
+
+from textual import events
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Footer, Static
+
+from engine.client import EngineClient
+from engine.errors import TocsinError
+from engine.model import Alert, Topic
+from tui.actions import Scope
+from tui.bridge import Loader
+from tui.present import foreign
+from tui.state import Vitals
+from tui.widgets.status_bar import StatusBar
+
+if TYPE_CHECKING:
+    from tui.app import TocsinApp
+
+T = TypeVar("T")
+
+LOADING = Content.styled("loading …", "$text-muted")
+
+
+class View(Screen[None], Generic[T]):
+    """One view over the engine.
+
+    A subclass says which news concern it (`TOPICS`), how to `fetch` what it shows, and how to `show` it.
+    Nothing is fetched while another view or a modal is in front.
+    """
+
+    CSS_PATH = "base.tcss"
+    SCOPE: ClassVar[Scope]
+    TOPICS: ClassVar[frozenset[Topic]] = frozenset()
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-normal"), (120, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
+    ALLOW_IN_MAXIMIZED_VIEW = "Footer, StatusBar"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loader: Loader[T] = Loader(self, "load", self.fetch, self._show, self._failed)
+        self._awake = False
+
+    @property
+    def console(self) -> TocsinApp:
+        return cast("TocsinApp", self.app)
+
+    @property
+    def client(self) -> EngineClient:
+        return self.console.client
+
+    def compose(self) -> ComposeResult:
+        yield StatusBar()
+        yield Static(id="notice")
+        yield from self.compose_body()
+        yield Footer(show_command_palette=False)
+
+    def compose_body(self) -> ComposeResult:
+        """The widgets between header and footer."""
+        raise NotImplementedError
+
+    async def fetch(self) -> T:
+        """Ask the engine for what this view shows. Raises TocsinError."""
+        raise NotImplementedError
+
+    def show(self, data: T) -> None:
+        """Show what was fetched."""
+        raise NotImplementedError
+
+    def show_vitals(self, vitals: Vitals | None) -> None:
+        """Show the engine's vital signs and the time; called at least once a second."""
+        self.query_one(StatusBar).show(
+            vitals.info if vitals else None,
+            vitals.health if vitals else None,
+            vitals.firing if vitals else {},
+            self.console.live,
+            self.console.time_range.label,
+            self.console.moment(),
+        )
+        self.show_notice()
+
+    def show_notice(self) -> None:
+        """Say in the line under the header what is wrong, if anything is."""
+        notice = self.query_one("#notice", Static)
+        text = self.console.trouble
+        notice.display = bool(text)
+        if text:
+            notice.update(foreign(text))
+
+    def topics_changed(self, topics: frozenset[Topic]) -> None:
+        if self._awake and topics & self.TOPICS:
+            self._loader.request()
+
+    def reload(self) -> None:
+        """Fetch now, whatever was under way: the question has changed."""
+        if self._awake:
+            self._loader.request(urgent=True)
+
+    def back(self) -> bool:
+        """Leave what can be left within this view; False when there is nothing."""
+        return False
+
+    def focus_main(self) -> None:
+        """Give the view's main widget the focus."""
+
+    def zoom(self) -> None:
+        """Give the focused pane the whole screen."""
+        node = self.focused
+        while node is not None and not node.has_class("pane"):
+            node = node.parent if isinstance(node.parent, Widget) else None
+        if node is not None:
+            self.maximize(node, container=False)
+
+    def command(self, work: Callable[[], Awaitable[object]], done: str) -> None:
+        """Run a command of the engine and tell how it went."""
+
+        async def run() -> None:
+            try:
+                await work()
+            except TocsinError as error:
+                self.console.say(str(error), "error")
+            else:
+                self.console.say(done)
+                self.reload()
+
+        self.run_worker(run, group="command")
+
+    def set_title(self, pane: Widget, *parts: Content | str) -> None:
+        """Write a pane's title; strings are our own words, foreign ones come as Content."""
+        pane.border_title = Content(" › ").join(
+            [part if isinstance(part, Content) else Content(part) for part in parts]
+        )
+
+    def on_screen_resume(self, _event: events.ScreenResume) -> None:
+        self._awake = True
+        self.show_vitals(self.console.vitals)
+        self._loader.request(urgent=True)
+
+    def on_screen_suspend(self, _event: events.ScreenSuspend) -> None:
+        self._awake = False
+        self._loader.stop()
+
+    def _show(self, data: T) -> None:
+        with self.app.batch_update():
+            self.show(data)
+        self.refresh_bindings()
+
+    def _failed(self, error: TocsinError | None) -> None:
+        self.console.report_trouble(self, error)
+
+
+class AlertActions(View[T]):
+    """A view whose cursor can be on an alert: it can be acknowledged and resolved from here."""
+
+    def selected_alert(self) -> Alert | None:
+        """The alert under the cursor."""
+        raise NotImplementedError
+
+    def action_acknowledge(self) -> None:
+        self._with_note("acknowledge")
+
+    def action_resolve(self) -> None:
+        self._with_note("resolve")
+
+    def _with_note(self, verb: str) -> None:
+        from tui.modals.note import NoteModal
+
+        alert = self.selected_alert()
+        if alert is None:
+            self.console.say("no open alert is selected", "warning")
+            return
+        command = self.client.acknowledge if verb == "acknowledge" else self.client.resolve
+        author = self.console.author
+
+        def finish(note: str | None) -> None:
+            if note is not None:
+                self.command(lambda: command(alert.id, author, note), f"{verb}d: {alert.rule_name}")
+
+        self.app.push_screen(NoteModal(verb, alert), finish)

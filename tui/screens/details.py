@@ -1,0 +1,202 @@
+"""Records in full, as text: alerts, executions, workflows and log lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from textual.content import Content
+
+from engine.client import AlertDetail, WorkflowStatus
+from engine.model import (
+    Alert,
+    AlertEvent,
+    Decision,
+    Execution,
+    Gate,
+    LogRecord,
+    Notification,
+    NotificationState,
+    Scalar,
+)
+from engine.text import is_utf8_terminal
+from tui import present
+
+_LABEL_WIDTH = 12
+_MUTED = "$text-muted"
+_NOTIFICATION_STYLES = {
+    NotificationState.SENT: "$text-success",
+    NotificationState.DEAD: "$text-error",
+    NotificationState.QUEUED: "$text-warning",
+    NotificationState.SENDING: "$text-warning",
+}
+
+
+def alert_text(detail: AlertDetail, now: float) -> Content:
+    """An alert, what happened to it, why, and who was told."""
+    alert = detail.alert
+    blocks = [_alert_head(alert, now)]
+    if detail.events:
+        blocks.append(_block("History", (_event_line(event, now) for event in detail.events)))
+    if detail.decisions:
+        blocks.append(_block("Decisions", (_decision_lines(item) for item in reversed(detail.decisions))))
+    told: Iterable[Content] = (_notification_line(item, now) for item in detail.notifications)
+    nobody = [Content.styled("nobody: the rule names no channel, or a gate stopped it", _MUTED)]
+    blocks.append(_block("Told", told if detail.notifications else nobody))
+    return Content("\n\n").join(blocks)
+
+
+def execution_text(execution: Execution, now: float) -> Content:
+    """One execution: how it went, when, and what each attempt came to."""
+    lines = [
+        fact("Outcome", present.outcome(execution.outcome)),
+        fact("Started", _when(execution.started_at, now)),
+        fact("Took", Content(present.duration_text(execution.duration))),
+        fact("Workflow", present.foreign(execution.workflow_name, 120)),
+        fact("Trace", present.foreign(execution.trace_id, 32, _MUTED)),
+    ]
+    if execution.reason:
+        lines.append(fact("Reason", present.foreign(execution.reason, 200)))
+    if execution.failure is not None:
+        kind = f"{execution.failure.type} · {execution.failure.category}"
+        lines.append(fact("Failure", present.foreign(execution.failure.message, 1000, "$text-error")))
+        lines.append(fact("", Content.styled(kind, _MUTED)))
+    for attempt in execution.attempts if len(execution.attempts) > 1 else ():
+        error = attempt.failure.message if attempt.failure else ""
+        text = Content.assemble(
+            present.outcome(attempt.outcome), f"  {present.duration_text(attempt.duration)}  "
+        )
+        lines.append(fact(f"Attempt {attempt.number}", text.append(present.foreign(error, 300, _MUTED))))
+    return Content("\n").join(lines)
+
+
+def workflow_text(status: WorkflowStatus, now: float, range_label: str) -> Content:
+    """One workflow: its outcomes, rates, schedule and breakers."""
+    rate = present.percent_text(status.success_rate)
+    figures = (
+        f"{status.executions} in {range_label} · {rate} ok · p50 {present.duration_text(status.p50)}"
+        f" · p95 {present.duration_text(status.p95)}"
+    )
+    schedule = present.foreign(status.schedule, 60)
+    upcoming = "running now" if status.running else f"next {present.age_text(status.next_at, now)}"
+    lines = [
+        fact("Recent", present.uptime_bar(status.recent, 60)),
+        fact("Executions", Content(figures)),
+        fact("Schedule", schedule.append(Content.styled(f" · {upcoming}", _MUTED))),
+        fact("Steps", present.foreign(" → ".join(status.steps), 400)),
+    ]
+    for target, state in status.breakers:
+        lines.append(
+            fact("Breaker", Content.assemble(present.breaker(state), "  ", present.foreign(target, 120)))
+        )
+    return Content("\n").join(lines)
+
+
+def log_text(record: LogRecord, now: float) -> Content:
+    """One log line with its fields."""
+    lines = [
+        fact("Time", _when(record.at, now)),
+        fact("Level", present.log_level(record.level)),
+        fact("Workflow", present.foreign(record.workflow_id or "–", 64)),
+        fact("Message", present.foreign(record.message, 4096)),
+    ]
+    return Content("\n").join([*lines, *_fields(record.fields)])
+
+
+def fact(label: str, value: Content) -> Content:
+    """One line of a page of facts: a muted label, then the value."""
+    return Content.assemble((label.ljust(_LABEL_WIDTH), _MUTED), value)
+
+
+def _alert_head(alert: Alert, now: float) -> Content:
+    head = Content("  ").join(
+        [
+            present.severity(alert.severity),
+            present.alert_state(alert.state),
+            present.foreign(alert.rule_name, 120, "bold"),
+        ]
+    )
+    lines = [
+        head,
+        present.foreign(alert.message, 2000),
+        Content(""),
+        fact("Subject", present.foreign(alert.subject, 200)),
+        fact("Value", present.foreign("–" if alert.value is None else alert.value, 200)),
+        fact("Since", _when(alert.fired_at or alert.started_at, now)),
+    ]
+    if alert.acked_at is not None:
+        lines.append(fact("Acked", _by(alert.acked_by, alert.ack_note, alert.acked_at, now)))
+    if alert.resolved_at is not None:
+        lines.append(fact("Resolved", _by(alert.resolved_by, alert.resolve_note, alert.resolved_at, now)))
+    return Content("\n").join(lines)
+
+
+def _by(author: str, note: str, at: float, now: float) -> Content:
+    text = present.foreign(f"{author} " if author else "", 80).append(_when(at, now))
+    return text.append(present.foreign(f" “{note}”", 500)) if note else text
+
+
+def _when(at: float, now: float) -> Content:
+    return Content.assemble(
+        present.clock_text(at), (f"  {present.age_text(at, now)} ago" if now - at >= 1 else "  now", _MUTED)
+    )
+
+
+def _event_line(event: AlertEvent, now: float) -> Content:
+    who = f" by {event.author}" if event.author else ""
+    note = f" “{event.note}”" if event.note else ""
+    return Content.assemble(
+        (present.clock_text(event.at), _MUTED),
+        f"  {event.kind.value}",
+        present.foreign(who + note, 500, _MUTED),
+    )
+
+
+def _decision_lines(decision: Decision) -> Content:
+    verdict = {True: "true", False: "false", None: "unknown"}[decision.result]
+    head = Content.assemble(
+        (present.clock_text(decision.at), _MUTED),
+        f"  {verdict}  ",
+        present.foreign(decision.explanation, 500),
+    )
+    return Content("\n").join([head, *(_gate_line(gate) for gate in decision.gates)])
+
+
+def _gate_line(gate: Gate) -> Content:
+    yes, no = ("✓", "✗") if is_utf8_terminal() else ("+", "x")
+    sign = Content.styled(yes, "$text-success") if gate.passed else Content.styled(no, "$text-warning")
+    return Content.assemble(
+        "          ",
+        sign,
+        " ",
+        present.foreign(gate.name, 64),
+        "  ",
+        present.foreign(gate.detail, 200, _MUTED),
+    )
+
+
+def _notification_line(item: Notification, now: float) -> Content:
+    tail = f"  {item.tries} tries" if item.tries > 1 else ""
+    if item.state is NotificationState.QUEUED and item.next_at > now:
+        tail += f"  next {present.age_text(item.next_at, now)}"
+    if item.error:
+        tail += f"  {item.error}"
+    return Content.assemble(
+        (present.clock_text(item.sent_at or item.created_at), _MUTED),
+        "  ",
+        (f"{item.state.value:<7}", _NOTIFICATION_STYLES[item.state]),
+        " ",
+        present.foreign(item.channel, 64),
+        (f"  {item.transition.value}", _MUTED),
+        present.foreign(tail, 400, _MUTED),
+    )
+
+
+def _fields(fields: Mapping[str, Scalar]) -> list[Content]:
+    return [
+        Content.assemble(present.foreign(name, 40, _MUTED), "  ", present.foreign(value, 1000))
+        for name, value in sorted(fields.items())
+    ]
+
+
+def _block(title: str, lines: Iterable[Content]) -> Content:
+    return Content("\n").join([Content.styled(title, "bold $text-primary"), *lines])

@@ -1,0 +1,108 @@
+"""One execution in full: its facts, its trace and its log lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from engine.client import LogPage
+from engine.model import Execution, Span, Topic
+from tui.actions import Scope, bindings
+from tui.modals.base import PageModal
+from tui.present import foreign
+from tui.screens.base import LOADING, View
+from tui.screens.details import execution_text, log_text
+from tui.screens.rows import LOG_COLUMNS, log_row
+from tui.widgets.row_table import RowTable
+from tui.widgets.status_bar import hint
+from tui.widgets.trace_tree import TraceTree
+
+_LOG_LINES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionPage:
+    """What the view shows."""
+
+    execution: Execution
+    spans: tuple[Span, ...]
+    logs: LogPage
+
+
+class ExecutionView(View[ExecutionPage]):
+    """The end of every drill-down.
+
+    Args:
+        execution_id: which one.
+    """
+
+    CSS_PATH = "execution.tcss"
+    SCOPE = Scope.EXECUTION
+    TOPICS = frozenset({Topic.LOGS})
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.EXECUTION)
+
+    def __init__(self, execution_id: int) -> None:
+        super().__init__()
+        self._execution_id = execution_id
+        self._page: ExecutionPage | None = None
+
+    def compose_body(self) -> ComposeResult:
+        facts = VerticalScroll(Static(id="facts-text"), id="facts", classes="pane")
+        tree = TraceTree(id="trace", classes="pane")
+        table = RowTable(LOG_COLUMNS, empty=LOADING, id="logs")
+        table.add_class("pane")
+        self.set_title(facts, f"Execution {self._execution_id}")
+        self.set_title(tree, "Trace")
+        self.set_title(table, "Logs")
+        yield facts
+        yield tree
+        yield table
+
+    async def fetch(self) -> ExecutionPage:
+        execution = await self.client.execution(self._execution_id)
+        return ExecutionPage(
+            execution,
+            await self.client.trace(execution.trace_id),
+            await self.client.logs(f"execution:{execution.id}", limit=_LOG_LINES),
+        )
+
+    def show(self, data: ExecutionPage) -> None:
+        self._page = data
+        now = self.console.moment()
+        execution = data.execution
+        self.query_one("#facts-text", Static).update(execution_text(execution, now))
+        self.set_title(
+            self.query_one("#facts"), foreign(execution.workflow_name, 120), f"Execution {execution.id}"
+        )
+        self.query_one(TraceTree).show(data.spans)
+        table = self.query_one("#logs", RowTable)
+        table.set_empty(hint("this execution logged nothing"))
+        table.set_rows([log_row(record, (), now) for record in reversed(data.logs.records)])
+
+    def focus_main(self) -> None:
+        self.query_one(TraceTree).focus()
+
+    def action_run_now(self) -> None:
+        """Start the same workflow again."""
+        if self._page is not None:
+            workflow_id = self._page.execution.workflow_id
+            self.command(lambda: self.client.run_now(workflow_id), f"started {workflow_id}")
+
+    @on(TraceTree.Opened)
+    def _span_opened(self, event: TraceTree.Opened) -> None:
+        tree = self.query_one(TraceTree)
+        self.app.push_screen(PageModal(foreign(event.span.name, 120), tree.detail(event.span)))
+
+    @on(RowTable.Selected, "#logs")
+    def _line_opened(self, event: RowTable.Selected) -> None:
+        records = self._page.logs.records if self._page else ()
+        record = next((record for record in records if str(record.id) == event.key), None)
+        if record is not None:
+            self.app.push_screen(PageModal(Content("Log line"), log_text(record, self.console.moment())))

@@ -1,0 +1,222 @@
+"""View 5: the newest log lines, followed as they come, and search."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.content import Content
+from textual.widgets import Input, Static
+
+from engine.client import LogPage
+from engine.errors import QueryError, TocsinError
+from engine.model import LogRecord, Topic
+from engine.text import plain
+from tui.actions import Scope, bindings
+from tui.bridge import Loader
+from tui.modals.base import PageModal
+from tui.present import foreign
+from tui.screens.base import LOADING, View
+from tui.screens.details import log_text
+from tui.screens.rows import LOG_COLUMNS, log_row
+from tui.widgets.row_table import Row, RowTable
+from tui.widgets.status_bar import hint
+
+_PAGE = 500
+_MOST = 5_000
+_SEARCH_HINT = 'words, "a phrase", prefix*, -not, level:error, workflow:id, since:1h'
+
+
+class LogsView(View[LogPage]):
+    """Newest at the bottom; the tail sticks while the cursor is on the last line."""
+
+    CSS_PATH = "logs.tcss"
+    SCOPE = Scope.LOGS
+    TOPICS = frozenset({Topic.LOGS})
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.LOGS)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._query = ""
+        self._terms: tuple[str, ...] = ()
+        self._records: list[LogRecord] = []
+        self._held: list[LogRecord] = []
+        self._unseen = 0
+        self._more = False
+        self._news: Loader[LogPage] = Loader(self, "news", self._fetch_news, self._show_news, self._failed)
+        self._older: Loader[LogPage] = Loader(
+            self, "older", self._fetch_older, self._show_older, self._failed
+        )
+
+    def compose_body(self) -> ComposeResult:
+        yield Input(placeholder=_SEARCH_HINT, id="search", max_length=500)
+        yield Static(id="search-error")
+        table = RowTable(LOG_COLUMNS, empty=LOADING, follow=True, id="lines")
+        table.add_class("pane")
+        yield table
+
+    @property
+    def table(self) -> RowTable:
+        return self.query_one("#lines", RowTable)
+
+    def start_search(self) -> None:
+        """Put the cursor into the search field."""
+        field = self.query_one("#search", Input)
+        field.add_class("-shown")
+        field.focus()
+
+    def back(self) -> bool:
+        field = self.query_one("#search", Input)
+        if not field.has_class("-shown"):
+            return False
+        if field.value:
+            field.value = ""
+        else:
+            field.remove_class("-shown")
+            self.table.focus()
+        return True
+
+    def focus_main(self) -> None:
+        self.table.focus()
+
+    def topics_changed(self, topics: frozenset[Topic]) -> None:
+        if self._awake and topics & self.TOPICS:
+            self._news.request()
+
+    async def fetch(self) -> LogPage:
+        return await self.client.logs(self._query, since=self._since(), limit=_PAGE)
+
+    def show(self, data: LogPage) -> None:
+        self._records = list(reversed(data.records))
+        self._held, self._unseen, self._more = [], 0, data.more
+        self._terms = data.terms
+        self.table.set_empty(self._why_empty())
+        self.table.set_rows(self._rows(self._records), keep_cursor=not self.table.at_end)
+        self._say_where()
+
+    def action_tail(self) -> None:
+        """Go to the newest line."""
+        if self._records:
+            self.table.move_to(str(self._records[-1].id))
+        self._unseen = 0
+        self._say_where()
+
+    def action_next_match(self) -> None:
+        """Go to the next older match."""
+        self._step(-1)
+
+    def action_previous_match(self) -> None:
+        """Go to the next newer match."""
+        self._step(1)
+
+    def _since(self) -> float:
+        return self.console.time_range.since(self.console.moment())
+
+    def _rows(self, records: list[LogRecord]) -> list[Row]:
+        now = self.console.moment()
+        return [log_row(record, self._terms, now) for record in records]
+
+    def _why_empty(self) -> Content:
+        label = self.console.time_range.label
+        if self._query:
+            return hint(f"nothing in the last {label} matches", "esc", "clears the search")
+        return hint(f"nothing was logged in the last {label}", "t", "chooses a longer range")
+
+    async def _fetch_news(self) -> LogPage:
+        known = self._held or self._records
+        after = known[-1].id if known else None
+        return await self.client.logs(self._query, since=self._since(), after_id=after, limit=_PAGE)
+
+    def _show_news(self, page: LogPage) -> None:
+        if page.more and self.console.live:
+            # More came than one page holds: the tail starts afresh from the newest.
+            self.reload()
+            return
+        new = list(reversed(page.records))
+        if not self.console.live:
+            self._held = (self._held + new)[-_MOST:]
+        elif new:
+            was_at_end = self.table.at_end
+            self._records = (self._records + new)[-_MOST:]
+            with self.app.batch_update():
+                self.table.append_rows(self._rows(new))
+            self._unseen = 0 if was_at_end else self._unseen + len(new)
+        self._say_where()
+
+    async def _fetch_older(self) -> LogPage:
+        before = self._records[0].id if self._records else None
+        return await self.client.logs(self._query, since=self._since(), before_id=before, limit=_PAGE)
+
+    def _show_older(self, page: LogPage) -> None:
+        old = list(reversed(page.records))
+        self._more = page.more
+        self._records = old + self._records
+        self.table.prepend_rows(self._rows(old))
+        self._say_where()
+
+    def _failed(self, error: TocsinError | None) -> None:
+        wrong = self.query_one("#search-error", Static)
+        wrong.display = isinstance(error, QueryError)
+        if isinstance(error, QueryError):
+            wrong.update(foreign(error, 300))
+        super()._failed(None if isinstance(error, QueryError) else error)
+
+    def _say_where(self) -> None:
+        waiting = self._unseen + len(self._held)
+        self.set_title(self.table, f"Logs · {self.console.time_range.label}", *self._searched())
+        if waiting:
+            lines = f"{waiting} new line{'s' if waiting > 1 else ''}"
+            way = "end goes to them" if self.console.live else "space goes on"
+            subtitle = Content.styled(f"{lines} · {way}", "bold $text-warning")
+        elif not self.console.live:
+            subtitle = Content("paused · space goes on")
+        else:
+            subtitle = Content("following" if self.table.at_end else "end follows the newest")
+        self.table.border_subtitle = subtitle
+
+    def _searched(self) -> tuple[Content, ...]:
+        return (foreign(self._query, 60, "$text-accent"),) if self._query else ()
+
+    def _step(self, step: int) -> None:
+        keys = [str(record.id) for record in self._records]
+        key = self.table.cursor_key
+        if not self._query:
+            self.console.say("nothing is searched for; / searches", "warning")
+        elif key in keys and 0 <= keys.index(key) + step < len(keys):
+            self.table.move_to(keys[keys.index(key) + step])
+
+    @on(Input.Changed, "#search")
+    def _typed(self, event: Input.Changed) -> None:
+        query = plain(event.value.strip(), 500)
+        if query != self._query:
+            self._query = query
+            self._older.stop()
+            self._news.stop()
+            self.reload()
+
+    @on(Input.Submitted, "#search")
+    def _submitted(self) -> None:
+        self.table.focus()
+
+    @on(RowTable.Highlighted, "#lines")
+    def _moved(self) -> None:
+        if self.table.at_end and self.console.live:
+            self._unseen = 0
+        self._say_where()
+
+    @on(RowTable.TopReached, "#lines")
+    def _at_top(self) -> None:
+        if self._more and len(self._records) < _MOST:
+            self._older.request()
+
+    @on(RowTable.Selected, "#lines")
+    def _opened(self, event: RowTable.Selected) -> None:
+        record = next((record for record in self._records if str(record.id) == event.key), None)
+        if record is None:
+            return
+        if record.execution_id is not None:
+            self.console.open_execution(record.execution_id)
+        else:
+            self.app.push_screen(PageModal(Content("Log line"), log_text(record, self.console.moment())))

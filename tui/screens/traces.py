@@ -1,0 +1,131 @@
+"""View 4: executions, and where the time of the one under the cursor went."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+
+from engine.errors import TocsinError
+from engine.model import Execution, Span, Topic
+from tui import present
+from tui.actions import Scope, bindings
+from tui.bridge import Loader
+from tui.modals.base import PageModal
+from tui.screens.base import LOADING, View
+from tui.screens.rows import NAMED_EXECUTION_COLUMNS, execution_row
+from tui.widgets.row_table import RowTable
+from tui.widgets.status_bar import hint
+from tui.widgets.trace_tree import TraceTree
+
+_PAGE = 200
+_MOST = 5_000
+
+
+class TracesView(View[tuple[Execution, ...]]):
+    """Executions beside (or above) the waterfall of one; `enter` opens it in full."""
+
+    CSS_PATH = "split.tcss"
+    SCOPE = Scope.TRACES
+    TOPICS = frozenset({Topic.EXECUTIONS})
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.TRACES)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._executions: dict[str, Execution] = {}
+        self._failures_only = False
+        self._limit = _PAGE
+        self._trace: Loader[tuple[Span, ...]] = Loader(
+            self, "trace", self._fetch_trace, self._show_trace, self._trace_failed
+        )
+
+    def compose_body(self) -> ComposeResult:
+        table = RowTable(NAMED_EXECUTION_COLUMNS, empty=LOADING, id="executions")
+        table.add_class("pane")
+        tree = TraceTree(id="trace", classes="pane")
+        with Container(classes="split"):
+            yield table
+            yield tree
+        self.set_title(table, "Executions")
+        self.set_title(tree, "Trace")
+
+    @property
+    def table(self) -> RowTable:
+        return self.query_one("#executions", RowTable)
+
+    async def fetch(self) -> tuple[Execution, ...]:
+        since = self.console.time_range.since(self.console.moment())
+        found = await self.client.executions(
+            since=since, failures_only=self._failures_only, limit=self._limit
+        )
+        wanted = self.console.selection.execution_id
+        if wanted is None or any(execution.id == wanted for execution in found):
+            return found
+        return (*found, await self.client.execution(wanted))
+
+    def show(self, data: tuple[Execution, ...]) -> None:
+        self._executions = {str(execution.id): execution for execution in data}
+        now, label = self.console.moment(), self.console.time_range.label
+        table = self.table
+        what = "failed executions" if self._failures_only else "executions"
+        table.set_empty(hint(f"no {what} in the last {label}", "t", "chooses a longer range"))
+        table.set_rows([execution_row(execution, now, named=True) for execution in data])
+        wanted = self.console.selection.execution_id
+        if wanted is not None:
+            table.move_to(str(wanted))
+            self.console.clear_selection()
+        self.set_title(table, f"{what.capitalize()} · {len(data)} · {label}")
+        self._trace.request(urgent=True)
+
+    def focus_main(self) -> None:
+        self.table.focus()
+
+    def action_toggle_failures(self) -> None:
+        """Show only failures, or everything."""
+        self._failures_only = not self._failures_only
+        self.reload()
+
+    def _under_cursor(self) -> Execution | None:
+        key = self.table.cursor_key
+        return self._executions.get(key) if key is not None else None
+
+    async def _fetch_trace(self) -> tuple[Span, ...]:
+        execution = self._under_cursor()
+        return await self.client.trace(execution.trace_id) if execution is not None else ()
+
+    def _show_trace(self, spans: tuple[Span, ...]) -> None:
+        tree = self.query_one(TraceTree)
+        tree.show(spans)
+        execution = self._under_cursor()
+        if execution is None:
+            self.set_title(tree, "Trace")
+            return
+        age = present.age_text(execution.started_at, self.console.moment())
+        self.set_title(
+            tree, "Trace", present.foreign(execution.workflow_name, 80), f"{execution.outcome} · {age}"
+        )
+
+    def _trace_failed(self, error: TocsinError | None) -> None:
+        self.console.report_trouble(self._trace, error)
+
+    @on(RowTable.Highlighted, "#executions")
+    def _moved(self) -> None:
+        self._trace.request(urgent=True)
+
+    @on(RowTable.Selected, "#executions")
+    def _opened(self, event: RowTable.Selected) -> None:
+        self.console.open_execution(int(event.key))
+
+    @on(TraceTree.Opened)
+    def _span_opened(self, event: TraceTree.Opened) -> None:
+        tree = self.query_one(TraceTree)
+        self.app.push_screen(PageModal(present.foreign(event.span.name, 120), tree.detail(event.span)))
+
+    @on(RowTable.BottomReached, "#executions")
+    def _older(self) -> None:
+        if len(self._executions) >= self._limit and self._limit < _MOST:
+            self._limit += _PAGE
+            self.reload()

@@ -1,0 +1,53 @@
+"""What all views share: the time range, what is selected, and the vital signs of the engine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from engine.client import EngineInfo
+from engine.model import Alert, AlertState, Health, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """The last `seconds` up to now."""
+
+    label: str
+    seconds: float
+
+    def since(self, until: float) -> float:
+        return until - self.seconds
+
+
+RANGES = (
+    TimeRange("15m", 900.0),
+    TimeRange("1h", 3600.0),
+    TimeRange("6h", 21_600.0),
+    TimeRange("24h", 86_400.0),
+    TimeRange("7d", 604_800.0),
+)
+DEFAULT_RANGE = RANGES[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the next view shall put its cursor on; None: wherever it is."""
+
+    alert_id: int | None = None
+    execution_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What the header of every view needs, read in one go."""
+
+    info: EngineInfo
+    health: Health
+    open_alerts: tuple[Alert, ...] = field(default_factory=tuple)
+
+    @property
+    def firing(self) -> Mapping[Severity, int]:
+        """Alerts that nobody has taken yet, counted by severity."""
+        return Counter(alert.severity for alert in self.open_alerts if alert.state is AlertState.FIRING)

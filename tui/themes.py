@@ -1,0 +1,73 @@
+"""The console's own themes; the only place where colours are written as numbers."""
+
+from __future__ import annotations
+
+from textual.theme import Theme
+
+DARK = Theme(
+    name="tocsin-dark",
+    primary="#6cb2eb",
+    secondary="#8f9fb5",
+    accent="#e7b65c",
+    success="#6fc98b",
+    warning="#e7b65c",
+    error="#f0716d",
+    foreground="#dfe5ec",
+    background="#101419",
+    surface="#151a21",
+    panel="#1f2731",
+    dark=True,
+    variables={
+        "border": "#6cb2eb",
+        "border-blurred": "#35404d",
+        "block-cursor-background": "#27425c",
+        "block-cursor-foreground": "#ffffff",
+        "block-cursor-text-style": "none",
+        "block-cursor-blurred-background": "#1f2731",
+        "footer-background": "#151a21",
+        "footer-key-foreground": "#6cb2eb",
+        "footer-description-foreground": "#9dabba",
+        "scrollbar": "#35404d",
+        "scrollbar-hover": "#4a5868",
+        "scrollbar-active": "#6cb2eb",
+        "scrollbar-background": "#101419",
+        "scrollbar-background-hover": "#101419",
+        "scrollbar-background-active": "#101419",
+        "scrollbar-corner-color": "#101419",
+    },
+)
+
+LIGHT = Theme(
+    name="tocsin-light",
+    primary="#1f5f99",
+    secondary="#566475",
+    accent="#8a5a00",
+    success="#1f7a3d",
+    warning="#8a5a00",
+    error="#b3261e",
+    foreground="#1c232b",
+    background="#f7f8fa",
+    surface="#eef1f4",
+    panel="#dfe5eb",
+    dark=False,
+    variables={
+        "border": "#1f5f99",
+        "border-blurred": "#bac4ce",
+        "block-cursor-background": "#c9dff3",
+        "block-cursor-foreground": "#0d151d",
+        "block-cursor-text-style": "none",
+        "block-cursor-blurred-background": "#e3e8ed",
+        "footer-background": "#e6eaee",
+        "footer-key-foreground": "#1f5f99",
+        "footer-description-foreground": "#46525f",
+        "scrollbar": "#bac4ce",
+        "scrollbar-hover": "#94a2b0",
+        "scrollbar-active": "#1f5f99",
+        "scrollbar-background": "#f7f8fa",
+        "scrollbar-background-hover": "#f7f8fa",
+        "scrollbar-background-active": "#f7f8fa",
+        "scrollbar-corner-color": "#f7f8fa",
+    },
+)
+
+OWN_THEMES = (DARK, LIGHT)

@@ -1,0 +1,178 @@
+"""Charts that never block the loop: drawn in a thread of their own, the last frame stays until the next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from rich.text import Text
+from textual.color import Color
+from textual.content import Content
+from textual.strip import Strip
+from textual.theme import Theme
+from textual.widget import Widget
+
+from engine.client import Bucket
+from tui.present import MUTED, fit, foreign, sign, sparkline
+from tui.widgets.plot import PLOTTER, Frame, Rgb, Series, render_plot
+
+_LEAST_WIDTH, _LEAST_HEIGHT = 16, 3
+_MILLISECONDS_BELOW = 2.0
+
+
+class Chart(Widget):
+    """A line chart over time under a line with its title and legend.
+
+    Args:
+        empty: what is shown while no point can be drawn.
+    """
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = "Chart { height: 1fr; min-height: 3; }"
+
+    def __init__(
+        self,
+        *,
+        empty: Content | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self._empty = empty or Content("no executions in this range yet")
+        self._legend = Content("")
+        self._wanted: Frame | None = None
+        self._drawn: Frame | None = None
+        self._lines: tuple[Content, ...] = ()
+
+    def plot(
+        self,
+        title: Content | str,
+        series: Sequence[Series],
+        since: float,
+        until: float,
+        *,
+        unit: str = "",
+        y_range: tuple[float, float] | None = None,
+    ) -> None:
+        """Draw `series` over [since, until]; `unit` is shown with the y axis, `y_range` fixes it."""
+        self._legend = _legend(title, series, unit)
+        self._wanted = Frame(tuple(series), 0, 0, since, max(until, since + 1.0), unit, y_range)
+        self._request()
+        self.refresh()
+
+    @property
+    def _has_points(self) -> bool:
+        return self._wanted is not None and any(series.measured for series in self._wanted.series)
+
+    def on_mount(self) -> None:
+        self.app.theme_changed_signal.subscribe(self, self._recolor)
+
+    def on_resize(self) -> None:
+        self._request()
+
+    def _recolor(self, _theme: Theme) -> None:
+        self._request()
+
+    def _request(self) -> None:
+        """Have the wanted frame drawn at the present size and in the present colours, if it is not yet."""
+        width, height = self.size.width, self.size.height - 1
+        if self._wanted is None or not self._has_points or width < _LEAST_WIDTH or height < _LEAST_HEIGHT:
+            return
+        wanted = self._wanted
+        frame = Frame(
+            wanted.series,
+            width,
+            height,
+            wanted.since,
+            wanted.until,
+            wanted.unit,
+            wanted.y_range,
+            self._colors(),
+        )
+        if frame != self._drawn:
+            self.run_worker(self._draw(frame), group="draw", exclusive=True)
+
+    def _colors(self) -> dict[str, Rgb]:
+        names = {"text-muted", *(series.color for series in self._wanted.series if self._wanted)}
+        variables = self.app.theme_variables
+        return {name: Color.parse(variables[name]).rgb for name in names if name in variables}
+
+    async def _draw(self, frame: Frame) -> None:
+        lines = await asyncio.get_running_loop().run_in_executor(PLOTTER, _draw_lines, frame)
+        self._drawn, self._lines = frame, lines
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        width, height = self.size.width, self.size.height
+        content = Content("")
+        if y == 0 and (height > 1 or not self._has_points):
+            content = self._legend
+        elif not self._has_points:
+            content = self._empty_line(y - 1, height - 1)
+        elif width < _LEAST_WIDTH or height - 1 < _LEAST_HEIGHT:
+            content = self._small_line(y - 1, width)
+        elif y <= len(self._lines):
+            content = self._lines[y - 1]
+        style = self.visual_style
+        return Strip(fit(content, width).render_segments(style)).adjust_cell_length(width, style.rich_style)
+
+    def _empty_line(self, line: int, height: int) -> Content:
+        """The empty state, in the middle of `height` lines."""
+        width = self.size.width
+        lines = self._empty.wrap(max(width, 1))
+        place = line - max(height - len(lines), 0) // 2
+        if not 0 <= place < len(lines):
+            return Content("")
+        content = lines[place].rstrip().stylize(MUTED)
+        return content.pad_left(max(width - content.cell_length, 0) // 2)
+
+    def _small_line(self, line: int, width: int) -> Content:
+        """Where axes do not fit: a trend for each series."""
+        series = self._wanted.series if self._wanted else ()
+        if not 0 <= line < len(series):
+            return Content("")
+        return sparkline([value for _, value in series[line].measured], width)
+
+
+def _draw_lines(frame: Frame) -> tuple[Content, ...]:
+    """In `PLOTTER`'s thread: a frame as styled lines."""
+    return tuple(Content.from_rich_text(line) for line in Text.from_ansi(render_plot(frame)).split("\n"))
+
+
+def _legend(title: Content | str, series: Sequence[Series], unit: str) -> Content:
+    """The title, then name and newest value of each series in its colour."""
+    parts = [title if isinstance(title, Content) else foreign(title, style="bold")]
+    for one in series:
+        newest = f" {one.measured[-1][1]:.3g} {unit}".rstrip() if one.measured else ""
+        parts.append(Content.styled(f"{sign('━', '-')} {one.name}{newest}", f"${one.color}"))
+    return Content("  ").join([part for part in parts if part])
+
+
+def _series(
+    buckets: Sequence[Bucket], name: str, color: str, value: Callable[[Bucket], float | None]
+) -> Series:
+    points = tuple((bucket.at + bucket.width / 2, value(bucket)) for bucket in buckets)
+    return Series(name, points, color)
+
+
+def duration_series(buckets: Sequence[Bucket]) -> tuple[tuple[Series, ...], str]:
+    """p50 and p95 of `buckets`, and the unit chosen for both: `ms` or `s`."""
+    longest = max((bucket.p95 for bucket in buckets if bucket.p95 is not None), default=0.0)
+    factor, unit = (1000.0, "ms") if longest < _MILLISECONDS_BELOW else (1.0, "s")
+
+    def scaled(seconds: float | None) -> float | None:
+        return seconds * factor if seconds is not None else None
+
+    p95 = _series(buckets, "p95", "accent", lambda bucket: scaled(bucket.p95))
+    p50 = _series(buckets, "p50", "primary", lambda bucket: scaled(bucket.p50))
+    return (p95, p50), unit
+
+
+def success_series(buckets: Sequence[Bucket]) -> tuple[Series, ...]:
+    """The success rate of `buckets` in percent, 0–100."""
+
+    def percent(bucket: Bucket) -> float | None:
+        rate = bucket.success_rate
+        return rate * 100 if rate is not None else None
+
+    return (_series(buckets, "success", "success", percent),)

@@ -1,0 +1,140 @@
+"""Charts as text: the one place that knows plotext, which keeps module state and is not thread safe."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from tui import present
+
+PLOTTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plot")
+"""The one thread in which plotext is imported and used."""
+
+_STEPS = (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800)
+_DAY = 86_400
+_ASCII_MARKERS = "*+o"
+_ASCII_AXES = str.maketrans("│┤├┼└─┬┴", "|++++-++")
+
+Rgb = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One line of a chart; points are (time, value), None where nothing was measured.
+
+    `color` is the name of a theme variable without its sign: `primary`, `success`, `warning` …
+    """
+
+    name: str
+    points: tuple[tuple[float, float | None], ...]
+    color: str = "primary"
+
+    @property
+    def measured(self) -> tuple[tuple[float, float], ...]:
+        """The points that can be drawn."""
+        return tuple((x, y) for x, y in self.points if y is not None and math.isfinite(y))
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a chart shows in `width` × `height` cells, over [since, until]; colours by theme variable."""
+
+    series: tuple[Series, ...]
+    width: int
+    height: int
+    since: float
+    until: float
+    unit: str = ""
+    y_range: tuple[float, float] | None = None
+    colors: Mapping[str, Rgb] = field(default_factory=dict)
+
+
+def value_ticks(low: float, high: float, count: int) -> tuple[float, ...]:
+    """At most `count` + 1 round values that cover [low, high], evenly spaced by 1, 2 or 5 times a power of ten."""
+    rough = max(high - low, 1e-9) / max(count, 1)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * (1 - 1e-9))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return tuple(round(number * step, 9) for number in range(first, last + 1))
+
+
+def time_ticks(since: float, until: float, count: int) -> tuple[tuple[float, str], ...]:
+    """At most about `count` round local times in [since, until], each with its label."""
+    rough = (until - since) / max(count, 1)
+    step = next((step for step in _STEPS if step >= rough), _STEPS[-1])
+    offset = time.localtime(since).tm_gmtoff
+    at = math.ceil((since + offset) / step) * step - offset
+    ticks = []
+    while at <= until and len(ticks) <= count:
+        ticks.append((float(at), _time_label(at, step)))
+        at += step
+    return tuple(ticks)
+
+
+def _time_label(at: float, step: int) -> str:
+    local = time.localtime(at)
+    midnight = not (local.tm_hour or local.tm_min or local.tm_sec)
+    if step >= _DAY or (midnight and step >= 3600):
+        return time.strftime("%d %b", local)
+    return present.clock_text(at, seconds=step < 60)
+
+
+def runs(points: Sequence[tuple[float, float]]) -> tuple[tuple[tuple[float, float], ...], ...]:
+    """The points cut where nothing was measured for much longer than is usual between them."""
+    if len(points) < 2:
+        return (tuple(points),) if points else ()
+    distances = [later[0] - earlier[0] for earlier, later in zip(points, points[1:], strict=False)]
+    limit = statistics.median(distances) * 2.5
+    cuts = [0, *(place + 1 for place, distance in enumerate(distances) if distance > limit), len(points)]
+    return tuple(tuple(points[start:end]) for start, end in zip(cuts, cuts[1:], strict=False))
+
+
+def render_plot(frame: Frame) -> str:
+    """Draw a frame as exactly `height` lines with ANSI colours. Only ever called in `PLOTTER`'s thread."""
+    import plotext
+
+    plotext.clear_figure()
+    plotext.limit_size(False, False)
+    plotext.plot_size(frame.width, frame.height)
+    plotext.canvas_color("default")
+    plotext.axes_color("default")
+    plotext.ticks_color(frame.colors.get("text-muted", "default"))
+    plotext.xaxes(True, False)
+    plotext.yaxes(True, False)
+    _axes(plotext, frame)
+    for place, series in enumerate(frame.series):
+        _line(plotext, frame, series, place)
+    lines = plotext.build().split("\n")[: frame.height]
+    lines += [""] * (frame.height - len(lines))
+    text = "\n".join(lines)
+    return text if present.UNICODE else text.translate(_ASCII_AXES)
+
+
+def _axes(plotext: Any, frame: Frame) -> None:
+    values = [y for series in frame.series for _, y in series.measured]
+    low, high = frame.y_range or (min(0.0, *values, 0.0), max(values, default=0.0) or 1.0)
+    ticks = value_ticks(low, high, max(frame.height // 4, 1))
+    labels = [f"{value:g}" for value in ticks]
+    labels[-1] += f" {frame.unit}" if frame.unit else ""
+    plotext.ylim(ticks[0], ticks[-1])
+    plotext.yticks(ticks, labels)
+    times = time_ticks(frame.since, frame.until, max((frame.width - 8) // 12, 1))
+    # Counted from `since`: plotext loses precision on numbers as large as epoch seconds.
+    plotext.xlim(0.0, frame.until - frame.since)
+    plotext.xticks([at - frame.since for at, _ in times], [label for _, label in times])
+
+
+def _line(plotext: Any, frame: Frame, series: Series, place: int) -> None:
+    marker = "braille" if present.UNICODE else _ASCII_MARKERS[place % len(_ASCII_MARKERS)]
+    color = frame.colors.get(series.color, "default")
+    for run in runs([point for point in series.measured if frame.since <= point[0] <= frame.until]):
+        xs, ys = [x - frame.since for x, _ in run], [y for _, y in run]
+        if len(run) == 1:
+            plotext.scatter(xs, ys, marker=present.sign("•", marker), color=color)
+        else:
+            plotext.plot(xs, ys, marker=marker, color=color)

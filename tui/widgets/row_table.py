@@ -1,0 +1,350 @@
+"""A table for up to a million rows: draws only the lines in view and measures nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.style import Style
+
+from tui.present import fit
+from tui.widgets.columns import GAP, Column, Row, lay_out, same_row
+
+__all__ = ["Column", "Row", "RowTable"]
+
+
+class RowTable(ScrollView, can_focus=True):
+    """Rows under a cursor that stays with its row, by key, when rows change.
+
+    Args:
+        columns: at least one; their number is the number of cells of every row.
+        empty: what is shown when there are no rows: why, and which key helps.
+        follow: while the cursor is on the last row, it stays on the last row as rows are appended.
+        max_rows: rows kept by `append_rows` and `prepend_rows`; those at the far end are dropped.
+    """
+
+    ALLOW_SELECT = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "row-table--header",
+        "row-table--cursor",
+        "row-table--empty",
+    }
+    DEFAULT_CSS = """
+    RowTable {
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-size-vertical: 1;
+    }
+    RowTable > .row-table--header { color: $text-muted; text-style: bold; }
+    RowTable > .row-table--empty { color: $text-muted; }
+    RowTable > .row-table--cursor { background: $block-cursor-blurred-background; }
+    RowTable:focus > .row-table--cursor {
+        background: $block-cursor-background;
+        color: $block-cursor-foreground;
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "cursor_up", "Up", show=False),
+        Binding("down,j", "cursor_down", "Down", show=False),
+        Binding("pageup", "page_up", "Page up", show=False),
+        Binding("pagedown", "page_down", "Page down", show=False),
+        Binding("ctrl+u", "half_page_up", "Half a page up", show=False),
+        Binding("ctrl+d", "half_page_down", "Half a page down", show=False),
+        Binding("g,home", "first", "First", show=False),
+        Binding("G,end", "last", "Last", show=False),
+        Binding("enter", "choose", "Open", show=False),
+    ]
+
+    class About(Message):
+        """Base of what a table tells."""
+
+        def __init__(self, table: RowTable) -> None:
+            super().__init__()
+            self.table = table
+
+        @property
+        def control(self) -> RowTable:
+            return self.table
+
+    class Highlighted(About):
+        """The cursor is on another row, or on none."""
+
+        def __init__(self, table: RowTable, key: str | None) -> None:
+            super().__init__(table)
+            self.key = key
+
+    class Selected(About):
+        """Enter, or a click on the cursor's row."""
+
+        def __init__(self, table: RowTable, key: str) -> None:
+            super().__init__(table)
+            self.key = key
+
+    class TopReached(About):
+        """A person moved against the first row."""
+
+    class BottomReached(About):
+        """A person moved against the last row."""
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        empty: Content,
+        follow: bool = False,
+        show_header: bool = True,
+        max_rows: int = 5000,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self._columns = tuple(columns)
+        self._empty = empty
+        self._follow = follow
+        self._header = int(show_header)
+        self._max_rows = max_rows
+        self._rows: list[Row] = []
+        self._cursor = 0
+        self._announced: str | None = None
+
+    # What is in the table.
+
+    @property
+    def cursor_key(self) -> str | None:
+        """The key of the row under the cursor; None when there are no rows."""
+        return self._rows[self._cursor].key if self._rows else None
+
+    @property
+    def row_count(self) -> int:
+        return len(self._rows)
+
+    @property
+    def at_end(self) -> bool:
+        """The cursor is on the last row and that row is in view."""
+        last = len(self._rows) - 1
+        return self._cursor >= last and self.scroll_offset.y + self._page > last
+
+    def set_rows(self, rows: Sequence[Row], *, keep_cursor: bool = True) -> None:
+        """Show these rows instead; the cursor stays with its key, else with its place."""
+        before, key = self._window(), self.cursor_key
+        top, old, following = self.scroll_offset.y, self._cursor, self._follow and self.at_end
+        self._rows = list(rows)
+        if following:
+            self._cursor = len(self._rows) - 1
+        elif keep_cursor:
+            self._cursor = self._find(key) if key is not None else 0
+        else:
+            self._cursor = top = old = 0
+        self._cursor = max(min(self._cursor, len(self._rows) - 1), 0)
+        # Lines stay where they are for the eye, but a view at its top keeps showing what is newest.
+        self._settle(before, top + self._cursor - old if top else 0)
+
+    def append_rows(self, rows: Sequence[Row]) -> None:
+        """Add rows at the bottom; beyond `max_rows` the first ones are dropped."""
+        before, top, following = self._window(), self.scroll_offset.y, self._follow and self.at_end
+        self._rows.extend(rows)
+        surplus = max(len(self._rows) - self._max_rows, 0)
+        del self._rows[:surplus]
+        self._cursor = max(len(self._rows) - 1 if following else self._cursor - surplus, 0)
+        self._settle(before, top - surplus, reveal=following)
+
+    def prepend_rows(self, rows: Sequence[Row]) -> None:
+        """Add rows at the top without moving the view; beyond `max_rows` the last ones are dropped."""
+        before, top = self._window(), self.scroll_offset.y
+        self._rows[:0] = rows
+        del self._rows[self._max_rows :]
+        self._cursor = max(min(self._cursor + len(rows), len(self._rows) - 1), 0)
+        self._settle(before, top + len(rows))
+
+    def move_to(self, key: str) -> bool:
+        """Put the cursor on the row with this key; False when there is none."""
+        place = next((place for place, row in enumerate(self._rows) if row.key == key), None)
+        if place is not None:
+            self._put_cursor(place)
+        return place is not None
+
+    def set_empty(self, empty: Content) -> None:
+        """Change what is shown when there are no rows."""
+        self._empty = empty
+        if not self._rows:
+            self.refresh()
+
+    # What a subclass may draw or tell differently.
+
+    def cell(self, row: Row, place: int, _width: int) -> Content:
+        """What a cell of `_width` cells shows; a subclass may draw to measure."""
+        return row.cells[place]
+
+    def title_cell(self, place: int, _width: int) -> Content:
+        """What the header shows above a column."""
+        return Content(self._columns[place].title)
+
+    def chosen(self, key: str) -> Message:
+        """The message for a row that was chosen."""
+        return self.Selected(self, key)
+
+    # Where the cursor is and what is in view.
+
+    @property
+    def _page(self) -> int:
+        """Rows that fit."""
+        return max(self.size.height - self._header, 1)
+
+    def _find(self, key: str) -> int:
+        """Where the row with this key is now; the cursor's place when it is gone."""
+        place = self._cursor
+        if place < len(self._rows) and self._rows[place].key == key:
+            return place
+        return next((place for place, row in enumerate(self._rows) if row.key == key), place)
+
+    def _window(self) -> list[tuple[Row, bool]]:
+        """The rows in view, each with whether the cursor is on it."""
+        top = self.scroll_offset.y
+        shown = self._rows[top : top + self._page]
+        return [(row, top + line == self._cursor) for line, row in enumerate(shown)]
+
+    def _settle(self, before: list[tuple[Row, bool]], top: int, *, reveal: bool = True) -> None:
+        """After rows have changed: scroll to `top`, keep the cursor in view, redraw what differs."""
+        self.virtual_size = Size(0, len(self._rows) + self._header)
+        self.scroll_to(y=max(top, 0), animate=False)
+        if reveal:
+            self._reveal()
+        after = self._window()
+        if len(before) != len(after) or not after:
+            self.refresh()
+        else:
+            pairs = zip(before, after, strict=True)
+            for line, ((old, was), (new, is_now)) in enumerate(pairs):
+                if was is not is_now or not same_row(old, new):
+                    self._refresh_row(self.scroll_offset.y + line)
+        self._announce()
+
+    def _reveal(self) -> None:
+        """Scroll no more than needed to have the cursor in view."""
+        top, page = self.scroll_offset.y, self._page
+        wanted = min(max(top, self._cursor - page + 1), self._cursor)
+        if wanted != top:
+            self.scroll_to(y=wanted, animate=False)
+
+    def _refresh_row(self, place: int) -> None:
+        line = place - self.scroll_offset.y + self._header
+        if self._header <= line < self.size.height:
+            self.refresh(Region(0, line, self.size.width, 1))
+
+    def _put_cursor(self, place: int) -> None:
+        old, self._cursor = self._cursor, place
+        self._refresh_row(old)
+        self._refresh_row(place)
+        self._reveal()
+        self._announce()
+
+    def _announce(self) -> None:
+        if self.cursor_key != self._announced:
+            self._announced = self.cursor_key
+            self.post_message(self.Highlighted(self, self._announced))
+
+    def _move(self, distance: int) -> None:
+        """Move the cursor, and tell when it is at either end."""
+        last = len(self._rows) - 1
+        target = self._cursor + distance
+        if self._rows:
+            self._put_cursor(max(min(target, last), 0))
+        if distance < 0 and target <= 0:
+            self.post_message(self.TopReached(self))
+        elif distance > 0 and target >= last:
+            self.post_message(self.BottomReached(self))
+
+    # Keys and mouse.
+
+    def action_cursor_up(self) -> None:
+        self._move(-1)
+
+    def action_cursor_down(self) -> None:
+        self._move(1)
+
+    def action_page_up(self) -> None:
+        self._move(-self._page)
+
+    def action_page_down(self) -> None:
+        self._move(self._page)
+
+    def action_half_page_up(self) -> None:
+        self._move(-max(self._page // 2, 1))
+
+    def action_half_page_down(self) -> None:
+        self._move(max(self._page // 2, 1))
+
+    def action_first(self) -> None:
+        self._move(-max(len(self._rows), 1))
+
+    def action_last(self) -> None:
+        self._move(max(len(self._rows), 1))
+
+    def action_choose(self) -> None:
+        if (key := self.cursor_key) is not None:
+            self.post_message(self.chosen(key))
+
+    def on_click(self, event: events.Click) -> None:
+        offset = event.get_content_offset(self)
+        place = self.scroll_offset.y + offset.y - self._header if offset is not None else -1
+        if offset is None or offset.y < self._header or place >= len(self._rows):
+            return
+        if place == self._cursor:
+            self.action_choose()
+        else:
+            self._put_cursor(place)
+
+    def on_resize(self) -> None:
+        self._reveal()
+
+    # Drawing.
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        if not self._rows:
+            return self._empty_line(y, width)
+        if y < self._header:
+            style = self.get_visual_style("row-table--header")
+            titles = [(p, w, self.title_cell(p, w)) for p, w in lay_out(self._columns, width)]
+            return self._line(titles, style, width)
+        place = self.scroll_offset.y + y - self._header
+        if place >= len(self._rows):
+            return Strip.blank(width, self.visual_style.rich_style)
+        row = self._rows[place]
+        on_cursor = place == self._cursor
+        style = self.get_visual_style("row-table--cursor") if on_cursor else self.visual_style
+        if row.style:
+            style += Style.parse(row.style)
+        cells = [(p, w, self.cell(row, p, w)) for p, w in lay_out(self._columns, width)]
+        return self._line(cells, style, width)
+
+    def _line(self, cells: Sequence[tuple[int, int, Content]], style: Style, width: int) -> Strip:
+        segments: list[Segment] = []
+        used = 0
+        for place, cell_width, content in cells:
+            if used:
+                segments.append(Segment(" " * GAP, style.rich_style))
+            fitted = fit(content, cell_width, self._columns[place].align)
+            segments += fitted.render_segments(style)
+            used += cell_width + (GAP if used else 0)
+        return Strip(segments, used).adjust_cell_length(width, style.rich_style)
+
+    def _empty_line(self, y: int, width: int) -> Strip:
+        style = self.get_visual_style("row-table--empty")
+        room = max(width - 2, 1)
+        lines = self._empty.wrap(room)
+        line = y - max(self.size.height - len(lines), 0) // 2
+        if not 0 <= line < len(lines):
+            return Strip.blank(width, style.rich_style)
+        content = lines[line].rstrip()
+        left = max(width - content.cell_length, 0) // 2
+        segments = content.pad_left(left).render_segments(style)
+        return Strip(segments).adjust_cell_length(width, style.rich_style)
