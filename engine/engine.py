@@ -12,9 +12,9 @@ from engine.alerts.manager import AlertManager
 from engine.client import EngineInfo, WorkflowStatus
 from engine.clock import Clock
 from engine.config.schema import Workflow
-from engine.control import ControlServer
-from engine.errors import TocsinError
-from engine.health import HealthMonitor, Signals
+from engine.control import ControlServer, pack
+from engine.errors import NotFoundError, TocsinError
+from engine.health import UPTIME_WINDOW, HealthMonitor, Signals
 from engine.model import (
     Alert,
     Execution,
@@ -34,10 +34,12 @@ from engine.paths import socket_path
 from engine.publisher import Publisher
 from engine.store.lock import InstanceLock
 from engine.store.reader import Reader
+from engine.store.statistics import Activity
 from engine.store.store import Store
 from engine.store.writer import Row
 from engine.supervisor import Supervisor
 from engine.telemetry.tracing import new_trace_id
+from engine.text import own_words, plain
 from engine.version import __version__
 from engine.workflows.runner import Runner
 from engine.workflows.scheduler import Scheduler
@@ -48,7 +50,6 @@ if TYPE_CHECKING:
 HEALTH_INTERVAL = 2.0
 PRUNE_INTERVAL = 3600.0
 RESTORED_EXECUTIONS = 200
-BREAKER_LIMIT = 20
 
 RowListener = Callable[[Sequence[Row]], None]
 
@@ -78,6 +79,7 @@ class Engine:
         self._started_at = clock.now()
         self._lock = InstanceLock(db)
         self._row_listeners: list[RowListener] = []
+        self._finished: dict[str, Execution] = {}
         self._supervisor = Supervisor(clock, self._log)
         self.publisher = Publisher()
 
@@ -123,7 +125,6 @@ class Engine:
 
     async def run_once(self) -> tuple[Execution, ...]:
         """Run every workflow once; returns their executions in the order of the file."""
-        self._finished: dict[str, Execution] = {}
         await self._scheduler.run_once()
         await self._store.writer.flush()
         return tuple(self._finished[w.id] for w in self._config.workflows if w.id in self._finished)
@@ -191,6 +192,7 @@ class Engine:
             concurrency=config.settings.concurrency,
             cursors=cursors,
             advanced=store.writer.offer,
+            log=self._log,
         )
         self._outbox = Outbox(
             channels=config.channels, store=store, clock=clock, changed=self.publisher.changed, log=self._log
@@ -298,3 +300,62 @@ class Engine:
 
     def _say(self, message: str) -> None:
         self._log(LogRecord(at=self._clock.now(), level=LogLevel.INFO, message=f"engine {message}"))
+
+    async def _signals(self) -> Signals:
+        """What the health monitor judges the engine's parts by."""
+        writer, scheduler = self._store.writer, self._scheduler
+        _, _, oldest = await self.reader.pending_notifications()
+        return Signals(
+            beat_age=scheduler.beat_age,
+            lag=scheduler.lag,
+            paused=scheduler.paused,
+            store_error=writer.last_error,
+            store_queued=writer.queued,
+            last_commit_at=writer.last_commit_at,
+            dropped=writer.dropped,
+            oldest_undelivered=oldest,
+            dead=self._outbox.recent_deaths,
+        )
+
+    def _status(self, workflow: Workflow, activity: Activity | None) -> WorkflowStatus:
+        activity = activity or Activity()
+        return WorkflowStatus(
+            id=workflow.id,
+            name=workflow.name,
+            priority=workflow.priority,
+            schedule=workflow.schedule,
+            tags=workflow.tags,
+            last=activity.last,
+            recent=activity.recent,
+            durations=activity.durations,
+            executions=activity.executions,
+            success_rate=activity.success_rate,
+            p50=activity.p50,
+            p95=activity.p95,
+            next_at=self._scheduler.next_at(workflow.id),
+            running=self._scheduler.is_running(workflow.id),
+            breakers=self._runner.breakers_of(workflow.id),
+            steps=tuple(step.id for step in workflow.steps),
+        )
+
+    async def _command(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """One command of the control socket. Raises TocsinError for what cannot be done."""
+        try:
+            match command:
+                case "ping":
+                    return {"version": __version__}
+                case "info":
+                    return pack(await self.info())
+                case "acknowledge":
+                    return pack(await self._alerts.acknowledge(**arguments))
+                case "resolve":
+                    return pack(await self._alerts.resolve(**arguments))
+                case "run_now":
+                    await self.run_now(**arguments)
+                case "set_paused":
+                    await self.set_paused(**arguments)
+                case _:
+                    raise NotFoundError(f"there is no command {plain(command)}")
+        except TypeError as error:
+            raise TocsinError(f"{command}: {own_words(error)}") from error
+        return {}

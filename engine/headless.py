@@ -205,6 +205,8 @@ async def _serve(loaded: LoadedConfig, db: Path, printer: Printer) -> None:
         printer.record({"type": "started", "at": clock.now(), "message": message})
         try:
             await signals.stop.wait()
+            message = f"waiting at most {GRACE:.0f} s for what runs; a second signal ends at once"
+            printer.record({"type": "stopping", "at": clock.now(), "message": message})
         finally:
             await engine.stop(GRACE)
         printer.record({"type": "stopped", "at": clock.now(), "message": "database closed"})

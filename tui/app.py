@@ -13,8 +13,10 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import App
 from textual.binding import BindingType
+from textual.notifications import SeverityLevel
 from textual.reactive import reactive
 from textual.screen import Screen
+from textual.worker import WorkerFailed
 
 from engine.client import EngineClient
 from engine.clock import Clock, SystemClock
@@ -75,6 +77,7 @@ class TocsinApp(App[int]):
     """
 
     TITLE = "tocsin"
+    CSS_PATH = ["screens/base.tcss", "modals/base.tcss"]
     MODES: ClassVar[dict[str, str | Callable[[], Screen[None]]]] = {
         "dashboard": _dashboard,
         "workflows": _workflows,
@@ -154,10 +157,9 @@ class TocsinApp(App[int]):
 
     # What other parts of the console ask for.
 
-    def say(self, text: str, severity: str = "information") -> None:
+    def say(self, text: str, severity: SeverityLevel = "information") -> None:
         """A toast of one safe line; severity is `information`, `warning` or `error`."""
-        level = "error" if severity == "error" else "warning" if severity == "warning" else "information"
-        self.notify(plain(text), severity=level, markup=False)
+        self.notify(plain(text), severity=severity, markup=False)
 
     def report_trouble(self, source: object, error: TocsinError | None) -> None:
         """Remember, or forget with None, why `source` has nothing to show."""
@@ -279,7 +281,7 @@ class TocsinApp(App[int]):
         elif isinstance(screen, View):
             screen.zoom()
 
-    def action_back(self) -> None:
+    def action_step_back(self) -> None:
         screen = self.screen
         if screen.maximized is not None:
             screen.minimize()
@@ -318,12 +320,14 @@ class TocsinApp(App[int]):
 
     def _handle_exception(self, error: Exception) -> None:
         """Leave with one sentence; the traceback, without local variables, goes to a file."""
-        if self._exception is None:
-            self._return_code = 1
-            self._exception = error
-            self._exception_event.set()
-            self._crash_sentence = write_crash_log(self._crash_log, error)
-            self.panic(Text(self._crash_sentence))
+        if self._crash_sentence:
+            return
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        self._crash_sentence = write_crash_log(self._crash_log, cause)
+        self._return_code = 1
+        self._exception = error
+        self.panic(Text(self._crash_sentence))
+        self._exception_event.set()
 
 
 def _author() -> str:

@@ -91,7 +91,7 @@ class Loader(Generic[T]):
         self._worker: Worker[None] | None = None
 
     def request(self, *, urgent: bool = False) -> None:
-        """Fetch soon; `urgent` drops a fetch under way, whose answer nobody wants any more, and fetches now."""
+        """Fetch soon; `urgent` fetches now and drops a fetch under way, whose answer is stale."""
         self._wanted = True
         if urgent or self._worker is None or self._worker.is_finished:
             self._worker = self._host.run_worker(self._run, group=self._name, exclusive=True)

@@ -20,7 +20,7 @@ from engine.text import is_utf8_terminal, plain
 # Read once, before a running app replaces standard output.
 UNICODE = is_utf8_terminal()
 
-MUTED: Final = "$text-muted"
+MUTED: Final = "$foreground 60%"
 _HIT: Final = "bold $background on $warning"
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _ASCII_BARS: Final = "_.-=+*%#"
@@ -152,8 +152,10 @@ def severity_style(sev: Severity) -> str:
     return _SEVERITIES[sev][2]
 
 
-def alert_state(state: AlertState) -> Content:
-    return _worded(state.value, _STATES[state])
+def alert_state(state: AlertState, *, short: bool = False) -> Content:
+    """Glyph and word; `short` words are at most 8 cells."""
+    word = "acked" if short and state is AlertState.ACKNOWLEDGED else state.value
+    return _worded(word, _STATES[state])
 
 
 def outcome(o: Outcome) -> Content:

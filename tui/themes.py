@@ -18,6 +18,7 @@ DARK = Theme(
     panel="#1f2731",
     dark=True,
     variables={
+        "text-muted": "#93a0af",
         "border": "#6cb2eb",
         "border-blurred": "#35404d",
         "block-cursor-background": "#27425c",
@@ -51,6 +52,7 @@ LIGHT = Theme(
     panel="#dfe5eb",
     dark=False,
     variables={
+        "text-muted": "#5a6775",
         "border": "#1f5f99",
         "border-blurred": "#bac4ce",
         "block-cursor-background": "#c9dff3",

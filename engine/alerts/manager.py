@@ -50,8 +50,8 @@ class AlertWriter(Protocol):
 class AlertManager:
     """Rules in, alerts out.
 
-    A transition's alert, event, decision and notifications are one transaction; memory follows only when it is
-    durable, so that a failed commit leaves everything as it was and the next evaluation tries again.
+    A transition's alert, event, decision and notifications are one transaction; memory follows only when it
+    is durable, so that a failed commit leaves everything as it was and the next evaluation tries again.
 
     Args:
         first_id: the id of the first new alert.

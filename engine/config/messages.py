@@ -14,6 +14,7 @@ _WANTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
+    "float_parsing": "a number",
     "bool_type": "true or false",
     "tuple_type": "a list",
     "list_type": "a list",
@@ -28,10 +29,10 @@ _BOUNDS = {
     "less_than_equal": ("le", "at most"),
 }
 _LENGTHS = {
-    "too_short": ("min_length", "at least", "entry", "entries"),
-    "too_long": ("max_length", "at most", "entry", "entries"),
-    "string_too_short": ("min_length", "at least", "character", "characters"),
-    "string_too_long": ("max_length", "at most", "character", "characters"),
+    "too_short": ("min_length", "needs at least", "entry", "entries"),
+    "too_long": ("max_length", "takes at most", "entry", "entries"),
+    "string_too_short": ("min_length", "needs at least", "character", "characters"),
+    "string_too_long": ("max_length", "takes at most", "character", "characters"),
 }
 _IDENTIFIER = "letters, digits, `_`, `.` and `-`, at most 64, starting with a letter, a digit or `_`"
 
@@ -81,14 +82,16 @@ def _single(name: str, value: object, error: Mapping[str, Any]) -> tuple[str, st
     kind, context = str(error["type"]), error.get("ctx") or {}
     if kind == "value_error":
         sentence = str(context.get("error", error["msg"]))
-        return (sentence if isinstance(value, dict) else f"{name}: {sentence}, found {found(value)}"), ""
+        if isinstance(value, dict):
+            return (f"{name}: {sentence}" if name.startswith("`") else sentence), ""
+        return f"{name}: {sentence}, found {found(value)}", ""
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
         return f"{name} is {words} {context[key]:g}, found {found(value)}", ""
     if kind in _LENGTHS:
         key, words, one, many = _LENGTHS[kind]
         limit = context[key]
-        return f"{name} has {words} {limit:,} {one if limit == 1 else many}", ""
+        return f"{name} {words} {limit:,} {one if limit == 1 else many}", ""
     if kind == "string_pattern_mismatch":
         return f"{name} is made of {_IDENTIFIER}, found {found(value)}", ""
     return f"{name}: {plain(error['msg'], 200)}", ""

@@ -46,6 +46,7 @@ def check_references(checked: Checked, data: Mapping[str, Any], environment: str
         _check_workflow(path, workflow, strategies, variables, report)
     channels = list(_names(data.get("channels")))
     workflows = [str(name) for _, name in _ids(data.get("workflows"), "workflows")]
+    workflows += [workflow.name for _, workflow in checked.workflows]
     for path, rule in checked.rules:
         _check_rule(path, rule, channels, workflows, report)
 
@@ -136,7 +137,7 @@ def _check_rule(
         for index, name in enumerate(rule.escalation.channels):
             _known("channel", name, channels, (*path, "escalation", "channels", index), report)
     for index, name in enumerate(rule.workflows):
-        if not set(name) & set("*?["):
+        if not set(name) & set("*?"):
             _known("workflow", name, workflows, (*path, "workflows", index), report)
     for index, condition in enumerate(rule.conditions):
         _check_condition((*path, "conditions", index), condition, report)

@@ -33,10 +33,8 @@ def _member(kind: type[StrEnum], fold: Callable[[str], str]) -> Callable[[object
     """A validator that takes the written word of an enumeration, whatever its case."""
 
     def validate(value: object) -> object:
-        if not isinstance(value, str) or isinstance(value, kind):
-            return value
         try:
-            return kind(fold(value))
+            return kind(fold(value) if isinstance(value, str) else "")
         except ValueError:
             raise PydanticCustomError("choice", "one of {expected}", {"expected": ", ".join(kind)}) from None
 

@@ -6,6 +6,7 @@ before anything can grow: nesting, aliases and merge keys are counted as they co
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -82,8 +83,8 @@ def resolve(text: str) -> str | int | float | bool | None:
     if text[0] in "+-.0123456789":
         if _INT.fullmatch(text):
             return int(text)
-        if _FLOAT.fullmatch(text):
-            return float(text)
+        if _FLOAT.fullmatch(text) and math.isfinite(number := float(text)):
+            return number
     return text
 
 

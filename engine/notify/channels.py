@@ -108,7 +108,7 @@ def redact(text: str, url: str) -> str:
 
 
 def _secrets(url: str) -> set[str]:
-    """What of a URL must not be repeated: many of apprise's schemes carry a token where others have the host."""
+    """What of a URL must not be repeated; in many of its schemes apprise has a token in place of the host."""
     found = {url: 1}
     try:
         parts = urlsplit(_SCHEME.sub("x://", url))

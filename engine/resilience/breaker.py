@@ -1,8 +1,8 @@
 """Circuit breakers: a target that keeps failing is left alone, then tried by exactly one caller.
 
-Everything is synchronous and belongs to one event loop; no locks are needed. A caller asks `admit()` and reports
-through the permit it gets. Each permit is fenced by the breaker's generation, which grows with every change of
-state: a result that arrives after the world has moved on changes nothing.
+Everything is synchronous and belongs to one event loop; no locks are needed. A caller asks `admit()` and
+reports through the permit it gets. Each permit is fenced by the breaker's generation, which grows with every
+change of state: a result that arrives after the world has moved on changes nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ OnChange = Callable[[BreakerChange], None]
 
 
 class Permit:
-    """Leave to call the target once. Report `success()` or `failure()`; leaving the block without either releases it."""
+    """Leave to call the target once: report `success()` or `failure()`; the end of the block releases it."""
 
     __slots__ = ("_breaker", "_generation")
 

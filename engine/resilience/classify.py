@@ -25,6 +25,7 @@ _DATABASE_BUSY: Kind = (ErrorType.TRANSIENT, ErrorCategory.DATABASE)
 _RATE_LIMIT: Kind = (ErrorType.RATE_LIMIT, ErrorCategory.RATE_LIMIT)
 _FORBIDDEN: Kind = (ErrorType.PERMANENT, ErrorCategory.AUTHENTICATION)
 _MISSING: Kind = (ErrorType.PERMANENT, ErrorCategory.NOT_FOUND)
+_PASSING: Kind = (ErrorType.TRANSIENT, ErrorCategory.UNKNOWN)
 _UNKNOWN: Kind = (ErrorType.UNKNOWN, ErrorCategory.UNKNOWN)
 
 _BY_TYPE: tuple[tuple[type[BaseException], Kind], ...] = (
@@ -62,8 +63,8 @@ _BY_WORDS: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (re.compile(r"time[d]?.?out|deadline exceeded", re.IGNORECASE), _TIMEOUT),
     (re.compile(r"connection (refused|reset|aborted|closed)|unreachable", re.IGNORECASE), _NETWORK),
     (re.compile(r"unauthori[sz]ed|forbidden|authentication", re.IGNORECASE), _FORBIDDEN),
-    (re.compile(r"temporar|unavailable|try again|overloaded", re.IGNORECASE), (ErrorType.TRANSIENT, ErrorCategory.UNKNOWN)),
-)  # fmt: skip
+    (re.compile(r"temporar|unavailable|try again|overloaded", re.IGNORECASE), _PASSING),
+)
 
 
 def classify(error: BaseException) -> Failure:
@@ -86,12 +87,14 @@ def classify_status(status: int) -> Kind:
     if status == 429:
         return _RATE_LIMIT
     if status >= 500 or status in (408, 425):
-        return ErrorType.TRANSIENT, ErrorCategory.UNKNOWN
+        return _PASSING
     if status in (401, 403, 407):
         return _FORBIDDEN
     if status in (404, 410):
         return _MISSING
-    return _INVALID if status in (400, 409, 413, 414, 415, 422) else (ErrorType.PERMANENT, ErrorCategory.UNKNOWN)
+    return (
+        _INVALID if status in (400, 409, 413, 414, 415, 422) else (ErrorType.PERMANENT, ErrorCategory.UNKNOWN)
+    )
 
 
 def _kind(error: BaseException) -> Kind:

@@ -38,7 +38,10 @@ _SENTENCES = {
     sqlite3.SQLITE_NOTADB: ("is not a Tocsin database", "choose another file with --db"),
     sqlite3.SQLITE_CORRUPT: ("is damaged", "move it away with its -wal file and restore a backup"),
     sqlite3.SQLITE_IOERR: ("cannot be read or written", "check the disk"),
-    sqlite3.SQLITE_INTERRUPT: ("took too long to answer", "ask for less: a shorter time range or fewer words"),
+    sqlite3.SQLITE_INTERRUPT: (
+        "took too long to answer",
+        "ask for less: a shorter time range or fewer words",
+    ),
 }
 
 
@@ -73,7 +76,7 @@ async def connect_writer(path: Path, busy_timeout: float) -> aiosqlite.Connectio
 
 async def connect_reader(path: Path) -> aiosqlite.Connection:
     """A connection that cannot write and shows broken text instead of failing on it."""
-    uri = f"file:{quote(str(path.resolve()))}?mode=ro"
+    uri = f"file:{quote(str(path))}?mode=ro"
     connection = await aiosqlite.connect(uri, uri=True, timeout=2.0, isolation_level=None)
     connection.text_factory = _decode
     return await _prepared(connection, READ_PRAGMAS)

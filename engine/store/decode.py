@@ -45,8 +45,8 @@ EXECUTION = (
 ATTEMPT = "number, started_at, duration, outcome, error, error_type, error_category, retry_after"
 SPAN = "span_id, parent_id, name, kind, started_at, duration, status, attributes, events, execution_id"
 LOG = (
-    "l.id, l.at, l.level, l.message, l.workflow_id, l.execution_id, COALESCE(l.trace_id, e.trace_id), l.span_id,"
-    " l.fields"
+    "l.id, l.at, l.level, l.message, l.workflow_id, l.execution_id, COALESCE(l.trace_id, e.trace_id),"
+    " l.span_id, l.fields"
 )
 ALERT = (
     "id, fingerprint, rule_id, rule_name, subject, severity, state, message, started_at, last_true_at, value,"
@@ -54,9 +54,7 @@ ALERT = (
     " escalated_at"
 )
 ALERT_EVENT = "alert_id, at, kind, author, note"
-DECISION = (
-    "at, rule_id, subject, result, value, threshold, explanation, gates, alert_id, execution_id"
-)
+DECISION = "at, rule_id, subject, result, value, threshold, explanation, gates, alert_id, execution_id"
 NOTIFICATION = (
     "key, alert_id, channel, transition, severity, title, body, created_at, state, tries, next_at, sent_at,"
     " latency, error"
@@ -127,7 +125,11 @@ def log(cells: Cells) -> LogRecord:
 
 def alert(cells: Cells) -> Alert:
     return Alert(
-        *cells[:5],
+        id=cells[0],
+        fingerprint=cells[1],
+        rule_id=cells[2],
+        rule_name=cells[3],
+        subject=cells[4],
         severity=Severity(cells[5]),
         state=AlertState(cells[6]),
         message=cells[7],
@@ -170,12 +172,20 @@ def decision(cells: Cells) -> Decision:
 
 def notification(cells: Cells) -> Notification:
     return Notification(
-        *cells[:3],
-        AlertEventKind(cells[3]),
-        Severity(cells[4]),
-        *cells[5:8],
-        NotificationState(cells[8]),
-        *cells[9:],
+        key=cells[0],
+        alert_id=cells[1],
+        channel=cells[2],
+        transition=AlertEventKind(cells[3]),
+        severity=Severity(cells[4]),
+        title=cells[5],
+        body=cells[6],
+        created_at=cells[7],
+        state=NotificationState(cells[8]),
+        tries=cells[9],
+        next_at=cells[10],
+        sent_at=cells[11],
+        latency=cells[12],
+        error=cells[13],
     )
 
 
@@ -193,9 +203,7 @@ def _identifier(value: bytes | str | None) -> str | None:
     return value.hex() if isinstance(value, bytes) else value
 
 
-def _failure(
-    message: str | None, kind: str | None, category: str | None, retry_after: float | None
-) -> Failure | None:
+def _failure(message: str | None, kind: str, category: str, retry_after: float | None) -> Failure | None:
     if message is None:
         return None
     return Failure(message, ErrorType(kind), ErrorCategory(category), retry_after)

@@ -332,8 +332,8 @@ STATEMENTS: dict[type[Any], tuple[str, Callable[[Any, Execution | None], Values]
     Notification: (
         _insert(
             "notifications",
-            "key alert_id channel transition severity title body created_at state tries next_at sent_at latency"
-            " error",
+            "key alert_id channel transition severity title body created_at state tries next_at sent_at"
+            " latency error",
             conflict="key",
         ),
         _notification,
@@ -344,8 +344,7 @@ STATEMENTS: dict[type[Any], tuple[str, Callable[[Any, Execution | None], Values]
 """How each kind of record is written; points and log lines need numbers, which the writer gives."""
 
 INSERT_LOG = _insert("logs", f"id {_LOG}")
-INDEX_LOGS = (
-    "INSERT INTO logs_fts (rowid, message, workflow_id) SELECT id, message, workflow_id FROM logs WHERE id >= ?"
-)
+_INDEXED = "message, workflow_id"
+INDEX_LOGS = f"INSERT INTO logs_fts (rowid, {_INDEXED}) SELECT id, {_INDEXED} FROM logs WHERE id >= ?"  # noqa: S608
 INSERT_POINT = "INSERT OR REPLACE INTO points (series, at, value) VALUES (?, ?, ?)"
 INSERT_SERIES = "INSERT INTO series (id, name, labels) VALUES (?, ?, ?)"

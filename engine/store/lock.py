@@ -45,7 +45,8 @@ class InstanceLock:
             os.close(descriptor)
             holder = f"process {pid}" if pid else "another process"
             raise LockedError(
-                f"{self._db} is in use by an engine ({holder})", "attach to it, or choose another file with --db"
+                f"{self._db} is in use by an engine ({holder})",
+                "attach to it, or choose another file with --db",
             ) from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -68,7 +69,7 @@ class InstanceLock:
             return None
         try:
             pid = _read_pid(descriptor)
-            # Without a pid there is nobody to name, and not touching the lock cannot disturb an engine taking it.
+            # Without a pid there is nobody to name, and an engine that is taking the lock is not disturbed.
             return pid if pid is not None and _is_locked(descriptor) else None
         finally:
             os.close(descriptor)

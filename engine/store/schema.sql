@@ -140,6 +140,7 @@ CREATE TABLE decisions (
   execution_id INTEGER
 );
 CREATE INDEX decisions_alert ON decisions (alert_id) WHERE alert_id IS NOT NULL;
+CREATE INDEX decisions_loose ON decisions (id) WHERE alert_id IS NULL;
 
 CREATE TABLE notifications (
   id         INTEGER PRIMARY KEY,
@@ -169,7 +170,6 @@ CREATE TABLE health_checks (
   score     REAL NOT NULL,
   detail    TEXT NOT NULL
 );
-CREATE INDEX health_checks_at ON health_checks (at);
 
 CREATE TABLE schedules (
   workflow_id TEXT PRIMARY KEY,

@@ -36,7 +36,9 @@ class SeriesIndex:
         """Each point with the number of its series; points beyond the limit are left out."""
         numbered = [(point, self._number((point.name, point.labels))) for point in points]
         if self._fresh:
-            fresh = ((number, name, to_json(labels) or "[]") for (name, labels), number in self._fresh.items())
+            fresh = (
+                (number, name, to_json(labels) or "[]") for (name, labels), number in self._fresh.items()
+            )
             await connection.executemany(INSERT_SERIES, fresh)
         return [(point, number) for point, number in numbered if number is not None]
 

@@ -15,21 +15,9 @@ import aiosqlite
 
 from engine.clock import Clock
 from engine.errors import StoreError
-from engine.model import LogRecord, Point
 from engine.store.connection import WAL_LIMIT, checkpoint, connect_writer, explain, primary_code, transaction
-from engine.store.encode import (
-    INDEX_LOGS,
-    INSERT_LOG,
-    INSERT_POINT,
-    STATEMENTS,
-    Item,
-    Row,
-    encode_log,
-    encode_point,
-    sheets,
-    weigh,
-)
-from engine.store.series import SeriesIndex
+from engine.store.encode import Row, weigh
+from engine.store.tables import Tables
 
 __all__ = ["Row", "Writer"]
 
@@ -83,8 +71,7 @@ class Writer:
         self._clock = clock
         self._capacity = capacity
         self._patience = patience
-        self._series = SeriesIndex()
-        self._next_log = 1
+        self._tables = Tables(connection)
         self._urgent: deque[_Entry] = deque()
         self._relaxed: deque[_Entry] = deque()
         self._jobs: deque[Callable[[], Coroutine[Any, Any, None]]] = deque()
@@ -115,9 +102,7 @@ class Writer:
         connection = await connect_writer(path, _busy_timeout(patience))
         try:
             writer = cls(connection, path, clock, capacity, patience)
-            await writer._series.load(connection)
-            newest = await connection.execute_fetchall("SELECT max(id) FROM logs")
-            writer._next_log = (next(iter(newest))[0] or 0) + 1
+            await writer._tables.load()
         except BaseException:
             await connection.close()
             raise
@@ -165,7 +150,9 @@ class Writer:
         Raises:
             StoreError: none of the rows was stored.
         """
-        await self._await_entry(_Entry(rows, weigh(rows), asyncio.get_running_loop().create_future()), self._urgent)
+        await self._await_entry(
+            _Entry(rows, weigh(rows), asyncio.get_running_loop().create_future()), self._urgent
+        )
 
     async def flush(self) -> None:
         """Return when everything offered so far is committed, or dropped and counted.
@@ -237,7 +224,8 @@ class Writer:
                 await self._bound_wal()
         finally:
             self._closing = True
-            self._fail_all(self._drain(), StoreError(f"{self._path}: the writer has stopped"))
+            if left := self._drain():
+                self._fail_all(left, StoreError(f"{self._path}: the writer has stopped"))
 
     def _is_idle(self) -> bool:
         return not (self._urgent or self._relaxed or self._jobs)
@@ -288,10 +276,10 @@ class Writer:
         try:
             left_out = await self._commit(rows)
         except Exception as error:  # noqa: BLE001 - border: whatever a batch does, the writer goes on
-            self._series.forget()
+            self._tables.forget()
             await self._salvage(entries, error)
             return
-        self._series.keep()
+        self._tables.keep()
         self._dropped += left_out
         if rows:
             self._last_commit_at = self._clock.now()
@@ -349,36 +337,14 @@ class Writer:
         while True:
             try:
                 async with transaction(self._connection):
-                    return await self._apply(rows)
+                    return await self._tables.apply(rows)
             except sqlite3.OperationalError as error:
-                self._series.forget()
+                self._tables.forget()
                 waited += _busy_timeout(self._patience)
                 patience = min(self._patience, _CLOSING_PATIENCE) if self._closing else self._patience
                 if primary_code(error) != sqlite3.SQLITE_BUSY or waited >= patience:
                     raise
                 self._last_error = explain(error, self._path).message
-
-    async def _apply(self, rows: list[Row]) -> int:
-        left_out = 0
-        for kind, items in sheets(rows).items():
-            if kind is LogRecord:
-                await self._apply_logs(items)
-            elif kind is Point:
-                numbered = await self._series.number(self._connection, [item.record for item in items])
-                left_out += len(items) - len(numbered)
-                await self._connection.executemany(INSERT_POINT, (encode_point(*pair) for pair in numbered))
-            else:
-                sql, encode = STATEMENTS[kind]
-                # Encoding happens in the connection's thread, where the generator is consumed.
-                await self._connection.executemany(sql, (encode(*item) for item in items))
-        return left_out
-
-    async def _apply_logs(self, items: list[Item]) -> None:
-        first = self._next_log
-        self._next_log += len(items)
-        numbered = ((number, *encode_log(*item)) for number, item in enumerate(items, first))
-        await self._connection.executemany(INSERT_LOG, numbered)
-        await self._connection.execute_fetchall(INDEX_LOGS, (first,))
 
     async def _bound_wal(self) -> None:
         """Empty a write-ahead log that a long reader let grow, at most every 10 s."""

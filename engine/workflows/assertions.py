@@ -162,7 +162,9 @@ def extract(path: str, fields: Mapping[str, Any]) -> Scalar:
 
 def _fitting(sign: str, expected: Expected) -> Expected:
     if (sign == "in") is not isinstance(expected, tuple) and sign in ("in", "contains", *_ORDER):
-        raise ValueError("in takes a list such as [200, 204]" if sign == "in" else f"{sign} does not take a list")
+        raise ValueError(
+            "in takes a list such as [200, 204]" if sign == "in" else f"{sign} does not take a list"
+        )
     return expected
 
 

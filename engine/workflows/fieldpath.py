@@ -1,4 +1,4 @@
-"""Paths into what a step returned: `status`, `json.items[0].name`, `headers.content-type`, `json['odd key']`."""
+"""Paths into what a step returned: `status`, `json.items[0].name`, `headers.location`, `json['odd key']`."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ def scan_path(text: str, start: int) -> tuple[FieldPath, int]:
     end = match.end()
     while part := _PART.match(text, end):
         key, index, single, double = part.groups()
-        parts.append(int(index) if index is not None else next(p for p in (key, single, double) if p is not None))
+        parts.append(
+            int(index) if index is not None else next(p for p in (key, single, double) if p is not None)
+        )
         end = part.end()
         if len(parts) > PATH_LIMIT:
             raise ValueError(f"a path has at most {PATH_LIMIT} parts")

@@ -36,7 +36,8 @@ def closing_line(execution: Execution, span_id: str, target: str = "") -> LogRec
 def retry_message(workflow_id: str, retrying: Retrying, attempts: int) -> str:
     """`checkout attempt 1 of 3 failed: pay: status (503) == 200; next in 1s`."""
     wait = format_duration(round(retrying.delay, 2))
-    return f"{workflow_id} attempt {retrying.attempt} of {attempts} failed: {retrying.failure.message}; next in {wait}"
+    count = f"{retrying.attempt} of {attempts}"
+    return f"{workflow_id} attempt {count} failed: {retrying.failure.message}; next in {wait}"
 
 
 def breaker_line(change: BreakerChange, now: float) -> LogRecord:

@@ -34,6 +34,8 @@ from engine.workflows.steps.http import HttpStep
 
 OnLog = Callable[[LogRecord], None]
 
+STEP_TYPES: Mapping[str, Callable[[Clock], StepType]] = {"http": HttpStep}
+
 
 class Runner:
     """Runs workflows; holds what executions share: step types with their resources, and circuit breakers.
@@ -42,7 +44,7 @@ class Runner:
         variables: the environment, known to templates as `env`.
         retries: named strategies of the configuration; they go before the built-in ones.
         on_log: told of breakers' changes; what belongs to an execution is in its recording.
-        types: step types by name, in place of the built-in ones.
+        types: what makes each step type, by name; in place of the built-in ones.
     """
 
     def __init__(
@@ -53,13 +55,14 @@ class Runner:
         retries: Mapping[str, RetrySpec],
         on_log: OnLog,
         rng: random.Random | None = None,
-        types: Mapping[str, StepType] | None = None,
+        types: Mapping[str, Callable[[Clock], StepType]] = STEP_TYPES,
     ) -> None:
         self._clock = clock
         self._variables = variables
         self._on_log = on_log
         self._rng = rng or random.Random()
-        self._types = types if types is not None else {"http": HttpStep(clock)}
+        self._makers = types
+        self._types: dict[str, StepType] = {}
         self._policies = dict(STRATEGIES) | {name: _policy(spec) for name, spec in retries.items()}
         self._plans: dict[str, tuple[Workflow, tuple[StepPlan, ...]]] = {}
         self._targets: dict[str, dict[str, Breaker]] = {}
@@ -71,26 +74,37 @@ class Runner:
 
         Whatever goes wrong is in the recording; only cancellation propagates.
         """
-        run = _Run(self._clock, self._steps, workflow, execution_id, dict(self._variables))
-        try:
-            await run.carry_out(self._plan(workflow), self._policy_of(workflow), self._rng)
-        except CheckError as error:
-            run.give_up(error.failure)
+        plans = self._plan(workflow)
+        run = _Run(self._clock, self._steps, workflow, execution_id, self._variables)
+        if isinstance(plans, Failure):
+            run.give_up(plans)
+        else:
+            await run.carry_out(plans, self._policy_of(workflow), self._rng)
         self._targets[workflow.id] = run.breakers
         return run.recording(scheduled_at)
 
     def breakers_of(self, workflow_id: str) -> tuple[tuple[str, BreakerState], ...]:
         """The targets that the workflow's last execution called, and the states of their breakers."""
-        return tuple((target, breaker.state) for target, breaker in self._targets.get(workflow_id, {}).items())
+        return tuple(
+            (target, breaker.state) for target, breaker in self._targets.get(workflow_id, {}).items()
+        )
 
     async def close(self) -> None:
         for step_type in self._types.values():
             await step_type.close()
 
-    def _plan(self, workflow: Workflow) -> tuple[StepPlan, ...]:
+    def _plan(self, workflow: Workflow) -> tuple[StepPlan, ...] | Failure:
+        """The steps made ready, and their types: loading a type's libraries is no part of an execution."""
         known = self._plans.get(workflow.id)
         if known is None or known[0] is not workflow:
-            known = self._plans[workflow.id] = (workflow, tuple(map(plan_step, workflow.steps)))
+            try:
+                known = (workflow, tuple(map(plan_step, workflow.steps)))
+            except CheckError as error:
+                return error.failure
+            self._plans[workflow.id] = known
+            for plan in known[1]:
+                if plan.kind not in self._types:
+                    self._types[plan.kind] = self._makers[plan.kind](self._clock)
         return known[1]
 
     def _policy_of(self, workflow: Workflow) -> RetryPolicy:
@@ -137,9 +151,7 @@ class _Run:
         self._refused_by = ""
         self.breakers: dict[str, Breaker] = {}
 
-    async def carry_out(
-        self, plans: tuple[StepPlan, ...], policy: RetryPolicy, rng: random.Random
-    ) -> None:
+    async def carry_out(self, plans: tuple[StepPlan, ...], policy: RetryPolicy, rng: random.Random) -> None:
         """Attempts until one succeeds, is refused by a breaker, or trying again makes no sense."""
 
         async def attempt() -> None:
@@ -207,7 +219,9 @@ class _Run:
             # Refused before anything ran: there was no attempt.
             return None
         outcome = _worst(results)
-        failure = replace(last.failure, message=f"{last.step_id}: {last.failure.message}") if last.failure else None
+        failure = (
+            replace(last.failure, message=f"{last.step_id}: {last.failure.message}") if last.failure else None
+        )
         duration = self._clock.monotonic() - began
         attempt = Attempt(number, span.started_at, duration, outcome, failure, tuple(results))
         self._attempts.append(attempt)
@@ -227,7 +241,9 @@ class _Run:
         for assertion in result.assertions:
             if not assertion.passed:
                 span.add_event(self._clock.now(), "assertion failed", expectation=assertion.shown)
-        spans.append(span.finish(result.duration, span_status(result.outcome), span_attributes(result), self._id))
+        spans.append(
+            span.finish(result.duration, span_status(result.outcome), span_attributes(result), self._id)
+        )
         self._last_breaker = stepped.breaker
         if stepped.breaker is not None:
             self.breakers[stepped.breaker.target] = stepped.breaker

@@ -1,4 +1,4 @@
-"""When a workflow is due: slots of an interval on its own grid, or of a cron expression. All times are wall time."""
+"""When a workflow is due: slots of an interval on its own grid, or of a cron expression, in wall time."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from engine.config.schema import Workflow
 class Slots(Protocol):
     """The slots of one workflow; None means there is none."""
 
-    def after(self, moment: float) -> float | None:
-        """The first slot later than `moment`."""
+    def after(self, start: float) -> float | None:
+        """The slot that follows a start at `start`."""
         ...
 
     def latest(self, moment: float) -> float | None:
@@ -31,13 +31,15 @@ class IntervalSlots:
     def __init__(self, workflow_id: str, seconds: float) -> None:
         digest = hashlib.blake2b(workflow_id.encode(), digest_size=8).digest()
         self.seconds = seconds
-        self._offset = int.from_bytes(digest, "big") / 2**64 * seconds
+        # Whole milliseconds keep slots exact in a float of today's size.
+        self._offset = round(int.from_bytes(digest, "big") / 2**64 * seconds, 3)
 
-    def after(self, moment: float) -> float:
-        return self.latest(moment) + self.seconds
+    def after(self, start: float) -> float:
+        # A start off the grid (the first one) is followed by half to one and a half intervals of rest.
+        return self.latest(start + self.seconds / 2) + self.seconds
 
     def latest(self, moment: float) -> float:
-        return moment - (moment - self._offset) % self.seconds
+        return (moment - self._offset) // self.seconds * self.seconds + self._offset
 
 
 class CronSlots:
@@ -52,8 +54,8 @@ class CronSlots:
         self._zone = ZoneInfo(timezone) if timezone else UTC
         CronSim(expression, datetime.now(UTC))
 
-    def after(self, moment: float) -> float | None:
-        return self._first(CronSim(self._expression, datetime.fromtimestamp(moment, self._zone)))
+    def after(self, start: float) -> float | None:
+        return self._first(CronSim(self._expression, datetime.fromtimestamp(start, self._zone)))
 
     def latest(self, moment: float) -> float | None:
         # Going back excludes the moment itself; a slot lies on whole seconds.

@@ -34,8 +34,8 @@ OVERSTAY = 0.5
 """Seconds beyond its deadline after which a step that did not end itself is cut off."""
 
 UNWELL = frozenset({ErrorType.NETWORK, ErrorType.TIMEOUT, ErrorType.TRANSIENT})
-"""What counts against a target. A wrong answer does not: the target is there. Nor does a rate limit: it is well
-and asks for patience, which retrying grants."""
+"""What counts against a target. A wrong answer does not: the target is there. Nor does a rate limit: it is
+well and asks for patience, which retrying grants."""
 
 _STATUS = {Outcome.OK: SpanStatus.OK, Outcome.DEGRADED: SpanStatus.OK, Outcome.SKIPPED: SpanStatus.UNSET}
 

@@ -1,4 +1,4 @@
-"""`{{ env.base_url }}`, `{{ login.token }}`: values of the environment and of earlier steps in a specification.
+"""`{{ env.base_url }}`, `{{ login.token }}`: values of the environment and of earlier steps.
 
 A value that was filled in is never looked into again.
 """
@@ -20,7 +20,9 @@ Scope = Mapping[str, Mapping[str, Scalar]]
 S = TypeVar("S", bound=Strict)
 
 _PLACEHOLDER = re.compile(r"\{\{([^{}]{0,200})\}\}")
-_NAME = re.compile(r"(env)\.([A-Za-z0-9_][A-Za-z0-9_.-]*)|([A-Za-z0-9_][A-Za-z0-9_.-]*)\.([A-Za-z0-9_][A-Za-z0-9_-]*)")
+_NAME = re.compile(
+    r"(env)\.([A-Za-z0-9_][A-Za-z0-9_.-]*)|([A-Za-z0-9_][A-Za-z0-9_.-]*)\.([A-Za-z0-9_][A-Za-z0-9_-]*)"
+)
 
 
 def names(text: str) -> set[tuple[str, str]]:
@@ -44,7 +46,9 @@ def render(value: Any, scope: Scope, *, typed: bool = True) -> Any:
     if isinstance(value, str):
         return _render_text(value, scope, typed) if "{{" in value else value
     if isinstance(value, dict):
-        return {render(key, scope, typed=False): render(item, scope, typed=typed) for key, item in value.items()}
+        return {
+            render(key, scope, typed=False): render(item, scope, typed=typed) for key, item in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return type(value)(render(item, scope, typed=typed) for item in value)
     return value

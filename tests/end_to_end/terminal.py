@@ -22,7 +22,7 @@ _SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]P_^X][^\x07\x1b]*(?:\x07
 class Terminal:
     """Runs `argv` with a terminal of its own as standard input, output and error, and controlling terminal.
 
-    Nothing is read but by `read_until()` and `finish()`: between them the program may find its terminal stalled.
+    Nothing is read but by `read_until()` and `finish()`: between them the terminal is stalled.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class Terminal:
             start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )  # fmt: skip
         self._slave = slave
+        self._open = True
 
     def __enter__(self) -> Terminal:
         return self
@@ -48,8 +49,8 @@ class Terminal:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
         self.process.wait()
-        os.close(self._slave)
-        os.close(self._master)
+        if self._open:
+            self.hang_up()
 
     @property
     def text(self) -> str:
@@ -89,6 +90,18 @@ class Terminal:
         while self._read(0):
             pass
         return self.process.returncode
+
+    def read_for(self, seconds: float) -> None:
+        """Read whatever comes within `seconds`."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._read(left)
+
+    def hang_up(self) -> None:
+        """Close the terminal, as a lost connection does."""
+        os.close(self._slave)
+        os.close(self._master)
+        self._open = False
 
     def _read(self, seconds: float) -> bool:
         if not select.select([self._master], [], [], seconds)[0]:

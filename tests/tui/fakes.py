@@ -1,1 +1,342 @@
 """A stand-in for the engine: rich, realistic, deterministic, and hostile where the world is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from engine.client import (
+    AlertDetail,
+    Bucket,
+    EngineInfo,
+    Listener,
+    LogPage,
+    MetricsSummary,
+    WorkflowStatus,
+)
+from engine.clock import VirtualClock
+from engine.errors import ConflictError, NotFoundError, QueryError, TocsinError
+from engine.model import (
+    Alert,
+    AlertEvent,
+    AlertEventKind,
+    AlertState,
+    BreakerState,
+    ComponentHealth,
+    Decision,
+    Execution,
+    Gate,
+    Health,
+    HealthStatus,
+    LogLevel,
+    LogRecord,
+    Notification,
+    NotificationState,
+    Span,
+    Topic,
+)
+from tests.tui.fake_data import HOSTILE, NOW, WORKFLOWS, make_alerts, make_executions, make_logs, make_spans
+
+
+class FakeClient:
+    """An `EngineClient` over fixed data; commands change it and are written down in `calls`.
+
+    Args:
+        clock: tells what time it is.
+        hostile: names, messages and bodies are attacks.
+        empty: an engine that has not recorded anything yet.
+    """
+
+    def __init__(
+        self, clock: VirtualClock | None = None, *, hostile: bool = False, empty: bool = False
+    ) -> None:
+        self.clock = clock or VirtualClock(NOW)
+        self.calls: list[tuple[str, object]] = []
+        self.fail_with: TocsinError | None = None
+        self.listeners: list[Listener] = []
+        self.paused = False
+        self._hostile = hostile
+        now = self.clock.now()
+        self.all_executions = [] if empty else make_executions(self._say, now)
+        self.all_alerts = [] if empty else make_alerts(self._say, now)
+        self.all_logs = [] if empty else make_logs(self._say, self.all_executions)
+
+    def announce(self, *topics: Topic) -> None:
+        """Tell listeners that something changed."""
+        for listener in tuple(self.listeners):
+            listener(frozenset(topics))
+
+    def add_log(self, message: str, level: LogLevel = LogLevel.INFO) -> LogRecord:
+        """The engine logs one more line."""
+        number = (self.all_logs[-1].id if self.all_logs else 0) + 1
+        record = LogRecord(self.clock.now(), level, message, "checkout", None, id=number)
+        self.all_logs.append(record)
+        return record
+
+    # The client's own methods.
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        self.listeners.append(listener)
+        return lambda: self.listeners.remove(listener)
+
+    async def info(self) -> EngineInfo:
+        self._called("info")
+        return EngineInfo(
+            version="1.2.3",
+            environment=self._say("production", 1),
+            config="rules.yaml",
+            database="tocsin.db",
+            started_at=NOW - 90_000,
+            workflows=6,
+            rules=6,
+            channels=1,
+            running=1,
+            paused=self.paused,
+        )
+
+    async def health(self) -> Health:
+        self._called("health")
+        now = self.clock.now()
+        parts = [
+            ComponentHealth("scheduler", "engine", HealthStatus.HEALTHY, 100.0, now - 9_000, uptime=1.0),
+            ComponentHealth("store", "engine", HealthStatus.HEALTHY, 100.0, now - 9_000, uptime=1.0),
+            ComponentHealth(
+                "notifier",
+                "engine",
+                HealthStatus.DEGRADED,
+                60.0,
+                now - 300,
+                self._say("2 messages wait for `ops`", 0),
+                0.98,
+            ),
+        ]
+        parts += [
+            ComponentHealth(f"workflow:{id}", "workflow", HealthStatus.HEALTHY, 95.0, now - 900, uptime=0.99)
+            for id, *_ in WORKFLOWS
+        ]
+        return Health(now, HealthStatus.DEGRADED, 82.0, now - 300, NOW - 90_000, tuple(parts))
+
+    async def workflows(self, since: float, until: float) -> tuple[WorkflowStatus, ...]:
+        self._called("workflows", since)
+        return tuple(self._status(index, since, until) for index in range(len(WORKFLOWS)))
+
+    async def executions(
+        self,
+        *,
+        workflow_id: str | None = None,
+        since: float | None = None,
+        before_id: int | None = None,
+        failures_only: bool = False,
+        limit: int = 200,
+    ) -> tuple[Execution, ...]:
+        self._called("executions", (workflow_id, since, failures_only, limit))
+        found = (
+            replace(execution, attempts=())
+            for execution in reversed(self.all_executions)
+            if workflow_id in (None, execution.workflow_id)
+            and (since is None or execution.started_at >= since)
+            and (before_id is None or execution.id < before_id)
+            and (not failures_only or execution.outcome.is_failure)
+        )
+        return tuple(execution for execution, _ in zip(found, range(limit), strict=False))
+
+    async def execution(self, execution_id: int) -> Execution:
+        self._called("execution", execution_id)
+        for execution in self.all_executions:
+            if execution.id == execution_id:
+                return execution
+        raise NotFoundError(f"there is no execution {execution_id}")
+
+    async def trace(self, trace_id: str) -> tuple[Span, ...]:
+        self._called("trace", trace_id)
+        execution = next((item for item in self.all_executions if item.trace_id == trace_id), None)
+        return make_spans(self._say, execution) if execution else ()
+
+    async def buckets(
+        self, since: float, until: float, count: int, workflow_id: str | None = None
+    ) -> tuple[Bucket, ...]:
+        self._called("buckets", (since, count, workflow_id))
+        width = (until - since) / count
+        return tuple(self._bucket(since + index * width, width, workflow_id) for index in range(count))
+
+    async def alerts(
+        self, *, states: frozenset[AlertState] | None = None, since: float | None = None, limit: int = 200
+    ) -> tuple[Alert, ...]:
+        self._called("alerts", (states, since))
+        found = [alert for alert in self.all_alerts if states is None or alert.state in states]
+        found = [alert for alert in found if alert.resolved_at is None or alert.resolved_at >= (since or 0)]
+        return tuple(sorted(found, key=lambda a: (not a.state.is_active, -a.started_at))[:limit])
+
+    async def alert(self, alert_id: int) -> AlertDetail:
+        self._called("alert", alert_id)
+        alert = self._find_alert(alert_id)
+        at = alert.started_at
+        decision = Decision(
+            at,
+            alert.rule_id,
+            alert.subject,
+            True,
+            "failed",
+            "== failed",
+            self._say("workflow.status is failed (== failed)", 2),
+            (
+                Gate("for", True, "0s"),
+                Gate("cooldown", True, "5m since the last"),
+                Gate("severity:ops", False, self._say("below WARNING", 0)),
+            ),
+            alert.id,
+            alert.execution_id,
+        )
+        sent = Notification(
+            f"{alert.id}:fired:ops",
+            alert.id,
+            "ops",
+            AlertEventKind.FIRED,
+            alert.severity,
+            "title",
+            "body",
+            at,
+            NotificationState.SENT,
+            2,
+            0.0,
+            at + 2,
+            0.4,
+            self._say("HTTP 502 at first", 1),
+        )
+        events = (
+            AlertEvent(alert.id, at, AlertEventKind.PENDING),
+            AlertEvent(alert.id, at + 1, AlertEventKind.FIRED, "rule", self._say("", 0)),
+        )
+        return AlertDetail(alert, events, (decision,), (sent,))
+
+    async def logs(
+        self,
+        query: str = "",
+        *,
+        since: float | None = None,
+        before_id: int | None = None,
+        after_id: int | None = None,
+        limit: int = 200,
+    ) -> LogPage:
+        self._called("logs", (query, before_id, after_id))
+        if query.startswith("-"):
+            raise QueryError("a search needs a word to look for", "add a word before what is left out")
+        execution = int(query.split(":")[1]) if query.startswith("execution:") else None
+        word = "" if execution is not None else query.lower()
+        found = [
+            record
+            for record in reversed(self.all_logs)
+            if word in record.message.lower()
+            and (execution is None or record.execution_id == execution)
+            and (since is None or record.at >= since)
+            and (before_id is None or record.id < before_id)
+            and (after_id is None or record.id > after_id)
+        ]
+        return LogPage(tuple(found[:limit]), len(found) > limit, (word,) if word else ())
+
+    async def notifications(self, *, limit: int = 200) -> tuple[Notification, ...]:
+        self._called("notifications")
+        return ()
+
+    async def summary(self, since: float, until: float) -> MetricsSummary:
+        self._called("summary")
+        return MetricsSummary(since, until, 0, {}, None, None, None, None, {})
+
+    async def acknowledge(self, alert_id: int, author: str, note: str = "") -> Alert:
+        self._called("acknowledge", (alert_id, note))
+        alert = self._find_alert(alert_id)
+        if alert.state is AlertState.ACKNOWLEDGED:
+            raise ConflictError(f"alert {alert_id} is acknowledged already")
+        return self._change(
+            replace(
+                alert,
+                state=AlertState.ACKNOWLEDGED,
+                acked_at=self.clock.now(),
+                acked_by=author,
+                ack_note=note,
+            )
+        )
+
+    async def resolve(self, alert_id: int, author: str, note: str = "") -> Alert:
+        self._called("resolve", (alert_id, note))
+        alert = self._find_alert(alert_id)
+        return self._change(
+            replace(
+                alert,
+                state=AlertState.RESOLVED,
+                resolved_at=self.clock.now(),
+                resolved_by=author,
+                resolve_note=note,
+            )
+        )
+
+    async def run_now(self, workflow_id: str) -> None:
+        self._called("run_now", workflow_id)
+
+    async def set_paused(self, paused: bool) -> None:
+        self._called("set_paused", paused)
+        self.paused = paused
+
+    def close(self, grace: float = 10.0) -> None:
+        self.calls.append(("close", grace))
+
+    # The data.
+
+    def _called(self, name: str, detail: object = None) -> None:
+        self.calls.append((name, detail))
+        if self.fail_with is not None:
+            raise self.fail_with
+
+    def _say(self, text: str, number: int) -> str:
+        return HOSTILE[number % len(HOSTILE)] if self._hostile else text
+
+    def _status(self, index: int, since: float, until: float) -> WorkflowStatus:
+        id, name, priority, schedule, steps, _ = WORKFLOWS[index]
+        mine = [
+            item
+            for item in self.all_executions
+            if item.workflow_id == id and since <= item.started_at <= until
+        ]
+        durations = sorted(item.duration for item in mine)
+        good = sum(item.outcome.is_success for item in mine)
+        open_ = BreakerState.OPEN if id == "checkout" else BreakerState.CLOSED
+        return WorkflowStatus(
+            id,
+            self._say(name, index),
+            priority,
+            schedule,
+            (),
+            mine[-1] if mine else None,
+            tuple(item.outcome for item in mine[-60:]),
+            tuple(item.duration for item in mine[-60:]),
+            len(mine),
+            good / len(mine) if mine else None,
+            durations[len(mine) // 2] if mine else None,
+            durations[-1 - len(mine) // 20] if mine else None,
+            until + 11 * (index + 1),
+            index == 3,
+            ((self._say("http://127.0.0.1:8777", index), open_),),
+            steps,
+        )
+
+    def _bucket(self, at: float, width: float, workflow_id: str | None) -> Bucket:
+        mine = [
+            item
+            for item in self.all_executions
+            if at <= item.started_at < at + width and workflow_id in (None, item.workflow_id)
+        ]
+        took = sorted(item.duration for item in mine)
+        good = sum(item.outcome.is_success for item in mine)
+        if not took:
+            return Bucket(at, width, 0, 0, None, None, None)
+        return Bucket(at, width, len(took), good, took[len(took) // 2], took[-1], took[-1])
+
+    def _find_alert(self, alert_id: int) -> Alert:
+        for alert in self.all_alerts:
+            if alert.id == alert_id:
+                return alert
+        raise NotFoundError(f"there is no alert {alert_id}")
+
+    def _change(self, alert: Alert) -> Alert:
+        self.all_alerts = [alert if old.id == alert.id else old for old in self.all_alerts]
+        return alert

@@ -17,7 +17,6 @@ T = TypeVar("T")
 class Modal(ModalScreen[T | None]):
     """A question or a page on top of a view; leaving it answers None."""
 
-    CSS_PATH = "base.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back", show=False)]
 
     def box(self, title: Content, hint: str) -> Vertical:

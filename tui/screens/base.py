@@ -17,7 +17,7 @@ from engine.errors import TocsinError
 from engine.model import Alert, Topic
 from tui.actions import Scope
 from tui.bridge import Loader
-from tui.present import foreign
+from tui.present import MUTED, foreign
 from tui.state import Vitals
 from tui.widgets.status_bar import StatusBar
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LOADING = Content.styled("loading …", "$text-muted")
+LOADING = Content.styled("loading …", MUTED)
 
 
 class View(Screen[None], Generic[T]):
@@ -36,7 +36,6 @@ class View(Screen[None], Generic[T]):
     Nothing is fetched while another view or a modal is in front.
     """
 
-    CSS_PATH = "base.tcss"
     SCOPE: ClassVar[Scope]
     TOPICS: ClassVar[frozenset[Topic]] = frozenset()
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-normal"), (120, "-wide")]
@@ -60,7 +59,7 @@ class View(Screen[None], Generic[T]):
         yield StatusBar()
         yield Static(id="notice")
         yield from self.compose_body()
-        yield Footer(show_command_palette=False)
+        yield Footer(show_command_palette=False, compact=True)
 
     def compose_body(self) -> ComposeResult:
         """The widgets between header and footer."""
@@ -130,7 +129,7 @@ class View(Screen[None], Generic[T]):
                 self.console.say(done)
                 self.reload()
 
-        self.run_worker(run, group="command")
+        self.run_worker(run(), group="command")
 
     def set_title(self, pane: Widget, *parts: Content | str) -> None:
         """Write a pane's title; strings are our own words, foreign ones come as Content."""

@@ -22,7 +22,6 @@ from engine.text import is_utf8_terminal
 from tui import present
 
 _LABEL_WIDTH = 12
-_MUTED = "$text-muted"
 _NOTIFICATION_STYLES = {
     NotificationState.SENT: "$text-success",
     NotificationState.DEAD: "$text-error",
@@ -40,7 +39,7 @@ def alert_text(detail: AlertDetail, now: float) -> Content:
     if detail.decisions:
         blocks.append(_block("Decisions", (_decision_lines(item) for item in reversed(detail.decisions))))
     told: Iterable[Content] = (_notification_line(item, now) for item in detail.notifications)
-    nobody = [Content.styled("nobody: the rule names no channel, or a gate stopped it", _MUTED)]
+    nobody = [Content.styled("nobody: the rule names no channel, or a gate stopped it", present.MUTED)]
     blocks.append(_block("Told", told if detail.notifications else nobody))
     return Content("\n\n").join(blocks)
 
@@ -52,20 +51,22 @@ def execution_text(execution: Execution, now: float) -> Content:
         fact("Started", _when(execution.started_at, now)),
         fact("Took", Content(present.duration_text(execution.duration))),
         fact("Workflow", present.foreign(execution.workflow_name, 120)),
-        fact("Trace", present.foreign(execution.trace_id, 32, _MUTED)),
+        fact("Trace", present.foreign(execution.trace_id, 32, present.MUTED)),
     ]
     if execution.reason:
         lines.append(fact("Reason", present.foreign(execution.reason, 200)))
     if execution.failure is not None:
         kind = f"{execution.failure.type} · {execution.failure.category}"
         lines.append(fact("Failure", present.foreign(execution.failure.message, 1000, "$text-error")))
-        lines.append(fact("", Content.styled(kind, _MUTED)))
+        lines.append(fact("", Content.styled(kind, present.MUTED)))
     for attempt in execution.attempts if len(execution.attempts) > 1 else ():
         error = attempt.failure.message if attempt.failure else ""
         text = Content.assemble(
             present.outcome(attempt.outcome), f"  {present.duration_text(attempt.duration)}  "
         )
-        lines.append(fact(f"Attempt {attempt.number}", text.append(present.foreign(error, 300, _MUTED))))
+        lines.append(
+            fact(f"Attempt {attempt.number}", text.append(present.foreign(error, 300, present.MUTED)))
+        )
     return Content("\n").join(lines)
 
 
@@ -81,7 +82,7 @@ def workflow_text(status: WorkflowStatus, now: float, range_label: str) -> Conte
     lines = [
         fact("Recent", present.uptime_bar(status.recent, 60)),
         fact("Executions", Content(figures)),
-        fact("Schedule", schedule.append(Content.styled(f" · {upcoming}", _MUTED))),
+        fact("Schedule", schedule.append(Content.styled(f" · {upcoming}", present.MUTED))),
         fact("Steps", present.foreign(" → ".join(status.steps), 400)),
     ]
     for target, state in status.breakers:
@@ -104,7 +105,7 @@ def log_text(record: LogRecord, now: float) -> Content:
 
 def fact(label: str, value: Content) -> Content:
     """One line of a page of facts: a muted label, then the value."""
-    return Content.assemble((label.ljust(_LABEL_WIDTH), _MUTED), value)
+    return Content.assemble((label.ljust(_LABEL_WIDTH), present.MUTED), value)
 
 
 def _alert_head(alert: Alert, now: float) -> Content:
@@ -137,7 +138,8 @@ def _by(author: str, note: str, at: float, now: float) -> Content:
 
 def _when(at: float, now: float) -> Content:
     return Content.assemble(
-        present.clock_text(at), (f"  {present.age_text(at, now)} ago" if now - at >= 1 else "  now", _MUTED)
+        present.clock_text(at),
+        (f"  {present.age_text(at, now)} ago" if now - at >= 1 else "  now", present.MUTED),
     )
 
 
@@ -145,16 +147,16 @@ def _event_line(event: AlertEvent, now: float) -> Content:
     who = f" by {event.author}" if event.author else ""
     note = f" “{event.note}”" if event.note else ""
     return Content.assemble(
-        (present.clock_text(event.at), _MUTED),
+        (present.clock_text(event.at), present.MUTED),
         f"  {event.kind.value}",
-        present.foreign(who + note, 500, _MUTED),
+        present.foreign(who + note, 500, present.MUTED),
     )
 
 
 def _decision_lines(decision: Decision) -> Content:
     verdict = {True: "true", False: "false", None: "unknown"}[decision.result]
     head = Content.assemble(
-        (present.clock_text(decision.at), _MUTED),
+        (present.clock_text(decision.at), present.MUTED),
         f"  {verdict}  ",
         present.foreign(decision.explanation, 500),
     )
@@ -170,7 +172,7 @@ def _gate_line(gate: Gate) -> Content:
         " ",
         present.foreign(gate.name, 64),
         "  ",
-        present.foreign(gate.detail, 200, _MUTED),
+        present.foreign(gate.detail, 200, present.MUTED),
     )
 
 
@@ -181,19 +183,19 @@ def _notification_line(item: Notification, now: float) -> Content:
     if item.error:
         tail += f"  {item.error}"
     return Content.assemble(
-        (present.clock_text(item.sent_at or item.created_at), _MUTED),
+        (present.clock_text(item.sent_at or item.created_at), present.MUTED),
         "  ",
         (f"{item.state.value:<7}", _NOTIFICATION_STYLES[item.state]),
         " ",
         present.foreign(item.channel, 64),
-        (f"  {item.transition.value}", _MUTED),
-        present.foreign(tail, 400, _MUTED),
+        (f"  {item.transition.value}", present.MUTED),
+        present.foreign(tail, 400, present.MUTED),
     )
 
 
 def _fields(fields: Mapping[str, Scalar]) -> list[Content]:
     return [
-        Content.assemble(present.foreign(name, 40, _MUTED), "  ", present.foreign(value, 1000))
+        Content.assemble(present.foreign(name, 40, present.MUTED), "  ", present.foreign(value, 1000))
         for name, value in sorted(fields.items())
     ]
 

@@ -50,7 +50,7 @@ LOG_COLUMNS = (
     Column("message", "Message", 20, flex=1),
 )
 
-_PRIORITY_STYLES = {Priority.CRITICAL: "bold", Priority.HIGH: "", Priority.NORMAL: "$text-muted"}
+_PRIORITY_STYLES = {Priority.CRITICAL: "bold", Priority.HIGH: "", Priority.NORMAL: present.MUTED}
 
 
 def workflow_row(status: WorkflowStatus, now: float) -> Row:
@@ -59,15 +59,15 @@ def workflow_row(status: WorkflowStatus, now: float) -> Row:
         status.id,
         (
             _workflow_name(status),
-            Content.styled(status.priority.value, _PRIORITY_STYLES.get(status.priority, "$text-muted")),
-            present.foreign(status.schedule, 40, "$text-muted"),
+            Content.styled(status.priority.value, _PRIORITY_STYLES.get(status.priority, present.MUTED)),
+            present.foreign(status.schedule, 40, present.MUTED),
             _last(status.last, now),
             present.uptime_bar(status.recent, _UPTIME_WIDTH),
             _percent(status.success_rate),
             Content(present.duration_text(status.p50)),
             Content(present.duration_text(status.p95)),
             Content.styled(
-                present.sparkline(status.durations[-_TREND_WIDTH:], _TREND_WIDTH).plain, "$text-muted"
+                present.sparkline(status.durations[-_TREND_WIDTH:], _TREND_WIDTH).plain, present.MUTED
             ),
             worst_breaker(status),
             _next(status, now),
@@ -86,7 +86,7 @@ def execution_row(execution: Execution, now: float, *, named: bool) -> Row:
             *name,
             Content(present.duration_text(execution.duration)),
             Content(str(execution.attempt_count or "–")),
-            present.foreign(execution.error or execution.reason, 300, "$text-muted"),
+            present.foreign(execution.error or execution.reason, 300, present.MUTED),
         ),
     )
 
@@ -96,9 +96,9 @@ def log_row(record: LogRecord, terms: Sequence[str], now: float) -> Row:
     return Row(
         str(record.id),
         (
-            Content.styled(at_text(record.at, now), "$text-muted"),
+            Content.styled(at_text(record.at, now), present.MUTED),
             present.log_level(record.level),
-            present.foreign(record.workflow_id or "–", 64, "$text-muted"),
+            present.foreign(record.workflow_id or "–", 64, present.MUTED),
             present.highlight(record.message, terms),
         ),
     )
@@ -110,7 +110,7 @@ def worst_breaker(status: WorkflowStatus) -> Content:
     for state in (BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.CLOSED):
         if state in states:
             return present.breaker(state)
-    return Content.styled("–", "$text-muted")
+    return Content.styled("–", present.MUTED)
 
 
 def at_text(at: float, now: float) -> str:
@@ -128,9 +128,9 @@ def _workflow_name(status: WorkflowStatus) -> Content:
 
 def _last(last: Execution | None, now: float) -> Content:
     if last is None:
-        return Content.styled("not run yet", "$text-muted")
+        return Content.styled("not run yet", present.MUTED)
     word = Content(last.outcome.value) if last.outcome is Outcome.OK else present.outcome(last.outcome)
-    return Content.assemble(word, (f" {present.age_text(last.started_at, now)}", "$text-muted"))
+    return Content.assemble(word, (f" {present.age_text(last.started_at, now)}", present.MUTED))
 
 
 def _percent(rate: float | None) -> Content:
@@ -141,4 +141,4 @@ def _percent(rate: float | None) -> Content:
 def _next(status: WorkflowStatus, now: float) -> Content:
     if status.running:
         return Content.styled("running", "$text-primary")
-    return Content.styled(present.age_text(status.next_at, now), "$text-muted")
+    return Content.styled(present.age_text(status.next_at, now), present.MUTED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from rich.text import Text
 from textual.color import Color
@@ -14,7 +15,7 @@ from textual.widget import Widget
 
 from engine.client import Bucket
 from tui.present import MUTED, fit, foreign, sign, sparkline
-from tui.widgets.plot import PLOTTER, Frame, Rgb, Series, render_plot
+from tui.widgets.plot import AXES, PLOTTER, Frame, Rgb, Series, render_plot
 
 _LEAST_WIDTH, _LEAST_HEIGHT = 16, 3
 _MILLISECONDS_BELOW = 2.0
@@ -78,24 +79,15 @@ class Chart(Widget):
         width, height = self.size.width, self.size.height - 1
         if self._wanted is None or not self._has_points or width < _LEAST_WIDTH or height < _LEAST_HEIGHT:
             return
-        wanted = self._wanted
-        frame = Frame(
-            wanted.series,
-            width,
-            height,
-            wanted.since,
-            wanted.until,
-            wanted.unit,
-            wanted.y_range,
-            self._colors(),
-        )
+        frame = replace(self._wanted, width=width, height=height, colors=self._colors(self._wanted.series))
         if frame != self._drawn:
             self.run_worker(self._draw(frame), group="draw", exclusive=True)
 
-    def _colors(self) -> dict[str, Rgb]:
-        names = {"text-muted", *(series.color for series in self._wanted.series if self._wanted)}
+    def _colors(self, series: Sequence[Series]) -> dict[str, Rgb]:
         variables = self.app.theme_variables
-        return {name: Color.parse(variables[name]).rgb for name in names if name in variables}
+        colors = {one.color: Color.parse(variables[one.color]).rgb for one in series}
+        ground = Color.parse(variables["background"])
+        return colors | {AXES: Color.parse(variables["foreground"]).blend(ground, 0.45).rgb}
 
     async def _draw(self, frame: Frame) -> None:
         lines = await asyncio.get_running_loop().run_in_executor(PLOTTER, _draw_lines, frame)

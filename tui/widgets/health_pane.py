@@ -2,17 +2,82 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import Self
 
-from textual.containers import Vertical
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.message import Message
+from textual.widgets import Digits, Static
 
 from engine.client import WorkflowStatus
-from engine.model import Health
+from engine.model import BreakerState, Health, HealthStatus
+from tui import present
+from tui.present import (
+    MUTED,
+    age_text,
+    breaker,
+    duration_text,
+    foreign,
+    health_status,
+    outcome_glyph,
+    percent_text,
+    score_style,
+    sign,
+    uptime_bar,
+)
+from tui.widgets.columns import Column, Row
+from tui.widgets.row_table import RowTable
+
+_COLUMNS = (
+    Column("glyph", "", 1),
+    Column("name", "workflow", 12, flex=3),
+    Column("uptime", "uptime", 8, flex=2),
+    Column("success", "success", 7, align="right"),
+    Column("p95", "p95", 8, align="right", min_terminal=44),
+    Column("next", "next", 8, align="right", min_terminal=72),
+)
+_UPTIME = 2
+_SHORT_BELOW = 12
+_REMARKABLE = 0.7
+_RANK = (HealthStatus.UNHEALTHY, HealthStatus.DEGRADED, HealthStatus.UNKNOWN, HealthStatus.HEALTHY)
+
+
+class WorkflowList(RowTable):
+    """One line a workflow; the uptime bar is as long as its column."""
+
+    def __init__(self) -> None:
+        empty = Content("no workflows: the configuration has none")
+        super().__init__(_COLUMNS, empty=empty, show_header=False)
+        self._statuses: dict[str, WorkflowStatus] = {}
+
+    def show(self, workflows: Sequence[WorkflowStatus], now: float) -> None:
+        before = {key: status.recent for key, status in self._statuses.items()}
+        self._statuses = {status.id: status for status in workflows}
+        self.set_rows([_workflow_row(status, now) for status in workflows])
+        if before != {key: status.recent for key, status in self._statuses.items()}:
+            self.refresh()
+
+    def cell(self, row: Row, place: int, width: int) -> Content:
+        if place == _UPTIME:
+            return uptime_bar(self._statuses[row.key].recent, width)
+        return row.cells[place]
 
 
 class HealthPane(Vertical):
     """Score, components and workflows; the list of workflows takes the focus."""
+
+    DEFAULT_CSS = """
+    HealthPane > Horizontal { height: auto; }
+    HealthPane Digits { width: auto; margin-right: 2; }
+    HealthPane Static { width: 1fr; height: auto; max-height: 3; text-wrap: nowrap; text-overflow: ellipsis; }
+    HealthPane WorkflowList { height: 1fr; }
+    HealthPane.-short Digits { display: none; }
+    HealthPane.-short Static { max-height: 1; }
+    """
 
     class Highlighted(Message):
         """The cursor is on another workflow, or on none."""
@@ -27,7 +92,7 @@ class HealthPane(Vertical):
             return self.pane
 
     class Selected(Message):
-        """Enter, or a click, on a workflow."""
+        """Enter, or a click on the cursor's workflow."""
 
         def __init__(self, pane: HealthPane, workflow_id: str) -> None:
             super().__init__()
@@ -38,8 +103,112 @@ class HealthPane(Vertical):
         def control(self) -> HealthPane:
             return self.pane
 
-    def show(self, health: Health, workflows: Sequence[WorkflowStatus], now: float) -> None: ...
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._digits = Digits("")
+        self._facts = Static(Content(""))
+        self._list = WorkflowList()
+        self._shown: tuple[Health, tuple[WorkflowStatus, ...], float] | None = None
+
+    def compose(self) -> ComposeResult:
+        with Horizontal():
+            yield self._digits
+            yield self._facts
+        yield self._list
+
+    def show(self, health: Health, workflows: Sequence[WorkflowStatus], now: float) -> None:
+        """Show these; ages are counted from `now`."""
+        self._shown = (health, tuple(workflows), now)
+        self._list.show(workflows, now)
+        self._show_head()
 
     @property
     def cursor_workflow(self) -> str | None:
-        return None
+        """The id of the workflow under the cursor."""
+        return self._list.cursor_key
+
+    def move_to(self, workflow_id: str) -> bool:
+        """Put the cursor on this workflow; False when it is not listed."""
+        return self._list.move_to(workflow_id)
+
+    def focus(self, scroll_visible: bool = True) -> Self:
+        self._list.focus(scroll_visible)
+        return self
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.set_class(event.size.height < _SHORT_BELOW or not present.UNICODE, "-short")
+        self._show_head()
+
+    def _show_head(self) -> None:
+        if self._shown is None:
+            return
+        health, workflows, now = self._shown
+        self._digits.update(f"{health.score:.0f}")
+        self._digits.styles.color = self.app.theme_variables.get(score_style(health.score)[1:])
+        short = self.has_class("-short")
+        self._facts.update(_short_facts(health) if short else _facts(health, workflows, now))
+
+    @on(RowTable.Highlighted)
+    def _tell_highlighted(self, event: RowTable.Highlighted) -> None:
+        event.stop()
+        self.post_message(self.Highlighted(self, event.key))
+
+    @on(RowTable.Selected)
+    def _tell_selected(self, event: RowTable.Selected) -> None:
+        event.stop()
+        self.post_message(self.Selected(self, event.key))
+
+
+def components_line(health: Health) -> Content:
+    """The engine's own components, the worst first, with the detail of what is not healthy."""
+    own = [part for part in health.components if not part.name.startswith("workflow:")]
+    parts = []
+    for part in sorted(own, key=lambda part: _RANK.index(part.status)):
+        glyph = health_status(part.status)[:1]
+        text = glyph + Content(" ") + foreign(part.name, 40)
+        if part.status is not HealthStatus.HEALTHY and part.detail:
+            text += Content(": ") + foreign(part.detail, 120)
+        parts.append(text)
+    return Content("  ").join(parts)
+
+
+def _facts(health: Health, workflows: Sequence[WorkflowStatus], now: float) -> Content:
+    since = Content.styled(f"  for {duration_text(now - health.since)}", MUTED)
+    return Content("\n").join(
+        [health_status(health.status) + since, components_line(health), _tally(workflows)]
+    )
+
+
+def _short_facts(health: Health) -> Content:
+    score = Content.styled(f"{health.score:.0f}", f"bold {score_style(health.score)}")
+    return Content("  ").join([score + " " + health_status(health.status), components_line(health)])
+
+
+def _tally(workflows: Sequence[WorkflowStatus]) -> Content:
+    """How the newest executions ended, counted."""
+    ended = Counter(status.last.outcome for status in workflows if status.last is not None)
+    parts = [outcome_glyph(outcome) + f" {count} {outcome.value}" for outcome, count in ended.most_common()]
+    return Content("  ").join([Content.styled(f"{len(workflows)} workflows", MUTED), *parts])
+
+
+def _workflow_row(status: WorkflowStatus, now: float) -> Row:
+    glyph = outcome_glyph(status.last.outcome) if status.last else Content.styled(sign("·", "."), MUTED)
+    name = foreign(status.name, 120)
+    states = {state for _, state in status.breakers}
+    for state in (BreakerState.OPEN, BreakerState.HALF_OPEN):
+        if state in states:
+            name += Content(" ") + breaker(state)
+            break
+    rate = status.success_rate
+    style = score_style(rate * 100) if rate is not None and rate < _REMARKABLE else ""
+    return Row(
+        status.id,
+        (
+            glyph,
+            name,
+            Content(""),
+            Content.styled(percent_text(rate), style),
+            Content(duration_text(status.p95)),
+            Content.styled("running" if status.running else age_text(status.next_at, now), MUTED),
+        ),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 import time
@@ -15,8 +16,12 @@ from tui import present
 PLOTTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plot")
 """The one thread in which plotext is imported and used."""
 
+AXES = "axes"
+"""The name of the axes' colour among a frame's colours."""
+
 _STEPS = (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800)
 _DAY = 86_400
+_HEADROOM = 1.05
 _ASCII_MARKERS = "*+o"
 _ASCII_AXES = str.maketrans("│┤├┼└─┬┴", "|++++-++")
 
@@ -55,11 +60,13 @@ class Frame:
 
 
 def value_ticks(low: float, high: float, count: int) -> tuple[float, ...]:
-    """At most `count` + 1 round values that cover [low, high], evenly spaced by 1, 2 or 5 times a power of ten."""
-    rough = max(high - low, 1e-9) / max(count, 1)
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * (1 - 1e-9))
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    """At least `count` + 1 values in [low, high], a step of 1, 2 or 5 × 10ⁿ apart, wherever such exist."""
+    span = max(high - low, 1e-9) * (1 + 1e-9)
+    power = 10.0 ** math.floor(math.log10(span))
+    step = next(
+        power * part for part in (5, 2, 1, 0.5, 0.2, 0.1) if math.floor(span / (power * part)) >= count
+    )
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return tuple(round(number * step, 9) for number in range(first, last + 1))
 
 
@@ -69,7 +76,7 @@ def time_ticks(since: float, until: float, count: int) -> tuple[tuple[float, str
     step = next((step for step in _STEPS if step >= rough), _STEPS[-1])
     offset = time.localtime(since).tm_gmtoff
     at = math.ceil((since + offset) / step) * step - offset
-    ticks = []
+    ticks: list[tuple[float, str]] = []
     while at <= until and len(ticks) <= count:
         ticks.append((float(at), _time_label(at, step)))
         at += step
@@ -88,10 +95,10 @@ def runs(points: Sequence[tuple[float, float]]) -> tuple[tuple[tuple[float, floa
     """The points cut where nothing was measured for much longer than is usual between them."""
     if len(points) < 2:
         return (tuple(points),) if points else ()
-    distances = [later[0] - earlier[0] for earlier, later in zip(points, points[1:], strict=False)]
+    distances = [later[0] - earlier[0] for earlier, later in itertools.pairwise(points)]
     limit = statistics.median(distances) * 2.5
     cuts = [0, *(place + 1 for place, distance in enumerate(distances) if distance > limit), len(points)]
-    return tuple(tuple(points[start:end]) for start, end in zip(cuts, cuts[1:], strict=False))
+    return tuple(tuple(points[start:end]) for start, end in itertools.pairwise(cuts))
 
 
 def render_plot(frame: Frame) -> str:
@@ -103,7 +110,7 @@ def render_plot(frame: Frame) -> str:
     plotext.plot_size(frame.width, frame.height)
     plotext.canvas_color("default")
     plotext.axes_color("default")
-    plotext.ticks_color(frame.colors.get("text-muted", "default"))
+    plotext.ticks_color(frame.colors.get(AXES, "default"))
     plotext.xaxes(True, False)
     plotext.yaxes(True, False)
     _axes(plotext, frame)
@@ -117,11 +124,11 @@ def render_plot(frame: Frame) -> str:
 
 def _axes(plotext: Any, frame: Frame) -> None:
     values = [y for series in frame.series for _, y in series.measured]
-    low, high = frame.y_range or (min(0.0, *values, 0.0), max(values, default=0.0) or 1.0)
-    ticks = value_ticks(low, high, max(frame.height // 4, 1))
+    low, high = frame.y_range or (0.0, max(values, default=0.0) * _HEADROOM or 1.0)
+    ticks = value_ticks(low, high, min(max((frame.height - 2) // 4, 1), 5))
     labels = [f"{value:g}" for value in ticks]
     labels[-1] += f" {frame.unit}" if frame.unit else ""
-    plotext.ylim(ticks[0], ticks[-1])
+    plotext.ylim(low, high)
     plotext.yticks(ticks, labels)
     times = time_ticks(frame.since, frame.until, max((frame.width - 8) // 12, 1))
     # Counted from `since`: plotext loses precision on numbers as large as epoch seconds.

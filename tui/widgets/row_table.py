@@ -308,7 +308,7 @@ class RowTable(ScrollView, can_focus=True):
     # Drawing.
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.scrollable_content_region.width
         if not self._rows:
             return self._empty_line(y, width)
         if y < self._header:

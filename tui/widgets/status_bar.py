@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from textual.content import Content
-from textual.widgets import Static
+from textual.widget import Widget
 
 from engine.client import EngineInfo
 from engine.model import Health, Severity
+from tui.present import (
+    MUTED,
+    clock_text,
+    fit,
+    foreign,
+    health_status,
+    score_style,
+    severity_style,
+    sign,
+    zone_text,
+)
+
+_SEPARATOR = "   "
 
 
-class StatusBar(Static):
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of the line; where it does not fit, the highest `rank` goes first."""
+
+    rank: int
+    content: Content
+
+
+class StatusBar(Widget):
     """Product, environment, score, firing alerts, live or paused, time range and time."""
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = """
+    StatusBar { height: 1; padding: 0 1; background: $panel; color: $foreground; }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._left: tuple[Part, ...] = (_product(),)
+        self._right: tuple[Part, ...] = ()
 
     def show(
         self,
@@ -24,8 +56,79 @@ class StatusBar(Static):
         now: float,
     ) -> None:
         """Show these; `counts` are alerts that nobody has taken yet."""
+        self._left = (_product(), *_engine_parts(info), *_health_parts(health), *_alert_parts(counts))
+        self._right = (
+            Part(1, _live(live)),
+            Part(3, Content.styled(f"last {range_label}", MUTED)),
+            Part(2, Content(clock_text(now))),
+            Part(7, Content.styled(zone_text(), MUTED)),
+        )
+        self.refresh()
+
+    def render(self) -> Content:
+        return line(self._left, self._right, self.size.width)
+
+
+def line(left: Sequence[Part], right: Sequence[Part], width: int) -> Content:
+    """One line of exactly `width` cells: `left` and `right` at their edges, less what does not fit."""
+    for limit in sorted({part.rank for part in (*left, *right)}, reverse=True):
+        starts = Content(_SEPARATOR).join(part.content for part in left if part.rank <= limit)
+        ends = Content("  ").join(part.content for part in right if part.rank <= limit)
+        room = width - ends.cell_length
+        if starts.cell_length + len(_SEPARATOR) <= room:
+            return fit(starts, room) + ends
+    return fit(Content(" ").join(part.content for part in left if part.rank <= 1), width)
+
+
+def _product() -> Part:
+    return Part(0, Content.styled("tocsin", "bold $primary"))
+
+
+def _engine_parts(info: EngineInfo | None) -> list[Part]:
+    if info is None:
+        return [Part(1, Content.styled("no word from the engine", MUTED))]
+    parts = [Part(6, foreign(info.environment, 24, MUTED))] if info.environment else []
+    if not info.live:
+        parts.append(Part(3, Content.styled("no engine is running", "$warning")))
+    elif info.paused:
+        parts.append(Part(3, Content.styled("checks paused", "$warning")))
+    if info.dropped:
+        parts.append(Part(4, Content.styled(f"{info.dropped} dropped", "$warning")))
+    return parts
+
+
+def _health_parts(health: Health | None) -> list[Part]:
+    if health is None:
+        return []
+    score = Content.styled(f"{health.score:.0f}", f"bold {score_style(health.score)}")
+    return [Part(2, score + " " + health_status(health.status))]
+
+
+def _alert_parts(counts: Mapping[Severity, int]) -> list[Part]:
+    """The worst first; the worst stays longest."""
+    firing = [severity for severity in reversed(Severity) if counts.get(severity)]
+    if not firing:
+        return [Part(5, Content.styled("no alerts", MUTED))]
+    return [
+        Part(1 if place == 0 else 4, _chip(severity, counts[severity]))
+        for place, severity in enumerate(firing)
+    ]
+
+
+def _chip(severity: Severity, count: int) -> Content:
+    style = severity_style(severity)
+    loud = f"bold $background on {style.split()[-1]}"
+    return Content.styled(f" {count} {severity.value} ", loud if severity.rank >= 2 else style)
+
+
+def _live(live: bool) -> Content:
+    if live:
+        return Content.styled(f"{sign('●', '*')} live", "$success")
+    return Content.styled(f" {sign('‖', '||')} paused ", "bold $background on $warning")
 
 
 def hint(why: str, key: str = "", does: str = "") -> Content:
-    """An empty state: why there is nothing here, and which key helps."""
-    return Content(why)
+    """An empty state: why there is nothing here, and which key helps. All three are our own words."""
+    if not key:
+        return Content(why)
+    return Content(f"{why}\n") + Content.styled(key, "bold $primary") + Content(f" {does}")

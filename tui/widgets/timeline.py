@@ -6,19 +6,45 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
-from engine.model import Alert
+from engine.model import Alert, AlertState
+from tui.present import (
+    MUTED,
+    age_text,
+    alert_state,
+    clock_text,
+    fit,
+    foreign,
+    severity,
+    severity_style,
+    sign,
+)
+from tui.widgets.columns import Column, Row
 from tui.widgets.row_table import RowTable
+
+_COLUMNS = (
+    Column("severity", "severity", 10),
+    Column("state", "state", 10, min_terminal=48),
+    Column("what", "alert", 20, flex=4),
+    Column("who", "by", 12, flex=1, min_terminal=90),
+    Column("age", "age", 5, align="right"),
+    Column("life", "", 11, flex=2, min_terminal=60),
+)
+_LIFE = 5
 
 
 class AlertTimeline(RowTable):
     """Alerts, newest first, each with its life drawn against the time range."""
 
     class Highlighted(RowTable.Highlighted):
+        """The cursor is on another alert, or on none."""
+
         @property
         def alert_id(self) -> int | None:
             return int(self.key) if self.key is not None else None
 
     class Selected(RowTable.Selected):
+        """Enter, or a click on the cursor's alert."""
+
         @property
         def alert_id(self) -> int:
             return int(self.key)
@@ -26,11 +52,72 @@ class AlertTimeline(RowTable):
     def __init__(
         self, *, empty: Content | None = None, id: str | None = None, classes: str | None = None
     ) -> None:
-        super().__init__((), empty=empty or Content(""), id=id, classes=classes)
+        super().__init__(_COLUMNS, empty=empty or Content("no alerts in this range"), id=id, classes=classes)
+        self._alerts: dict[str, Alert] = {}
+        self._since = 0.0
+        self._now = 1.0
 
     def show(self, alerts: Sequence[Alert], now: float, since: float) -> None:
         """Show these alerts against [since, now]."""
+        self._since, self._now = since, max(now, since + 1.0)
+        newest = sorted(alerts, key=lambda alert: (alert.started_at, alert.id), reverse=True)
+        self._alerts = {str(alert.id): alert for alert in newest}
+        self.set_rows([_row(key, alert, now) for key, alert in self._alerts.items()])
+        # Bars move with the time, whatever the rows say.
+        self.refresh()
 
     @property
     def cursor_alert(self) -> Alert | None:
-        return None
+        return self._alerts.get(self.cursor_key or "")
+
+    def cell(self, row: Row, place: int, width: int) -> Content:
+        return self._life(self._alerts[row.key], width) if place == _LIFE else row.cells[place]
+
+    def title_cell(self, place: int, width: int) -> Content:
+        if place != _LIFE:
+            return super().title_cell(place, width)
+        start, end = clock_text(self._since, seconds=False), "now"
+        return fit(Content(start), max(width - len(end), 0)) + Content(end)
+
+    def _life(self, alert: Alert, width: int) -> Content:
+        """From its start to its end, or to now; what was before the range is an arrow."""
+        scale = width / (self._now - self._since)
+        ended = alert.resolved_at if alert.resolved_at is not None else self._now
+        start = min(max(int((alert.started_at - self._since) * scale), 0), width - 1)
+        end = min(max(round((ended - self._since) * scale), start + 1), width)
+        bar = sign("━", "=") * (end - start)
+        if alert.started_at < self._since:
+            bar = sign("◂", "<") + bar[1:]
+        if alert.resolved_at is None:
+            bar = bar[:-1] + sign("▸", ">")
+        style = severity_style(alert.severity) if alert.state.is_active else MUTED
+        track = sign("·", ".")
+        return (
+            Content.styled(track * start, "$foreground 20%")
+            + Content.styled(bar, style)
+            + Content.styled(track * (width - end), "$foreground 20%")
+        )
+
+
+def _row(key: str, alert: Alert, now: float) -> Row:
+    what = foreign(alert.rule_name) + Content.styled(" · ", MUTED) + foreign(alert.subject, 200)
+    dim = alert.state in (AlertState.RESOLVED, AlertState.PENDING)
+    return Row(
+        key,
+        (
+            severity(alert.severity),
+            alert_state(alert.state, short=True),
+            what,
+            _who(alert),
+            Content(age_text(alert.fired_at or alert.started_at, now)),
+            Content(""),
+        ),
+        "dim" if dim else "",
+    )
+
+
+def _who(alert: Alert) -> Content:
+    """Who has it, or who ended it."""
+    if alert.state is AlertState.RESOLVED:
+        return foreign(alert.resolved_by, 60)
+    return foreign(alert.acked_by, 60)

@@ -2,20 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from textual.content import Content
 from textual.message import Message
 
-from engine.model import Span
+from engine.model import Outcome, Scalar, Span, SpanStatus
+from tui.present import MUTED, clock_text, duration_text, fit, foreign, outcome_glyph, sign
+from tui.widgets.columns import Column, Row
 from tui.widgets.row_table import RowTable
+
+MAX_SPANS = 10_000
+"""Spans drawn of one trace; what is beyond is counted in a last line."""
+
+_COLUMNS = (
+    Column("name", "span", 20, flex=2),
+    Column("outcome", "", 1),
+    Column("duration", "took", 9, align="right"),
+    Column("bar", "", 20, flex=3, min_terminal=56),
+)
+_BAR = 3
+_DEEPEST = 16
+_ERROR = "/error"
+_REST = "/rest"
+# Each phase: attribute, word, style, and what stands for it without colour.
+_PHASES = (
+    ("phase.dns", "dns", "$secondary", "░", ":"),
+    ("phase.connect", "connect", "$accent", "▒", "="),
+    ("phase.tls", "tls", "$warning", "▓", "%"),
+    ("phase.first_byte", "wait", "$primary", "█", "#"),
+    ("phase.transfer", "transfer", "$success", "▆", "+"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A span in its place in the tree; `guides` are the lines that lead to it."""
+
+    span: Span
+    guides: str
+    below: str
+
+
+def branches(spans: Sequence[Span]) -> tuple[Branch, ...]:
+    """The spans in the order of the tree, children by start time.
+
+    A span whose parent is missing is a root; of spans that are each other's ancestors the earliest is one.
+    """
+    ordered = sorted(spans, key=lambda span: (span.started_at, -span.duration))
+    known = {span.span_id for span in ordered}
+    children: dict[str, list[Span]] = {}
+    roots: list[Span] = []
+    for span in ordered:
+        if span.parent_id in known and span.parent_id != span.span_id:
+            children.setdefault(span.parent_id or "", []).append(span)
+        else:
+            roots.append(span)
+    seen: set[int] = set()
+    found: list[Branch] = []
+    for root in (*roots, *ordered):
+        found.extend(_walk(root, children, seen))
+    return tuple(found)
+
+
+def _walk(root: Span, children: Mapping[str, list[Span]], seen: set[int]) -> Iterator[Branch]:
+    """Depth first without recursion; nothing that was seen is entered again."""
+    fork, last, trunk = sign("├─ ", "|- "), sign("└─ ", "`- "), sign("│  ", "|  ")
+    stack = [(root, "", "")]
+    while stack:
+        span, guides, below = stack.pop()
+        if id(span) in seen:
+            continue
+        seen.add(id(span))
+        nested = [child for child in children.get(span.span_id, ()) if id(child) not in seen]
+        yield Branch(span, guides, below + (trunk if nested else "   "))
+        # Below a certain depth the tree goes straight down: guides must not outgrow the screen.
+        stem = below[: _DEEPEST * len(trunk)]
+        for place, child in reversed(list(enumerate(nested))):
+            final = place == len(nested) - 1
+            stack.append((child, stem + (last if final else fork), stem + ("   " if final else trunk)))
+
+
+def error_message(span: Span) -> str:
+    """Why a span failed, as far as it says; an empty string for others."""
+    if span.status is not SpanStatus.ERROR:
+        return ""
+    for key in ("error.message", "exception.message", "status.message", "error.type"):
+        if message := span.attributes.get(key):
+            return str(message)
+    return next((event.name for event in span.events if "error" in event.name or "fail" in event.name), "")
+
+
+def span_outcome(span: Span) -> Outcome:
+    """What the span says of its outcome, else what its status means."""
+    try:
+        return Outcome(str(span.attributes.get("outcome", "")))
+    except ValueError:
+        return Outcome.FAILED if span.status is SpanStatus.ERROR else Outcome.OK
 
 
 class TraceTree(RowTable):
-    """Spans of one trace under a cursor."""
+    """Spans of one trace under a cursor, with bars on a shared time scale."""
 
     class Opened(Message):
-        """Enter, or a click, on a span."""
+        """Enter, or a click on the cursor's span."""
 
         def __init__(self, tree: TraceTree, span: Span) -> None:
             super().__init__()
@@ -29,15 +120,138 @@ class TraceTree(RowTable):
     def __init__(
         self, *, empty: Content | None = None, id: str | None = None, classes: str | None = None
     ) -> None:
-        super().__init__((), empty=empty or Content(""), id=id, classes=classes)
+        super().__init__(_COLUMNS, empty=empty or Content("no spans"), id=id, classes=classes)
+        self._spans: dict[str, Span] = {}
+        self._from = 0.0
+        self._length = 0.0
 
     def show(self, spans: Sequence[Span], title: Content | None = None) -> None:
-        """Show these spans; `title` becomes the border's title."""
+        """Show these spans, at most 10,000; `title` becomes the border's title."""
+        if title is not None:
+            self.border_title = title
+        shown = spans[:MAX_SPANS]
+        start = min((span.started_at for span in shown), default=0.0)
+        length = max((span.started_at + span.duration for span in shown), default=0.0) - start
+        if (start, length) != (self._from, self._length):
+            self._from, self._length = start, length
+            self.refresh()
+        self._spans = {}
+        # A failure is told once, where it happened: not again at every ancestor.
+        inherited = {span.parent_id for span in shown if span.status is SpanStatus.ERROR}
+        rows: list[Row] = []
+        for branch in branches(shown):
+            message = error_message(branch.span) if branch.span.span_id not in inherited else ""
+            rows.extend(self._branch_rows(branch, message))
+        if len(spans) > MAX_SPANS:
+            more = Content.styled(f"{len(spans) - MAX_SPANS} more spans are not shown", MUTED)
+            rows.append(Row(_REST, (more, *[Content("")] * 3)))
+        self.set_rows(rows)
 
     @property
     def cursor_span(self) -> Span | None:
-        return None
+        return self._spans.get(self.cursor_key or "")
+
+    def _branch_rows(self, branch: Branch, message: str) -> Iterator[Row]:
+        span = branch.span
+        # Identifiers come from outside and may repeat: the place makes keys unique.
+        key = span.span_id if span.span_id not in self._spans else f"{span.span_id}/{len(self._spans)}"
+        self._spans[key] = span
+        name = Content.styled(branch.guides, MUTED) + foreign(span.name, 200)
+        glyph = outcome_glyph(span_outcome(span))
+        yield Row(key, (name, glyph, Content(duration_text(span.duration)), Content("")))
+        if message:
+            self._spans[key + _ERROR] = span
+            text = Content.styled(branch.below, MUTED) + foreign(message, 300, "dim $error")
+            yield Row(key + _ERROR, (text, *[Content("")] * 3))
+
+    def chosen(self, key: str) -> Message:
+        return self.Opened(self, self._spans[key]) if key in self._spans else self.Selected(self, key)
+
+    def cell(self, row: Row, place: int, width: int) -> Content:
+        span = self._spans.get(row.key)
+        if place == _BAR and span is not None and not row.key.endswith(_ERROR):
+            return self._bar(span, width)
+        return row.cells[place]
+
+    def title_cell(self, place: int, width: int) -> Content:
+        if place != _BAR:
+            return super().title_cell(place, width)
+        total = Content(duration_text(self._length))
+        legend = self._legend()
+        if legend and legend.cell_length + total.cell_length + 4 <= width:
+            return Content("0 ") + fit(legend, width - total.cell_length - 3) + Content(" ") + total
+        return Content("0") + fit(total, max(width - 1, 0), "right")
+
+    def _legend(self) -> Content:
+        """The phases that some span has."""
+        met = {key for span in self._spans.values() for key in span.attributes}
+        words = [
+            Content.styled(f"{sign(glyph, ascii_glyph)} {word}", style)
+            for key, word, style, glyph, ascii_glyph in _PHASES
+            if key in met
+        ]
+        return Content("  ").join(words)
+
+    def _bar(self, span: Span, width: int) -> Content:
+        """The span on the trace's scale, at least one cell, its phases in their shades."""
+        scale = width / self._length if self._length > 0 else 0.0
+        start = min(int((span.started_at - self._from) * scale), width - 1)
+        cells = min(max(round(span.duration * scale), 1), width - start)
+        body = Content("").join(self._shades(span, cells))
+        return Content(" " * start) + body
+
+    def _shades(self, span: Span, cells: int) -> list[Content]:
+        phases = [
+            (number(span.attributes.get(key)), style, sign(glyph, ascii_glyph))
+            for key, _, style, glyph, ascii_glyph in _PHASES
+        ]
+        if not any(seconds for seconds, _, _ in phases):
+            style = "$error" if span.status is SpanStatus.ERROR else MUTED
+            return [Content.styled(sign("━", "-") * cells, style)]
+        parts, used, elapsed = [], 0, 0.0
+        whole = max(span.duration, sum(seconds for seconds, _, _ in phases))
+        for seconds, style, glyph in phases:
+            elapsed += seconds
+            upto = round(elapsed / whole * cells)
+            parts.append(Content.styled(glyph * (upto - used), style))
+            used = upto
+        return [*parts, Content.styled(sign("─", "-") * (cells - used), MUTED)]
 
     def detail(self, span: Span) -> Content:
         """Everything known of a span, for reading: times, status, attributes, events."""
-        return Content("")
+        lines = [
+            foreign(span.name, style="bold"),
+            _fact("outcome", span_outcome(span).value),
+            _fact("took", duration_text(span.duration)),
+            _fact(
+                "started", f"{clock_text(span.started_at)}, {duration_text(span.started_at - self._from)} in"
+            ),
+            _fact("kind", span.kind.value),
+            _fact("span", span.span_id),
+            _fact("parent", span.parent_id or sign("–", "-")),
+            _fact("trace", span.trace_id),
+        ]
+        if span.attributes:
+            lines += [Content(""), Content.styled("attributes", "bold")]
+            lines += [_fact(key, _value(key, value)) for key, value in sorted(span.attributes.items())]
+        if span.events:
+            lines += [Content(""), Content.styled("events", "bold")]
+        for event in span.events:
+            at = f"+{duration_text(event.at - span.started_at)}"
+            lines.append(_fact(at, event.name))
+            lines += [Content("  ") + _fact(key, value) for key, value in event.attributes.items()]
+        return Content("\n").join(lines)
+
+
+def number(value: Scalar) -> float:
+    """The seconds an attribute holds; 0 for anything that is no positive, finite number."""
+    usable = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < float("inf")
+    return float(value) if usable and value is not None else 0.0
+
+
+def _value(key: str, value: Scalar) -> Scalar:
+    return duration_text(number(value)) if key.startswith("phase.") else value
+
+
+def _fact(name: str, value: Scalar) -> Content:
+    return Content.styled(foreign(name, 120).plain.ljust(12), MUTED) + Content(" ") + foreign(value, 2000)

@@ -55,7 +55,10 @@ class StepType(Protocol):
         ...
 
     async def run(self, spec: Any, context: StepContext) -> Reply:
-        """Do it once, within `context.timeout`. Any exception is an outcome; the caller cuts off what outstays."""
+        """Do it once, within `context.timeout`; the caller cuts off what outstays it.
+
+        Any exception is an outcome.
+        """
         ...
 
     async def close(self) -> None: ...

@@ -26,6 +26,8 @@ from engine.workflows.steps.probe import Probe
 if TYPE_CHECKING:
     import httpx
 
+    from engine.workflows.steps.resolver import Resolver
+
 REDIRECT_LIMIT = 5
 URL_SHOWN = 500
 
@@ -34,7 +36,9 @@ _HEADERS = {"user-agent": f"tocsin/{__version__}", "accept": "*/*", "accept-enco
 
 
 class HttpStep:
-    """Serves all http steps with one client; each request has a connection and no cookies of its own.
+    """Serves all http steps with one client; each request has its own connection, and no cookies.
+
+    Making one imports httpx, which takes a quarter of a second.
 
     Args:
         clock: only to read an HTTP date in Retry-After.
@@ -43,10 +47,22 @@ class HttpStep:
 
     name = "http"
 
-    def __init__(self, clock: Clock, resolver: Any = None) -> None:
+    def __init__(self, clock: Clock, resolver: Resolver | None = None) -> None:
+        import httpx
+
+        from engine.workflows.steps.resolver import Resolver
+        from engine.workflows.steps.transport import ProbeTransport
+
+        # At INFO httpx logs whole URLs, secrets included.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         self._clock = clock
-        self._resolver = resolver
-        self._opened: httpx.AsyncClient | None = None
+        self._client = httpx.AsyncClient(
+            transport=ProbeTransport(resolver or Resolver()),
+            headers=_HEADERS,
+            cookies=_NoCookies(),
+            timeout=None,  # noqa: S113 - every request runs under its step's own deadline
+            trust_env=False,
+        )
 
     def target(self, spec: HttpSpec) -> str:
         """`scheme://host:port`."""
@@ -65,41 +81,18 @@ class HttpStep:
             CheckError: the request itself cannot be sent.
         """
         probe = Probe(spec.verify, spec.max_body)
-        started = time.perf_counter()
         request = self._request(spec, context, probe)
+        started = time.perf_counter()
         try:
             async with asyncio.timeout(context.timeout):
                 response, body = await self._exchange(request, spec, probe)
         except TimeoutError:
-            raise probe.fault(
-                f"no answer within {format_duration(round(context.timeout, 3))} from {probe.peer or request.url.host}",
-                ErrorType.TIMEOUT,
-            ) from None
+            seconds, peer = format_duration(round(context.timeout, 3)), probe.peer or plain(request.url.host)
+            raise probe.fault(f"no answer within {seconds} from {peer}", ErrorType.TIMEOUT) from None
         return self._reply(response, body, probe, time.perf_counter() - started)
 
     async def close(self) -> None:
-        if self._opened is not None:
-            await self._opened.aclose()
-
-    @property
-    def _client(self) -> httpx.AsyncClient:
-        """Made at first use: httpx takes a quarter of a second to import."""
-        if self._opened is None:
-            import httpx
-
-            from engine.workflows.steps.resolver import Resolver
-            from engine.workflows.steps.transport import ProbeTransport
-
-            # At INFO httpx logs whole URLs, secrets included.
-            logging.getLogger("httpx").setLevel(logging.WARNING)
-            self._opened = httpx.AsyncClient(
-                transport=ProbeTransport(self._resolver or Resolver()),
-                headers=_HEADERS,
-                cookies=_NoCookies(),
-                timeout=None,
-                trust_env=False,
-            )
-        return self._opened
+        await self._client.aclose()
 
     def _request(self, spec: HttpSpec, context: StepContext, probe: Probe) -> httpx.Request:
         for name, value in (("the address", spec.url), *_header_texts(spec.headers)):
@@ -116,7 +109,7 @@ class HttpStep:
                 content=spec.body,
                 extensions={"probe": probe},
             )
-        except Exception as error:  # noqa: BLE001 - border: httpx, idna and codecs each have errors of their own
+        except Exception as error:  # border: httpx, idna and codecs each have errors of their own
             raise _wrong(f"the request cannot be made: {plain(error, 200)}") from error
         if request.url.scheme not in _DEFAULT_PORTS or not request.url.host:
             raise _wrong(f"the address {_shown(spec.url)} does not begin with http:// or https:// and a host")

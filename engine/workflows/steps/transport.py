@@ -112,9 +112,9 @@ class _Exchange(httpx.AsyncByteStream):
             raise probe.fault(self._complaint(error)) from error
         except OSError as error:
             raise network_fault(error, probe.peer, probe) from error
-        if event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
-            raise probe.fault(f"{probe.peer} closed the connection without an answer")
-        return event
+        if isinstance(event, h11.Event) and not isinstance(event, h11.ConnectionClosed):
+            return event
+        raise probe.fault(f"{probe.peer} closed the connection without an answer")
 
     def _complaint(self, error: h11.RemoteProtocolError) -> str:
         peer = self._probe.peer

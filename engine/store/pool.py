@@ -1,0 +1,87 @@
+"""Connections that only read: short questions, each with a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+
+from engine.errors import StoreError
+from engine.store.connection import connect_reader, explain
+from engine.store.migrations import check_version, inspect
+
+DEADLINE = 10.0
+SIZE = 2
+
+Cells = tuple[Any, ...]
+
+
+class ReadPool:
+    """A few read-only connections, so that one slow question does not hold up the others."""
+
+    def __init__(self, path: Path, connections: Sequence[aiosqlite.Connection]) -> None:
+        self.path = path
+        self._all = connections
+        self._free: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
+        for connection in connections:
+            self._free.put_nowait(connection)
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path) -> ReadPool:
+        """Connect.
+
+        Raises:
+            StoreError: the file is missing, not ours, newer than this program, or unreadable.
+        """
+        inspect(path)
+        connections: list[aiosqlite.Connection] = []
+        try:
+            for _ in range(SIZE):
+                connections.append(await connect_reader(path))
+            version = next(iter(await connections[0].execute_fetchall("PRAGMA user_version")))[0]
+            check_version(version, path)
+        except BaseException as error:
+            for connection in connections:
+                await connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise explain(error, path) from error
+            raise
+        return cls(path, connections)
+
+    async def fetch(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Cells]:
+        """All rows of one SELECT, which must bound them itself.
+
+        Raises:
+            StoreError: the file cannot be read, or the answer took longer than 10 s.
+        """
+        if self._closed:
+            raise StoreError(f"{self.path} is closed")
+        try:
+            async with asyncio.timeout(DEADLINE):
+                connection = await self._free.get()
+                try:
+                    return list(await connection.execute_fetchall(sql, parameters))  # type: ignore[arg-type]
+                except asyncio.CancelledError:
+                    # Nobody waits any more: the statement would otherwise run to its end.
+                    await connection.interrupt()
+                    raise
+                finally:
+                    self._free.put_nowait(connection)
+        except TimeoutError as error:
+            raise StoreError(
+                f"{self.path} took too long to answer", "ask for less: a shorter time range or fewer words"
+            ) from error
+        except (sqlite3.Error, ValueError, OverflowError) as error:
+            # The latter two: a value that cannot be bound, or a connection closed meanwhile.
+            raise explain(error, self.path) from error
+
+    async def close(self) -> None:
+        """Close the connections; harmless twice."""
+        self._closed = True
+        for connection in self._all:
+            await connection.close()

@@ -1,0 +1,135 @@
+"""The console in a real pseudo-terminal."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.end_to_end.support import CANARY, HOSTILE, PYTHON_TOCSIN, Place, Site, workflow
+from tests.end_to_end.terminal import Terminal
+
+PANES = ("Health", "Alerts", "Trace")
+LEAVES_SCREEN = b"\x1b[?1049l"
+SHOWS_CURSOR = b"\x1b[?25h"
+
+
+@pytest.fixture
+def shop(place: Place, site: Site) -> Place:
+    place.configure(f"[{workflow('front', site.url + '/ok')}]")
+    return place
+
+
+def console(place: Place, *argv: str, size: tuple[int, int] = (40, 120)) -> Terminal:
+    return Terminal([*PYTHON_TOCSIN, *argv, "--db", str(place.db)], place.env, size, str(place.home))
+
+
+def test_the_demo_shows_panes_and_q_leaves_the_terminal_as_it_was(place: Place) -> None:
+    with console(place, "demo") as terminal:
+        terminal.read_until(*PANES, "checkout")
+        terminal.send("q")
+        assert terminal.finish() == 0
+        assert terminal.current_modes == terminal.modes
+    assert LEAVES_SCREEN in terminal.output
+    assert terminal.output.rfind(SHOWS_CURSOR) > terminal.output.rfind(b"\x1b[?25l")
+    assert "Traceback" not in terminal.text
+    place.assert_sound()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_console_in_order(shop: Place, number: signal.Signals) -> None:
+    with console(shop) as terminal:
+        terminal.read_until(*PANES)
+        os.kill(terminal.process.pid, number)
+        assert terminal.finish() == 0
+        assert terminal.current_modes == terminal.modes
+    assert LEAVES_SCREEN in terminal.output
+    shop.assert_sound()
+
+
+STALL = 2.5
+
+
+def starts(place: Place) -> Iterator[float]:
+    for (at,) in place.query("SELECT started_at FROM executions WHERE outcome = 'ok' ORDER BY started_at"):
+        yield at
+
+
+def test_a_terminal_that_stops_reading_does_not_stop_monitoring(shop: Place) -> None:
+    with console(shop) as terminal:
+        terminal.read_until(*PANES)
+        began = time.time()
+        terminal.send("12345" * 40)
+        # Not waiting for anything: the absence of reading is what is tested.
+        time.sleep(STALL)
+        ended = time.time()
+        terminal.send("q")
+        assert terminal.finish() == 0
+    during = [at for at in starts(shop) if began < at < ended]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(during)]
+    assert len(during) > STALL * 5
+    assert max(gaps) < 1.0
+
+
+def test_a_stalled_terminal_does_not_survive_sigterm(shop: Place) -> None:
+    with console(shop) as terminal:
+        terminal.read_until(*PANES)
+        terminal.send("12345" * 40)
+        time.sleep(1)
+        terminal.process.send_signal(signal.SIGTERM)
+        asked = time.monotonic()
+        terminal.process.wait(12)
+        assert time.monotonic() - asked < 10
+    shop.assert_sound()
+
+
+def test_a_terminal_that_goes_away_ends_the_console(shop: Place) -> None:
+    with console(shop) as terminal:
+        terminal.read_until(*PANES)
+        terminal.hang_up()
+        terminal.process.wait(15)
+    shop.assert_sound()
+
+
+def test_hostile_text_stays_text(place: Place, site: Site) -> None:
+    """Names, bodies and headers full of control sequences change nothing but letters on the screen."""
+    name = HOSTILE.encode("unicode_escape").decode().replace('"', "")
+    steps = (
+        f'[{{id: get, http: {{url: "{site.url}/hostile"}}, expect: ["status == 200", "body == \'fine\'",'
+        ' "headers.x-hostile == null"]}]'
+    )
+    rule = (
+        f'[{{id: r, name: "{name}", conditions: [{{type: THRESHOLD, metric: workflow.status,'
+        ' operator: "==", value: failed}]}]'
+    )
+    place.configure(
+        f'[{{id: evil, name: "{name}", every: 200ms, breaker: false, retry: fast, steps: {steps}}}]', rule
+    )
+    with console(place) as terminal:
+        terminal.read_until(*PANES, CANARY)
+        for view in "23451":
+            terminal.send(view)
+            terminal.read_for(0.5)
+        terminal.send("q")
+        assert terminal.finish() == 0
+    assert_harmless(bytes(terminal.output))
+    headless = place.run("--once")
+    assert CANARY in headless.stdout + place.run("alerts").stdout
+    for command in (("logs",), ("alerts",), ("metrics",)):
+        shown = place.run(*command).stdout
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", shown)
+
+
+def assert_harmless(output: bytes) -> None:
+    """None of the hostile sequences reached the terminal."""
+    assert CANARY.encode() in output
+    assert not re.search(rb"\x1b[\]P_^X][^\x07\x1b]*" + CANARY.encode(), output)
+    assert b"\x1b]52;" not in output
+    assert b"\x1b[66;6;6m" not in output
+    text = re.sub(rb"\x1b\[[0-?]*[ -/]*[@-~]", b"", output).decode("utf-8")
+    assert not re.search(r"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f-\x9f]", text)

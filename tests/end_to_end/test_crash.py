@@ -1,0 +1,58 @@
+"""kill -9 at any moment: what was reported as done is there afterwards, and the file is whole."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from typing import Any
+
+from tests.end_to_end.support import Place, Site, is_execution, workflow
+
+# More rounds find rarer moments: TOCSIN_KILL_ROUNDS=20.
+ROUNDS = int(os.environ.get("TOCSIN_KILL_ROUNDS", "5"))
+DOWN = """[{id: down, name: Down, cooldown: 0s,
+  conditions: [{type: THRESHOLD, metric: workflow.status, operator: "==", value: failed}]}]"""
+
+
+def test_nothing_reported_is_lost(place: Place, site: Site) -> None:
+    rng = random.Random(7)
+    workflows = [workflow(f"w{number}", site.url + "/flaky") for number in range(6)]
+    place.configure(f"[{', '.join(workflows)}]", DOWN)
+    reported: list[dict[str, Any]] = []
+    for _ in range(ROUNDS):
+        with place.start("--no-ui", "--json") as running:
+            running.wait_for(is_execution, rng.randint(5, 60))
+            running.signal(signal.SIGKILL)
+            assert running.finish() == -signal.SIGKILL
+        reported += running.records
+        place.assert_sound()
+    executions = {record["id"] for record in reported if record["type"] == "execution"}
+    transitions = {(record["id"], record["transition"]) for record in reported if record["type"] == "alert"}
+    assert executions
+    assert transitions
+    assert executions <= {row[0] for row in place.query("SELECT id FROM executions")}
+    assert transitions <= set(place.query("SELECT alert_id, kind FROM alert_events"))
+    open_twice = (
+        "SELECT fingerprint FROM alerts WHERE state <> 'resolved' GROUP BY fingerprint HAVING count(*) > 1"
+    )
+    assert place.query(open_twice) == []
+
+
+def test_an_acknowledgement_survives(place: Place, site: Site) -> None:
+    place.configure(f"[{workflow('w', site.url + '/fail')}]", DOWN)
+    with place.start("--no-ui", "--json") as running:
+        running.wait_for(lambda record: record.get("transition") == "fired")
+        alert = running.of_type("alert")[-1]["id"]
+        acked = place.run("alerts", "ack", str(alert), "--note", "on it")
+        running.signal(signal.SIGKILL)
+        running.finish()
+    assert acked.returncode == 0, acked.stderr
+    assert place.query(f"SELECT state, ack_note FROM alerts WHERE id = {alert}") == [
+        ("acknowledged", "on it")
+    ]
+    with place.start("--no-ui", "--json") as running:
+        running.wait_for(is_execution, 3)
+        running.signal(signal.SIGTERM)
+        assert running.finish() == 0
+    assert place.query("SELECT id, state FROM alerts") == [(alert, "acknowledged")]
