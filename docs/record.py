@@ -21,6 +21,13 @@ from pathlib import Path
 HERE = Path(__file__).parent
 WIDTH, HEIGHT = 160, 45
 SESSION = "tocsin-record"
+# Rich draws for Fira Code, whose letters are 12.2 px wide at 20 px; DejaVu's are at 20.27 px.
+_FONT_FIXES = {
+    "Fira Code": "DejaVu Sans Mono",
+    "font-size: 20px": "font-size: 20.27px",
+    "<svg ": '<svg xml:space="preserve" ',
+    "&#160;": " ",
+}
 
 
 def tmux(*arguments: str) -> str:
@@ -85,8 +92,10 @@ def picture(ansi: str, target: Path) -> None:
     for line in ansi.splitlines():
         console.print(Text.from_ansi(line), overflow="crop", no_wrap=True)
     svg = console.export_svg(title="tocsin demo", theme=MONOKAI)
-    svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL).replace("Fira Code", "DejaVu Sans Mono")
-    subprocess.run(["rsvg-convert", "--zoom", "1", "-o", str(target)], input=svg.encode(), check=True)
+    svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
+    for old, new in _FONT_FIXES.items():
+        svg = svg.replace(old, new)
+    subprocess.run(["rsvg-convert", "-o", str(target)], input=svg.encode(), check=True)
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from engine.reports import RowReporter, execution_record, exit_code, line, once_
 
 if TYPE_CHECKING:
     from engine.config.loader import LoadedConfig
+    from engine.model import Execution
     from engine.store.writer import Row
 
 GRACE = 10.0
@@ -214,7 +215,7 @@ async def _serve(loaded: LoadedConfig, db: Path, printer: Printer) -> None:
         signals.close()
 
 
-async def _once(loaded: LoadedConfig, db: Path) -> tuple[Any, ...]:
+async def _once(loaded: LoadedConfig, db: Path) -> tuple[Execution, ...]:
     from engine.engine import Engine
 
     signals = _StopSignals()

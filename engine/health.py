@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from engine.clock import Clock
-from engine.config.schema import Workflow
 from engine.config.types import format_duration
 from engine.model import ComponentHealth, Execution, Health, HealthCheck, HealthStatus, Outcome, Priority
 from engine.text import plain
+
+if TYPE_CHECKING:
+    from engine.config.schema import Workflow
 
 WARN_BELOW = 70.0
 BAD_BELOW = 50.0

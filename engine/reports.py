@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 WORD_WIDTH = 12
-SUBJECT_WIDTH = 24
+SUBJECT_WIDTH = 26
 
 
 class RowReporter:
@@ -64,9 +64,11 @@ class RowReporter:
             yield _log_record(row)
         elif isinstance(row, Notification) and row.state in (NotificationState.SENT, NotificationState.DEAD):
             yield _notification_record(row)
-        elif isinstance(row, HealthCheck) and self._statuses.get(row.component) != row.status:
+        elif isinstance(row, HealthCheck):
+            before = self._statuses.get(row.component, HealthStatus.UNKNOWN)
             self._statuses[row.component] = row.status
-            yield _health_record(row)
+            if row.status is not before:
+                yield _health_record(row)
 
 
 def execution_record(execution: Execution) -> Record:

@@ -93,7 +93,6 @@ ACTIONS: tuple[Action, ...] = (
            "screen.next_match", footer=True),
     Action("logs.previous", "N", "Previous match", "Go to the next newer line that matches the search.", _L,
            "screen.previous_match"),
-    Action("logs.tail", "end", "Tail", "Go to the newest line and follow it again.", _L, "screen.tail"),
     Action("global.search", "slash", "Search", "Search the logs.", _G, "app.search", footer=True),
     Action("global.range", "t", "Range", "Choose the time range; it holds across all views.", _G,
            "app.choose_range", footer=True),
@@ -114,7 +113,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("global.theme", "T", "Theme", "Switch to the next theme.", _G, "app.next_theme"),
     Action("global.palette", "ctrl+p", "Palette", "Find any action by name.", _G,
            "app.command_palette", priority=True),
-    Action("global.checks", "", "Pause or resume checks", "Stop starting new executions, or start again.",
+    Action("global.checks", "", "Pause checks", "Stop starting new executions, or start again.",
            _G, "app.toggle_checks", mutates=True),
     Action("global.focus", "tab", "Next pane", "Move to the next pane; shift+tab goes back.", _G,
            "app.focus_next"),
@@ -122,8 +121,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("lists.up", "k,up", "Up", "Move up.", _LISTS),
     Action("lists.top", "g,home", "Top", "Go to the first line.", _LISTS),
     Action("lists.bottom", "G,end", "Bottom", "Go to the last line.", _LISTS),
-    Action("lists.half_down", "ctrl+d", "Half a page down", "Move down by half a page.", _LISTS),
-    Action("lists.half_up", "ctrl+u", "Half a page up", "Move up by half a page.", _LISTS),
+    Action("lists.half_down", "ctrl+d", "Half page down", "Move down by half a page.", _LISTS),
+    Action("lists.half_up", "ctrl+u", "Half page up", "Move up by half a page.", _LISTS),
     Action("lists.open", "enter", "Open", "Open what the cursor is on.", _LISTS),
 )  # fmt: skip
 

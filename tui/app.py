@@ -252,7 +252,11 @@ class TocsinApp(App[int]):
     # Actions; their keys and words are in tui.actions.
 
     def action_view(self, name: str) -> None:
-        if isinstance(self.screen, View):
+        if not isinstance(self.screen, View):
+            return
+        if name == self.current_mode:
+            self.open_view(name)
+        else:
             self.switch_mode(name)
 
     def action_search(self) -> None:
@@ -260,7 +264,7 @@ class TocsinApp(App[int]):
 
         self.open_view("logs")
         if isinstance(self.screen, LogsView):
-            self.screen.start_search()
+            self.screen.call_after_refresh(self.screen.start_search)
 
     def action_choose_range(self) -> None:
         from tui.modals.time_range import TimeRangeModal

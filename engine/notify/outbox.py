@@ -1,7 +1,8 @@
 """Delivers what is queued, at least once per channel, and writes a receipt for each message.
 
 A row is written `sending` before the attempt and `sent`, `queued` or `dead` after it; whatever happens in
-between, the row is in the file and is tried again. Channels are served side by side, each in order.
+between, the row is in the file and is tried again. Channels are served side by side; on each, messages go
+out one by one as they fall due, and those about one alert never overtake each other.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ import random
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import takewhile
+from typing import TYPE_CHECKING
 
 from engine.clock import Clock
-from engine.config.schema import Channel
 from engine.errors import NotFoundError, StoreError
 from engine.model import AlertEventKind, LogLevel, LogRecord, Notification, NotificationState, Topic
 from engine.notify.channels import AppriseSender, Sender
 from engine.store.store import Store
 from engine.text import own_words, plain
+
+if TYPE_CHECKING:
+    from engine.config.schema import Channel
 
 POLL_INTERVAL = 15.0
 FIRST_DELAY = 10.0
@@ -220,11 +225,8 @@ class Outbox:
             detail = await self._store.reader.alert(row.alert_id)
         except NotFoundError:
             return []
-        return [
-            other
-            for other in detail.notifications
-            if other.channel == row.channel and other.key != row.key and other.created_at <= row.created_at
-        ]
+        before = takewhile(lambda other: other.key != row.key, detail.notifications)
+        return [other for other in before if other.channel == row.channel]
 
     def _waits(self, row: Notification) -> bool:
         return row.state is NotificationState.QUEUED and row.next_at > self._clock.now()

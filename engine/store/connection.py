@@ -48,7 +48,11 @@ _SENTENCES = {
 def explain(error: BaseException, path: Path) -> StoreError:
     """The sentence for what SQLite or the system said about `path`."""
     message, hint = _SENTENCES.get(primary_code(error), ("", ""))
-    return StoreError(f"{path} {message}" if message else f"{path}: {own_words(error)}", hint)
+    if message:
+        return StoreError(f"{path} {message}", hint)
+    if isinstance(error, OSError) and error.strerror:
+        return StoreError(f"{path}: {error.strerror}", "check the directory, its owner and mode")
+    return StoreError(f"{path}: {own_words(error)}")
 
 
 def primary_code(error: BaseException) -> int:

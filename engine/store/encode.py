@@ -85,7 +85,7 @@ def sheets(rows: Iterable[Row]) -> dict[type[Any], list[Item]]:
             result[type(row)].append(Item(row))
             if isinstance(row, Execution):
                 result[Attempt].extend(Item(attempt, row) for attempt in row.attempts)
-    return result
+    return {kind: items for kind, items in result.items() if items}
 
 
 def weigh(rows: Sequence[Row]) -> int:

@@ -58,6 +58,7 @@ class InstanceLock:
         if self._descriptor is None:
             return
         os.ftruncate(self._descriptor, 0)
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         self._drop()
 
     @staticmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import starmap
 
 import aiosqlite
 
@@ -48,7 +49,7 @@ class Tables:
                 left_out += await self._points(items)
             else:
                 sql, encode = STATEMENTS[kind]
-                await self._connection.executemany(sql, map(encode, *zip(*items, strict=True)))
+                await self._connection.executemany(sql, starmap(encode, items))
         return left_out
 
     def keep(self) -> None:

@@ -107,6 +107,7 @@ class Writer:
             await connection.close()
             raise
         writer._task = asyncio.create_task(writer._run(), name="store-writer")
+        writer._task.add_done_callback(writer._ended)
         return writer
 
     @property
@@ -215,17 +216,18 @@ class Writer:
         await entry.reply
 
     async def _run(self) -> None:
-        try:
-            while not (self._closing and self._is_idle()):
-                await self._wait()
-                await self._store_batch(self._take())
-                if self._jobs:
-                    await self._jobs.popleft()()
-                await self._bound_wal()
-        finally:
-            self._closing = True
-            if left := self._drain():
-                self._fail_all(left, StoreError(f"{self._path}: the writer has stopped"))
+        while not (self._closing and self._is_idle()):
+            await self._wait()
+            await self._store_batch(self._take())
+            if self._jobs:
+                await self._jobs.popleft()()
+            await self._bound_wal()
+
+    def _ended(self, _: asyncio.Task[None]) -> None:
+        """Nothing is written any more, for whatever reason: let nobody wait for it."""
+        self._closing = True
+        if left := self._drain():
+            self._fail_all(left, StoreError(f"{self._path}: the writer has stopped"))
 
     def _is_idle(self) -> bool:
         return not (self._urgent or self._relaxed or self._jobs)

@@ -63,7 +63,7 @@ def render_spec(spec: S, scope: Scope) -> S:
     changes: dict[str, Any] = {}
     for name, field in type(spec).model_fields.items():
         value = getattr(spec, name)
-        if isinstance(value, (str, dict, list, tuple)):
+        if has_placeholders(value):
             changes[name] = render(value, scope, typed=field.annotation is Any)
     return spec.model_copy(update=changes)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.end_to_end.support import CANARY, HOSTILE, PYTHON_TOCSIN, Place, Site, workflow
+from tests.end_to_end.support import CANARY, HOSTILE, PYTHON_TOCSIN, Place, Site, is_execution, workflow
 from tests.end_to_end.terminal import Terminal
 
 PANES = ("Health", "Alerts", "Trace")
@@ -31,7 +31,7 @@ def console(place: Place, *argv: str, size: tuple[int, int] = (40, 120)) -> Term
 
 def test_the_demo_shows_panes_and_q_leaves_the_terminal_as_it_was(place: Place) -> None:
     with console(place, "demo") as terminal:
-        terminal.read_until(*PANES, "checkout")
+        terminal.read_until(*PANES, "Checkout")
         terminal.send("q")
         assert terminal.finish() == 0
         assert terminal.current_modes == terminal.modes
@@ -133,3 +133,23 @@ def assert_harmless(output: bytes) -> None:
     assert b"\x1b[66;6;6m" not in output
     text = re.sub(rb"\x1b\[[0-?]*[ -/]*[@-~]", b"", output).decode("utf-8")
     assert not re.search(r"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f-\x9f]", text)
+
+
+def test_a_database_in_use_is_told_before_anything_is_drawn(shop: Place) -> None:
+    with shop.start("--no-ui") as running:
+        running.wait_for(is_execution)
+        with console(shop) as terminal:
+            assert terminal.finish() == 2
+        running.signal(signal.SIGTERM)
+        assert running.finish() == 0
+    assert f"process {running.process.pid}" in terminal.text
+    assert len(terminal.text.splitlines()) == 1
+    assert terminal.output.startswith(b"tocsin: ")
+
+
+def test_a_terminal_that_cannot_draw_is_told(shop: Place) -> None:
+    shop.env["TERM"] = "dumb"
+    with console(shop) as terminal:
+        assert terminal.finish() == 2
+    assert "TERM=dumb (run without it: --no-ui)" in terminal.text
+    assert b"\x1b" not in terminal.output

@@ -103,7 +103,8 @@ def test_health_is_told_when_it_changes() -> None:
     reporter = RowReporter()
     check = HealthCheck(AT, "store", HealthStatus.HEALTHY, 100)
     worse = replace(check, status=HealthStatus.UNHEALTHY, detail="disk full")
-    told = list(reporter.records([check, check, worse, worse]))
+    unknown = replace(check, status=HealthStatus.UNKNOWN)
+    told = list(reporter.records([unknown, check, check, worse, worse]))
     assert [record["status"] for record in told] == ["healthy", "unhealthy"]
     assert "disk full" in line(told[1])
 

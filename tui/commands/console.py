@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from engine.config.loader import LoadedConfig
 
 DEFAULT_CONFIG = Path("rules.yaml")
+# Seconds in which the engine stops; half of them are for executions that run. A person is waiting.
+QUIT_GRACE = 4.0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,4 +80,4 @@ def _show(loaded: LoadedConfig, db: Path) -> int:
         client.wait_ready()
         return run_console(client)
     finally:
-        client.close()
+        client.close(QUIT_GRACE)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.lines import moment, percent, seconds, table
+from engine.model import Outcome, Severity
 from tui.cli import add_db, add_json
 from tui.commands.session import ask, colour, print_json
 
 if TYPE_CHECKING:
     from engine.client import MetricsSummary
 
+K = TypeVar("K", Outcome, Severity)
 PERIODS = {"1h": 3_600.0, "24h": 86_400.0, "7d": 604_800.0, "30d": 2_592_000.0}
 
 
@@ -39,8 +42,8 @@ def _record(summary: MetricsSummary, period: str) -> dict[str, Any]:
 
 
 def _text(summary: MetricsSummary, period: str) -> list[str]:
-    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in summary.outcomes.items() if count)
-    alerts = ", ".join(f"{count} {severity}" for severity, count in summary.alerts.items() if count)
+    outcomes = _counted(Outcome, summary.outcomes)
+    alerts = _counted(reversed(Severity), summary.alerts)
     totals = (
         ("executions", f"{summary.executions}" + (f" ({outcomes})" if outcomes else "")),
         ("success rate", percent(summary.success_rate) or "–"),
@@ -56,6 +59,11 @@ def _text(summary: MetricsSummary, period: str) -> list[str]:
     ]
     header = ("WORKFLOW", "EXECUTIONS", "SUCCESS", "MEAN", "P50", "P95", "P99")
     return [*lines, "", *table(header, rows, colour=colour())]
+
+
+def _counted(words: Iterable[K], counts: Mapping[K, int]) -> str:
+    """`3 ok, 1 failed`: what there was of each of `words`, in their order."""
+    return ", ".join(f"{counts[word]} {word}" for word in words if counts.get(word))
 
 
 def _durations(summary: MetricsSummary) -> str:

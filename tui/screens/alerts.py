@@ -28,6 +28,7 @@ class AlertsView(AlertActions[tuple[Alert, ...]]):
     """The timeline beside (or above) the detail of one alert."""
 
     CSS_PATH = "split.tcss"
+    AUTO_FOCUS = "#timeline"
     SCOPE = Scope.ALERTS
     TOPICS = frozenset({Topic.ALERTS, Topic.NOTIFICATIONS})
     BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.ALERTS)
@@ -63,9 +64,6 @@ class AlertsView(AlertActions[tuple[Alert, ...]]):
         what = "open" if self._open_only else f"open and resolved · {self.console.time_range.label}"
         self.set_title(timeline, f"Alerts · {len(data)} {what}")
         self._detail.request(urgent=True)
-
-    def focus_main(self) -> None:
-        self.query_one(AlertTimeline).focus()
 
     def selected_alert(self) -> Alert | None:
         """The open alert under the cursor."""

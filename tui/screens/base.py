@@ -106,16 +106,13 @@ class View(Screen[None], Generic[T]):
         """Leave what can be left within this view; False when there is nothing."""
         return False
 
-    def focus_main(self) -> None:
-        """Give the view's main widget the focus."""
-
     def zoom(self) -> None:
         """Give the focused pane the whole screen."""
         node = self.focused
         while node is not None and not node.has_class("pane"):
             node = node.parent if isinstance(node.parent, Widget) else None
         if node is not None:
-            self.maximize(node, container=False)
+            self.maximized = node
 
     def command(self, work: Callable[[], Awaitable[object]], done: str) -> None:
         """Run a command of the engine and tell how it went."""
@@ -167,6 +164,12 @@ class AlertActions(View[T]):
 
     def action_resolve(self) -> None:
         self._with_note("resolve")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Grey out what needs an open alert while there is none under the cursor."""
+        if action in ("acknowledge", "resolve") and self.is_mounted and self.selected_alert() is None:
+            return None
+        return super().check_action(action, parameters)
 
     def _with_note(self, verb: str) -> None:
         from tui.modals.note import NoteModal

@@ -38,6 +38,7 @@ class DashboardView(AlertActions[DashboardPage]):
     """Four panes; the trace is that of the alert under the cursor, or the newest."""
 
     CSS_PATH = "dashboard.tcss"
+    AUTO_FOCUS = "#health RowTable"
     SCOPE = Scope.DASHBOARD
     TOPICS = frozenset({Topic.EXECUTIONS, Topic.ALERTS, Topic.HEALTH})
     BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.DASHBOARD)
@@ -93,9 +94,6 @@ class DashboardView(AlertActions[DashboardPage]):
         super().show_vitals(vitals)
         self._show_health()
 
-    def focus_main(self) -> None:
-        self.query_one(HealthPane).focus()
-
     def back(self) -> bool:
         if self._pinned is None:
             return False
@@ -137,7 +135,7 @@ class DashboardView(AlertActions[DashboardPage]):
             return
         which = "alert" if self._pinned is not None else "newest"
         age = present.age_text(execution.started_at, now)
-        self.set_title(tree, "Trace · ", present.foreign(execution.workflow_name, 60), f" · {which} · {age}")
+        self.set_title(tree, "Trace", present.foreign(execution.workflow_name, 60), f"{which} · {age}")
 
     async def _chosen_execution(self) -> Execution | None:
         if self._pinned is not None:

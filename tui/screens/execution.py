@@ -44,6 +44,7 @@ class ExecutionView(View[ExecutionPage]):
     """
 
     CSS_PATH = "execution.tcss"
+    AUTO_FOCUS = "#trace"
     SCOPE = Scope.EXECUTION
     TOPICS = frozenset({Topic.LOGS})
     BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.EXECUTION)
@@ -85,9 +86,6 @@ class ExecutionView(View[ExecutionPage]):
         table = self.query_one("#logs", RowTable)
         table.set_empty(hint("this execution logged nothing"))
         table.set_rows([log_row(record, (), now) for record in reversed(data.logs.records)])
-
-    def focus_main(self) -> None:
-        self.query_one(TraceTree).focus()
 
     def action_run_now(self) -> None:
         """Start the same workflow again."""

@@ -33,6 +33,7 @@ class LogsView(View[LogPage]):
     """Newest at the bottom; the tail sticks while the cursor is on the last line."""
 
     CSS_PATH = "logs.tcss"
+    AUTO_FOCUS = "#lines"
     SCOPE = Scope.LOGS
     TOPICS = frozenset({Topic.LOGS})
     BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.LOGS)
@@ -45,6 +46,7 @@ class LogsView(View[LogPage]):
         self._held: list[LogRecord] = []
         self._unseen = 0
         self._more = False
+        self._go_to_tail = True
         self._news: Loader[LogPage] = Loader(self, "news", self._fetch_news, self._show_news, self._failed)
         self._older: Loader[LogPage] = Loader(
             self, "older", self._fetch_older, self._show_older, self._failed
@@ -78,9 +80,6 @@ class LogsView(View[LogPage]):
             self.table.focus()
         return True
 
-    def focus_main(self) -> None:
-        self.table.focus()
-
     def topics_changed(self, topics: frozenset[Topic]) -> None:
         if self._awake and topics & self.TOPICS:
             self._news.request()
@@ -89,15 +88,19 @@ class LogsView(View[LogPage]):
         return await self.client.logs(self._query, since=self._since(), limit=_PAGE)
 
     def show(self, data: LogPage) -> None:
+        stick = self._go_to_tail or self.table.at_end
+        self._go_to_tail = False
         self._records = list(reversed(data.records))
         self._held, self._unseen, self._more = [], 0, data.more
         self._terms = data.terms
         self.table.set_empty(self._why_empty())
-        self.table.set_rows(self._rows(self._records), keep_cursor=not self.table.at_end)
+        self.table.set_rows(self._rows(self._records))
+        if stick:
+            self.call_after_refresh(self._follow)
         self._say_where()
 
-    def action_tail(self) -> None:
-        """Go to the newest line."""
+    def _follow(self) -> None:
+        """Go to the newest line, where the tail sticks."""
         if self._records:
             self.table.move_to(str(self._records[-1].id))
         self._unseen = 0
@@ -192,6 +195,7 @@ class LogsView(View[LogPage]):
         query = plain(event.value.strip(), 500)
         if query != self._query:
             self._query = query
+            self._go_to_tail = True
             self._older.stop()
             self._news.stop()
             self.reload()

@@ -29,6 +29,7 @@ class TracesView(View[tuple[Execution, ...]]):
     """Executions beside (or above) the waterfall of one; `enter` opens it in full."""
 
     CSS_PATH = "split.tcss"
+    AUTO_FOCUS = "#executions"
     SCOPE = Scope.TRACES
     TOPICS = frozenset({Topic.EXECUTIONS})
     BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.TRACES)
@@ -79,9 +80,6 @@ class TracesView(View[tuple[Execution, ...]]):
             self.console.clear_selection()
         self.set_title(table, f"{what.capitalize()} · {len(data)} · {label}")
         self._trace.request(urgent=True)
-
-    def focus_main(self) -> None:
-        self.table.focus()
 
     def action_toggle_failures(self) -> None:
         """Show only failures, or everything."""

@@ -43,6 +43,7 @@ class WorkflowView(View[WorkflowPage]):
     """
 
     CSS_PATH = "workflow.tcss"
+    AUTO_FOCUS = "#executions"
     SCOPE = Scope.WORKFLOWS
     TOPICS = frozenset({Topic.EXECUTIONS, Topic.ENGINE})
     BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.WORKFLOWS)
@@ -89,14 +90,13 @@ class WorkflowView(View[WorkflowPage]):
             facts.update(workflow_text(data.status, now, label))
             self.set_title(facts, "Workflows", foreign(data.status.name, 120))
         self.query_one(ChartPair).show(data.buckets, self.console.time_range.since(now), now)
+        self.set_title(self.query_one("#charts"), f"Charts · {label}")
+        self.set_title(self.query_one("#charts"), f"Charts · {label}")
         table = self.query_one("#executions", RowTable)
         what = "failed executions" if self._failures_only else "executions"
         table.set_empty(hint(f"no {what} in the last {label}", "t", "chooses a longer range"))
         table.set_rows([execution_row(execution, now, named=False) for execution in data.executions])
         self.set_title(table, f"{what.capitalize()} · {label}")
-
-    def focus_main(self) -> None:
-        self.query_one(RowTable).focus()
 
     def action_run_now(self) -> None:
         """Start this workflow."""

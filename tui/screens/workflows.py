@@ -20,6 +20,7 @@ from tui.widgets.status_bar import hint
 class WorkflowsView(View[tuple[WorkflowStatus, ...]]):
     """The list of workflows; `enter` opens one."""
 
+    AUTO_FOCUS = "#workflows"
     SCOPE = Scope.WORKFLOWS
     TOPICS = frozenset({Topic.EXECUTIONS, Topic.ENGINE})
     BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.WORKFLOWS)
@@ -40,9 +41,6 @@ class WorkflowsView(View[tuple[WorkflowStatus, ...]]):
         table.set_empty(hint("the configuration file names no workflows"))
         table.set_rows([workflow_row(status, now) for status in data])
         self.set_title(table, f"Workflows · {len(data)}")
-
-    def focus_main(self) -> None:
-        self.query_one(RowTable).focus()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The failures filter belongs to one workflow, not to the list."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from rich.text import Text
 from textual.color import Color
@@ -80,8 +81,10 @@ class Chart(Widget):
         if self._wanted is None or not self._has_points or width < _LEAST_WIDTH or height < _LEAST_HEIGHT:
             return
         frame = replace(self._wanted, width=width, height=height, colors=self._colors(self._wanted.series))
-        if frame != self._drawn:
-            self.run_worker(self._draw(frame), group="draw", exclusive=True)
+        if frame == self._drawn:
+            self.workers.cancel_group(self, "draw")
+        else:
+            self.run_worker(partial(self._draw, frame), group="draw", exclusive=True)
 
     def _colors(self, series: Sequence[Series]) -> dict[str, Rgb]:
         variables = self.app.theme_variables

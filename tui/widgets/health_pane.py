@@ -73,6 +73,9 @@ class HealthPane(Vertical):
     DEFAULT_CSS = """
     HealthPane > Horizontal { height: auto; }
     HealthPane Digits { width: auto; margin-right: 2; }
+    HealthPane Digits.success { color: $success; }
+    HealthPane Digits.warning { color: $warning; }
+    HealthPane Digits.error { color: $error; }
     HealthPane Static { width: 1fr; height: auto; max-height: 3; text-wrap: nowrap; text-overflow: ellipsis; }
     HealthPane WorkflowList { height: 1fr; }
     HealthPane.-short Digits { display: none; }
@@ -144,7 +147,7 @@ class HealthPane(Vertical):
             return
         health, workflows, now = self._shown
         self._digits.update(f"{health.score:.0f}")
-        self._digits.styles.color = self.app.theme_variables.get(score_style(health.score)[1:])
+        self._digits.set_classes(score_style(health.score)[1:])
         short = self.has_class("-short")
         self._facts.update(_short_facts(health) if short else _facts(health, workflows, now))
 

@@ -22,6 +22,8 @@ AXES = "axes"
 _STEPS = (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800)
 _DAY = 86_400
 _HEADROOM = 1.05
+# Lower than this, every line is needed for the values.
+_TIMES_FROM = 5
 _ASCII_MARKERS = "*+o"
 _ASCII_AXES = str.maketrans("│┤├┼└─┬┴", "|++++-++")
 
@@ -111,7 +113,7 @@ def render_plot(frame: Frame) -> str:
     plotext.canvas_color("default")
     plotext.axes_color("default")
     plotext.ticks_color(frame.colors.get(AXES, "default"))
-    plotext.xaxes(True, False)
+    plotext.xaxes(frame.height >= _TIMES_FROM, False)
     plotext.yaxes(True, False)
     _axes(plotext, frame)
     for place, series in enumerate(frame.series):
@@ -130,7 +132,8 @@ def _axes(plotext: Any, frame: Frame) -> None:
     labels[-1] += f" {frame.unit}" if frame.unit else ""
     plotext.ylim(low, high)
     plotext.yticks(ticks, labels)
-    times = time_ticks(frame.since, frame.until, max((frame.width - 8) // 12, 1))
+    room = max((frame.width - 8) // 12, 1)
+    times = time_ticks(frame.since, frame.until, room) if frame.height >= _TIMES_FROM else ()
     # Counted from `since`: plotext loses precision on numbers as large as epoch seconds.
     plotext.xlim(0.0, frame.until - frame.since)
     plotext.xticks([at - frame.since for at, _ in times], [label for _, label in times])

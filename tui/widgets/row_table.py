@@ -136,6 +136,8 @@ class RowTable(ScrollView, can_focus=True):
         """Show these rows instead; the cursor stays with its key, else with its place."""
         before, key = self._window(), self.cursor_key
         top, old, following = self.scroll_offset.y, self._cursor, self._follow and self.at_end
+        # Whoever has scrolled away from the cursor is not pulled back to it.
+        in_view = top <= old < top + self._page
         self._rows = list(rows)
         if following:
             self._cursor = len(self._rows) - 1
@@ -143,9 +145,10 @@ class RowTable(ScrollView, can_focus=True):
             self._cursor = self._find(key) if key is not None else 0
         else:
             self._cursor = top = old = 0
+            in_view = True
         self._cursor = max(min(self._cursor, len(self._rows) - 1), 0)
         # Lines stay where they are for the eye, but a view at its top keeps showing what is newest.
-        self._settle(before, top + self._cursor - old if top else 0)
+        self._settle(before, top + self._cursor - old if top else 0, reveal=in_view or following)
 
     def append_rows(self, rows: Sequence[Row]) -> None:
         """Add rows at the bottom; beyond `max_rows` the first ones are dropped."""
@@ -162,7 +165,7 @@ class RowTable(ScrollView, can_focus=True):
         self._rows[:0] = rows
         del self._rows[self._max_rows :]
         self._cursor = max(min(self._cursor + len(rows), len(self._rows) - 1), 0)
-        self._settle(before, top + len(rows))
+        self._settle(before, top + len(rows), reveal=False)
 
     def move_to(self, key: str) -> bool:
         """Put the cursor on the row with this key; False when there is none."""
@@ -211,10 +214,10 @@ class RowTable(ScrollView, can_focus=True):
         shown = self._rows[top : top + self._page]
         return [(row, top + line == self._cursor) for line, row in enumerate(shown)]
 
-    def _settle(self, before: list[tuple[Row, bool]], top: int, *, reveal: bool = True) -> None:
+    def _settle(self, before: list[tuple[Row, bool]], top: int, *, reveal: bool) -> None:
         """After rows have changed: scroll to `top`, keep the cursor in view, redraw what differs."""
         self.virtual_size = Size(0, len(self._rows) + self._header)
-        self.scroll_to(y=max(top, 0), animate=False)
+        self._scroll(top)
         if reveal:
             self._reveal()
         after = self._window()
@@ -232,7 +235,13 @@ class RowTable(ScrollView, can_focus=True):
         top, page = self.scroll_offset.y, self._page
         wanted = min(max(top, self._cursor - page + 1), self._cursor)
         if wanted != top:
-            self.scroll_to(y=wanted, animate=False)
+            self._scroll(wanted)
+
+    def _scroll(self, top: int) -> None:
+        """Have the row at `top` as the first in view, as far as there are rows below it."""
+        if self.is_attached:
+            # Forced: whether there is a scrollbar is known only after the next layout.
+            self.scroll_to(y=max(top, 0), animate=False, force=True)
 
     def _refresh_row(self, place: int) -> None:
         line = place - self.scroll_offset.y + self._header
@@ -302,7 +311,16 @@ class RowTable(ScrollView, can_focus=True):
         else:
             self._put_cursor(place)
 
+    def on_mouse_scroll_up(self) -> None:
+        if self.scroll_offset.y <= 0:
+            self.post_message(self.TopReached(self))
+
+    def on_mouse_scroll_down(self) -> None:
+        if self.scroll_offset.y >= self.max_scroll_y:
+            self.post_message(self.BottomReached(self))
+
     def on_resize(self) -> None:
+        self._scroll(self.scroll_offset.y)
         self._reveal()
 
     # Drawing.

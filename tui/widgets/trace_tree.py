@@ -137,7 +137,8 @@ class TraceTree(RowTable):
             self.refresh()
         self._spans = {}
         # A failure is told once, where it happened: not again at every ancestor.
-        inherited = {span.parent_id for span in shown if span.status is SpanStatus.ERROR}
+        failed = [span for span in shown if span.status is SpanStatus.ERROR]
+        inherited = {span.parent_id for span in failed if span.parent_id != span.span_id}
         rows: list[Row] = []
         for branch in branches(shown):
             message = error_message(branch.span) if branch.span.span_id not in inherited else ""

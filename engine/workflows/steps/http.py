@@ -20,6 +20,7 @@ from engine.resilience.classify import classify_status
 from engine.text import clean, plain
 from engine.version import __version__
 from engine.workflows.steps.base import CheckError, Reply, StepContext
+from engine.workflows.steps.decoding import Body, body_fault, parse_json
 from engine.workflows.steps.http_spec import HTTP_FIELDS, HttpSpec
 from engine.workflows.steps.probe import Probe
 
@@ -32,7 +33,7 @@ REDIRECT_LIMIT = 5
 URL_SHOWN = 500
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_HEADERS = {"user-agent": f"tocsin/{__version__}", "accept": "*/*", "accept-encoding": "gzip, deflate"}
+_HEADERS = {"user-agent": f"tocsin/{__version__}", "accept": "*/*", "accept-encoding": "gzip"}
 
 
 class HttpStep:
@@ -200,8 +201,6 @@ class _Fields(Mapping[str, Any]):
         return len(HTTP_FIELDS)
 
     def _read(self, name: str) -> Any:
-        from engine.workflows.steps.decoding import parse_json
-
         match name:
             case "body":
                 return _decoded(self._body, self._response.charset_encoding)
@@ -217,8 +216,6 @@ class _Fields(Mapping[str, Any]):
 
 
 async def _take(response: httpx.Response, probe: Probe) -> bytes:
-    from engine.workflows.steps.decoding import Body, body_fault
-
     body = Body(response.headers.get("content-encoding", ""), probe.max_body)
     try:
         async for chunk in response.aiter_raw():
@@ -242,7 +239,7 @@ def _header_texts(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 def _public_url(url: httpx.URL) -> str:
     """Without user, password, fragment and the values of the query: they may be secrets."""
-    names = "&".join(dict.fromkeys(url.params.keys()))
+    names = "&".join(dict.fromkeys(url.params.keys())) if url.query else ""
     host = f"[{url.host}]" if ":" in url.host else url.host
     port = f":{url.port}" if url.port else ""
     return clean(f"{url.scheme}://{host}{port}{url.path}{'?' + names if names else ''}", URL_SHOWN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import socket
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from engine.workflows.steps.probe import Probe
 ADDRESS_LIMIT = 8
 QUERY_TIMEOUT = 2.0
 QUERY_TRIES = 3
+CACHED = 4_096
 
 _UNKNOWN_NAME = (aiodns.error.ARES_ENOTFOUND, aiodns.error.ARES_ENODATA)
 _SILENT = (aiodns.error.ARES_ETIMEOUT, aiodns.error.ARES_ECONNREFUSED)
@@ -62,6 +64,7 @@ class Resolver:
         return self._ares
 
 
+@functools.lru_cache(CACHED)
 def is_inside(address: str) -> bool:
     """Whether an address is this machine or its link: nothing that a server outside may redirect to."""
     ip = ipaddress.ip_address(address)
@@ -70,6 +73,7 @@ def is_inside(address: str) -> bool:
     return ip.is_loopback or ip.is_link_local or ip.is_unspecified
 
 
+@functools.lru_cache(CACHED)
 def _literal(host: str) -> str | None:
     try:
         return str(ipaddress.ip_address(host))

@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator
 import h11
 import httpx
 
-from engine.model import ErrorCategory, ErrorType
+from engine.model import ErrorCategory, ErrorType, Failure
 from engine.text import plain
+from engine.workflows.steps.base import CheckError
 from engine.workflows.steps.probe import Probe
 from engine.workflows.steps.resolver import Resolver, is_inside
 from engine.workflows.steps.wire import Wire, connect, network_fault, tls_context
@@ -21,6 +22,7 @@ HEADER_LIMIT = 65_536
 INFORMATIONAL_LIMIT = 10
 
 _PORTS = {"http": 80, "https": 443}
+_REFUSED = (ErrorType.PERMANENT, ErrorCategory.VALIDATION)
 
 
 class ProbeTransport(httpx.AsyncBaseTransport):
@@ -49,9 +51,6 @@ class ProbeTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._resolver.close()
-
-
-_REFUSED = (ErrorType.PERMANENT, ErrorCategory.VALIDATION)
 
 
 class _Exchange(httpx.AsyncByteStream):
@@ -85,12 +84,18 @@ class _Exchange(httpx.AsyncByteStream):
         self._wire.close()
 
     async def _outgoing(self, request: httpx.Request) -> bytes:
-        head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
-        parts = [self._protocol.send(head)]
         assert isinstance(request.stream, httpx.AsyncByteStream)
-        async for chunk in request.stream:
-            parts.append(self._protocol.send(h11.Data(data=chunk)))
-        parts.append(self._protocol.send(h11.EndOfMessage()))
+        try:
+            head = h11.Request(
+                method=request.method, target=request.url.raw_path, headers=request.headers.raw
+            )
+            parts = [self._protocol.send(head)]
+            async for chunk in request.stream:
+                parts.append(self._protocol.send(h11.Data(data=chunk)))
+            parts.append(self._protocol.send(h11.EndOfMessage()))
+        except h11.LocalProtocolError as error:
+            message = f"the request cannot be made: {plain(error, 200)}"
+            raise CheckError(Failure(message, *_REFUSED)) from error
         return b"".join(part for part in parts if part)
 
     async def _head(self) -> h11.Response:

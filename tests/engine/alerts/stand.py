@@ -21,6 +21,7 @@ from engine.model import (
     LogRecord,
     Notification,
     Outcome,
+    Severity,
     Topic,
 )
 from engine.notify.messages import compose
@@ -98,6 +99,7 @@ class Tables:
     def kinds(self, alert_id: int | None = None) -> list[str]:
         return [event.kind.value for event in self.events if alert_id in (None, event.alert_id)]
 
+    @property
     def keys(self) -> list[str]:
         return list(self.notifications)
 
@@ -167,3 +169,10 @@ class Stand:
     def alert(self) -> Alert:
         (alert,) = self.manager.open_alerts()
         return alert
+
+    def state(self) -> AlertState:
+        """The state of the one open alert."""
+        return self.alert.state
+
+    def severity(self) -> Severity:
+        return self.alert.severity

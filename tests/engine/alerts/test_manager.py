@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from engine.alerts.manager import AlertRow
+from engine.clock import settle
 from engine.errors import ConflictError, NotFoundError, StoreError
 from engine.model import Alert, AlertEvent, AlertState, Decision, HealthStatus, Notification, Severity, Topic
 from tests.engine.alerts.stand import FAILED, Stand, Tables, config
@@ -37,7 +38,7 @@ async def test_a_failure_fires_and_a_recovery_resolves() -> None:
     )
     assert stand.manager.open_alerts() == ()
     assert stand.tables.kinds() == ["fired", "resolved"]
-    assert stand.tables.keys() == ["1:fired:ops", "1:resolved:ops"]
+    assert stand.tables.keys == ["1:fired:ops", "1:resolved:ops"]
     assert stand.pokes == 2
     assert set(stand.changes) == {Topic.ALERTS}
 
@@ -68,7 +69,7 @@ async def test_the_decision_says_why() -> None:
         ("severity:ops", True),
         ("severity:pager", False),
     ]
-    assert stand.tables.keys() == ["1:fired:ops"]
+    assert stand.tables.keys == ["1:fired:ops"]
 
 
 async def test_one_open_alert_and_one_record_of_deduplication() -> None:
@@ -97,11 +98,11 @@ async def test_confirmations_are_stored_once_a_minute() -> None:
 async def test_for_waits_and_ticks_fire_without_a_new_execution() -> None:
     stand = Stand(config({"for": "2m", "channels": ["ops"]}))
     await stand.run("failed")
-    assert stand.alert.state is AlertState.PENDING
+    assert stand.state() is AlertState.PENDING
     await stand.wait(119)
-    assert stand.alert.state is AlertState.PENDING
+    assert stand.state() is AlertState.PENDING
     await stand.tick(after=1)
-    assert stand.alert.state is AlertState.FIRING
+    assert stand.state() is AlertState.FIRING
     assert stand.tables.kinds() == ["pending", "fired"]
     assert stand.alert.fired_at == stand.alert.started_at + 120
 
@@ -114,10 +115,10 @@ async def test_a_break_cancels_what_is_pending_and_tells_nobody() -> None:
     assert stand.tables.kinds() == ["pending", "cancelled"]
     ended = stand.tables.alerts[1]
     assert (ended.state, ended.fired_at) == (AlertState.RESOLVED, None)
-    assert stand.tables.keys() == []
+    assert stand.tables.keys == []
     await stand.run("failed", after=60)
     await stand.wait(119)
-    assert stand.alert.state is AlertState.PENDING
+    assert stand.state() is AlertState.PENDING
 
 
 async def test_a_skipped_execution_changes_nothing() -> None:
@@ -125,7 +126,7 @@ async def test_a_skipped_execution_changes_nothing() -> None:
     await stand.run("failed")
     await stand.run("skipped", after=30)
     await stand.wait(300)
-    assert stand.alert.state is AlertState.FIRING
+    assert stand.state() is AlertState.FIRING
     assert stand.tables.kinds() == ["fired"]
 
 
@@ -134,9 +135,9 @@ async def test_what_is_pending_does_not_fire_on_unknown() -> None:
     await stand.run("failed")
     await stand.run("skipped", after=30)
     await stand.wait(300)
-    assert stand.alert.state is AlertState.PENDING
+    assert stand.state() is AlertState.PENDING
     await stand.run("failed")
-    assert stand.alert.state is AlertState.FIRING
+    assert stand.state() is AlertState.FIRING
 
 
 async def test_cooldown_holds_the_next_fire_back_to_the_second() -> None:
@@ -144,20 +145,22 @@ async def test_cooldown_holds_the_next_fire_back_to_the_second() -> None:
     await stand.run("failed")
     await stand.run("ok", after=10)
     await stand.run("failed", after=10)
-    assert stand.alert.state is AlertState.PENDING
+    assert stand.state() is AlertState.PENDING
     assert stand.tables.decisions[-1].gates[-1].name == "cooldown"
     await stand.wait(279)
-    assert stand.alert.state is AlertState.PENDING
+    assert stand.state() is AlertState.PENDING
     await stand.tick(after=1)
-    assert stand.alert.state is AlertState.FIRING
-    assert [decision.gates[-1].name for decision in stand.tables.decisions].count("cooldown") == 1
+    assert stand.state() is AlertState.FIRING
+    assert [
+        gate.name for decision in stand.tables.decisions for gate in decision.gates if not gate.passed
+    ] == ["cooldown"]
 
 
 async def test_a_flapping_target_tells_within_its_cooldown_once() -> None:
     stand = Stand(config({"cooldown": "5m", "channels": ["ops"]}))
     for number in range(600):
         await stand.run("ok" if number % 2 else "failed", after=1)
-    fired = [key for key in stand.tables.keys() if ":fired:" in key]
+    fired = [key for key in stand.tables.keys if ":fired:" in key]
     assert len(fired) == 2
 
 
@@ -178,13 +181,13 @@ async def test_escalation_raises_severity_and_brings_in_others_once() -> None:
     stand = Stand(config({"channels": ["ops"], "escalation": escalation}))
     await stand.run("failed")
     await stand.wait(899)
-    assert stand.alert.severity is Severity.WARNING
+    assert stand.severity() is Severity.WARNING
     await stand.wait(600)
-    assert stand.alert.severity is Severity.CRITICAL
+    assert stand.severity() is Severity.CRITICAL
     assert stand.tables.kinds() == ["fired", "escalated"]
-    assert stand.tables.keys() == ["1:fired:ops", "1:escalated:ops", "1:fired:pager"]
+    assert stand.tables.keys == ["1:fired:ops", "1:escalated:ops", "1:fired:pager"]
     await stand.run("ok")
-    assert stand.tables.keys()[3:] == ["1:resolved:ops", "1:resolved:pager"]
+    assert stand.tables.keys[3:] == ["1:resolved:ops", "1:resolved:pager"]
 
 
 async def test_an_acknowledged_alert_does_not_escalate() -> None:
@@ -199,7 +202,7 @@ async def test_escalation_never_lowers_severity() -> None:
     stand = Stand(config({"severity": "CRITICAL", "escalation": {"after": "1m", "severity": "INFO"}}))
     await stand.run("failed")
     await stand.wait(120)
-    assert stand.alert.severity is Severity.CRITICAL
+    assert stand.severity() is Severity.CRITICAL
     assert stand.alert.escalated_at is not None
 
 
@@ -217,7 +220,7 @@ async def test_acknowledge_and_resolve_by_a_person() -> None:
         "bob",
         "restarted it",
     )
-    assert stand.tables.keys() == ["1:fired:ops", "1:resolved:ops"]
+    assert stand.tables.keys == ["1:fired:ops", "1:resolved:ops"]
     with pytest.raises(ConflictError, match="alert 1 is resolved"):
         await stand.manager.resolve(1, "bob", "")
     with pytest.raises(NotFoundError, match="no alert 99"):
@@ -241,9 +244,9 @@ async def test_after_a_manual_resolve_the_cooldown_starts_anew() -> None:
     await stand.wait(240)
     await stand.manager.resolve(1, "ada", "")
     await stand.tick(after=15)
-    assert stand.alert.state is AlertState.PENDING
+    assert stand.state() is AlertState.PENDING
     await stand.wait(284)
-    assert stand.alert.state is AlertState.PENDING
+    assert stand.state() is AlertState.PENDING
     await stand.tick(after=1)
     assert (stand.alert.id, stand.alert.state) == (2, AlertState.FIRING)
 
@@ -253,10 +256,10 @@ async def test_auto_resolve_when_nothing_confirms_it() -> None:
     await stand.run("failed")
     await stand.run("skipped", after=30)
     await stand.wait(569)
-    assert stand.alert.state is AlertState.FIRING
+    assert stand.state() is AlertState.FIRING
     await stand.tick(after=1)
     assert stand.tables.alerts[1].resolved_by == "auto"
-    assert stand.tables.keys() == ["1:fired:ops", "1:resolved:ops"]
+    assert stand.tables.keys == ["1:fired:ops", "1:resolved:ops"]
 
 
 async def test_what_is_pending_lapses_as_well() -> None:
@@ -323,19 +326,15 @@ async def test_a_cancelled_execution_leaves_store_and_memory_alike() -> None:
 
     stand = Stand(config({}), Slow())
     task = asyncio.create_task(stand.run("failed"))
-    while not stand.executions:
-        await asyncio.sleep(0)
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await settle(60)
     task.cancel()
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await settle(60)
     assert not task.done()
     gate.set()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert stand.tables.kinds() == ["fired"]
-    assert stand.alert.state is AlertState.FIRING
+    assert stand.state() is AlertState.FIRING
 
 
 async def test_rules_about_health() -> None:
@@ -362,3 +361,40 @@ async def test_a_workflow_without_news_does_not_alert() -> None:
     stand = Stand(config({"conditions": [{"not": FAILED}]}))
     await stand.tick()
     assert stand.manager.open_alerts() == ()
+
+
+async def test_the_message_is_that_of_the_fire_not_of_the_first_sight() -> None:
+    rate = {
+        "type": "THRESHOLD",
+        "metric": "workflow.failure_rate",
+        "operator": ">",
+        "value": 50,
+        "min_count": 1,
+    }
+    stand = Stand(config({"conditions": [rate], "for": "1m"}))
+    await stand.run("failed")
+    assert stand.alert.message == "workflow.failure_rate (100 %) > 50 %"
+    for outcome in ("failed", "failed", "ok"):
+        await stand.run(outcome, after=5)
+    await stand.wait(60)
+    assert (stand.state(), stand.alert.message) == (AlertState.FIRING, "workflow.failure_rate (75 %) > 50 %")
+
+
+async def test_an_escalation_without_channels_goes_to_those_of_the_rule() -> None:
+    stand = Stand(config({"channels": ["ops"], "escalation": {"after": "1m", "severity": "ERROR"}}))
+    await stand.run("failed")
+    await stand.wait(60)
+    assert stand.tables.keys == ["1:fired:ops", "1:escalated:ops"]
+
+
+async def test_each_failure_of_the_store_is_reported_once() -> None:
+    stand = Stand(config({}))
+    for _ in range(2):
+        stand.tables.failing = True
+        await stand.run("failed", after=15)
+        await stand.tick(after=15)
+        stand.tables.failing = False
+        await stand.run("failed", after=15)
+        await stand.manager.resolve(stand.alert.id, "ada", "")
+        await stand.clock.advance(300)
+    assert len(stand.tables.logs) == 2

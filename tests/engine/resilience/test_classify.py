@@ -15,7 +15,7 @@ class TransportError(Exception):
     """Named as a client library's class is."""
 
 
-class _Answered(Exception):
+class _AnsweredError(Exception):
     def __init__(self, status: int) -> None:
         super().__init__("refused")
         self.response = type("Response", (), {"status_code": status})()
@@ -37,8 +37,8 @@ class _Answered(Exception):
         (ValueError("no"), ErrorType.PERMANENT, ErrorCategory.VALIDATION),
         (KeyError("no"), ErrorType.PERMANENT, ErrorCategory.VALIDATION),
         (TransportError("broken"), ErrorType.NETWORK, ErrorCategory.NETWORK),
-        (_Answered(429), ErrorType.RATE_LIMIT, ErrorCategory.RATE_LIMIT),
-        (_Answered(503), ErrorType.TRANSIENT, ErrorCategory.UNKNOWN),
+        (_AnsweredError(429), ErrorType.RATE_LIMIT, ErrorCategory.RATE_LIMIT),
+        (_AnsweredError(503), ErrorType.TRANSIENT, ErrorCategory.UNKNOWN),
         (RuntimeError("Too Many Requests"), ErrorType.RATE_LIMIT, ErrorCategory.RATE_LIMIT),
         (RuntimeError("request timed out"), ErrorType.TIMEOUT, ErrorCategory.NETWORK),
         (RuntimeError("service unavailable"), ErrorType.TRANSIENT, ErrorCategory.UNKNOWN),

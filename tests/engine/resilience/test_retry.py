@@ -16,7 +16,7 @@ T = TypeVar("T")
 STEADY = RetryPolicy(max_attempts=3, initial_delay=1.0, jitter=0.0)
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     def __init__(self, kind: ErrorType, retry_after: float | None = None) -> None:
         super().__init__(kind.value)
         self.failure = Failure(kind.value, kind, retry_after=retry_after)
@@ -51,13 +51,13 @@ async def test_success_at_once_is_one_attempt() -> None:
 
 async def test_delays_grow_and_the_last_error_is_kept() -> None:
     clock = VirtualClock()
-    target = Target(clock, *(Refused(ErrorType.NETWORK) for _ in range(3)))
+    target = Target(clock, *(RefusedError(ErrorType.NETWORK) for _ in range(3)))
     seen: list[Retrying] = []
     result = await finish(clock, with_retry(target, STEADY, clock=clock, on_retry=seen.append))
     assert target.calls == [0.0, 1.0, 3.0]
     assert [(retrying.attempt, retrying.delay) for retrying in seen] == [(1, 1.0), (2, 2.0)]
     assert (result.success, result.attempts, result.error_type) == (False, 3, ErrorType.NETWORK)
-    assert isinstance(result.error, Refused)
+    assert isinstance(result.error, RefusedError)
     assert result.total_duration == 3.0
 
 
@@ -74,7 +74,7 @@ async def test_what_is_permanent_is_not_tried_again() -> None:
 )
 async def test_what_may_pass_is_tried_again(kind: ErrorType) -> None:
     clock = VirtualClock()
-    target = Target(clock, Refused(kind))
+    target = Target(clock, RefusedError(kind))
     result = await finish(clock, with_retry(target, STEADY, clock=clock))
     assert (result.success, result.attempts) == (True, 2)
 
@@ -82,14 +82,14 @@ async def test_what_may_pass_is_tried_again(kind: ErrorType) -> None:
 @pytest.mark.parametrize(("wish", "waited"), [(7.0, 7.0), (0.0, 0.0), (500.0, 30.0)])
 async def test_the_targets_wish_is_honoured_up_to_the_longest_delay(wish: float, waited: float) -> None:
     clock = VirtualClock()
-    target = Target(clock, Refused(ErrorType.RATE_LIMIT, retry_after=wish))
+    target = Target(clock, RefusedError(ErrorType.RATE_LIMIT, retry_after=wish))
     await finish(clock, with_retry(target, STEADY, clock=clock))
     assert target.calls == [0.0, waited]
 
 
 async def test_no_wait_is_begun_that_ends_after_the_deadline() -> None:
     clock = VirtualClock()
-    target = Target(clock, *(Refused(ErrorType.NETWORK) for _ in range(3)))
+    target = Target(clock, *(RefusedError(ErrorType.NETWORK) for _ in range(3)))
     result = await finish(clock, with_retry(target, STEADY, clock=clock, deadline=2.5))
     assert target.calls == [0.0, 1.0]
     assert result.total_duration == 1.0
@@ -105,11 +105,11 @@ async def test_cancellation_goes_through() -> None:
 
 
 def test_the_three_strategies_are_those_of_the_manual() -> None:
-    assert STRATEGIES == {
+    assert {
         "default": RetryPolicy(3, 1.0, 30.0, 2.0, 0.1),
         "aggressive": RetryPolicy(5, 2.0, 60.0, 3.0, 0.1),
         "fast": RetryPolicy(2, 0.5, 5.0, 2.0, 0.05),
-    }
+    } == STRATEGIES
     assert (STRATEGIES["default"], STRATEGIES["aggressive"], STRATEGIES["fast"]) == (
         DEFAULT,
         AGGRESSIVE,

@@ -93,11 +93,15 @@ def point(value: float, at: float = START, name: str = "workflow.duration") -> P
 
 def recording(number: int) -> Recording:
     trace = trace_of(number)
-    mine = {"trace_id": trace, "execution_id": number}
+    mine: dict[str, Any] = {"trace_id": trace, "execution_id": number}
     root = span(number * 10, **mine)
     return Recording(
         execution(number, attempts=attempts()),
-        spans=(root, span(number * 10 + 1, root.span_id, **mine), span(number * 10 + 2, root.span_id, **mine)),
+        spans=(
+            root,
+            span(number * 10 + 1, root.span_id, **mine),
+            span(number * 10 + 2, root.span_id, **mine),
+        ),
         points=tuple(point(float(i), START + number, f"metric.{i}") for i in range(8)),
         logs=tuple(
             log(f"execution {number} line {i}", workflow_id="user-login", span_id=root.span_id, **mine)

@@ -44,7 +44,9 @@ async def test_a_recording_comes_back_whole(store: Store) -> None:
 
 
 async def test_a_failed_execution_keeps_its_failure(store: Store) -> None:
-    sent = execution(7, outcome=Outcome.FAILED, failure=FAILURE, attempts=attempts(), workflow_name="user-login")
+    sent = execution(
+        7, outcome=Outcome.FAILED, failure=FAILURE, attempts=attempts(), workflow_name="user-login"
+    )
     await store.writer.must(sent)
     assert await store.reader.execution(7) == sent
 
@@ -78,7 +80,9 @@ async def test_points_share_their_series_also_after_a_restart(store: Store, db: 
     await again.writer.flush()
     await again.close()
     connection = sqlite3.connect(db)
-    rows = connection.execute("SELECT series, at - ?, value FROM points ORDER BY series, at", (START,)).fetchall()
+    rows = connection.execute(
+        "SELECT series, at - ?, value FROM points ORDER BY series, at", (START,)
+    ).fetchall()
     connection.close()
     assert rows == [(1, 0, 1.0), (1, 1, 2.0), (1, 2, None), (1, 3, 3.0), (2, 0, 9.0)]
 

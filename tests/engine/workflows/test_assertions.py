@@ -119,9 +119,33 @@ def test_a_hostile_pattern_is_linear() -> None:
 
 
 _PIECES = st.sampled_from(
-    "status json . [ ] 0 ' \" == != in not contains matches len( ) null true 800ms 10kb x , - (a \\".split(
-        " "
-    )
+    [
+        "status",
+        "json",
+        ".",
+        "[",
+        "]",
+        "0",
+        "'",
+        '"',
+        "==",
+        "!=",
+        "in",
+        "not",
+        "contains",
+        "matches",
+        "len(",
+        ")",
+        "null",
+        "true",
+        "800ms",
+        "10kb",
+        "x",
+        ",",
+        "-",
+        "(a",
+        "\\",
+    ]
 )
 
 

@@ -1,0 +1,201 @@
+"""A client for a database that another process runs an engine on, or that nobody does.
+
+Reads come from the file. Commands go to the engine that holds it; without one, acknowledging and resolving
+are done on the file itself, and what has to be told waits in it for the next engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from engine.alerts import lifecycle
+from engine.alerts.announce import audience, notifications
+from engine.alerts.lifecycle import Transition
+from engine.client import EngineInfo, Listener, WorkflowStatus
+from engine.clock import Clock, SystemClock
+from engine.control import send_command, unpack_alert, unpack_info
+from engine.errors import EngineUnavailableError, LockedError
+from engine.health import CHECK_INTERVAL, ENGINE_PARTS, ENGINE_WEIGHT, WEIGHTS, Uptime, summarize
+from engine.model import Alert, AlertEvent, ComponentHealth, Health, HealthCheck, HealthStatus, Priority
+from engine.notify.messages import compose
+from engine.paths import socket_path
+from engine.store.lock import InstanceLock
+from engine.store.reader import Activity, Reader
+from engine.store.store import Store
+from engine.version import __version__
+
+HEALTH_WINDOW = 3_600.0
+STALE_AFTER = 2 * CHECK_INTERVAL
+
+Act = Callable[[Alert, str, str, float], Transition]
+
+
+class FileClient:
+    """An `EngineClient` on a database file. Made by `open()`, ended by `close()`."""
+
+    def __init__(self, path: Path, reader: Reader, clock: Clock) -> None:
+        self._path = path
+        self._reader = reader
+        self._clock = clock
+        self.executions = reader.executions
+        self.execution = reader.execution
+        self.trace = reader.trace
+        self.buckets = reader.buckets
+        self.alerts = reader.alerts
+        self.alert = reader.alert
+        self.logs = reader.logs
+        self.notifications = reader.notifications
+        self.summary = reader.summary
+
+    @classmethod
+    async def open(cls, path: Path, clock: Clock | None = None) -> FileClient:
+        """Read `path`, beside an engine or without one. Raises StoreError when it cannot be read."""
+        clock = clock or SystemClock()
+        return cls(path, await Reader.open(path, clock), clock)
+
+    def close(self, grace: float = 10.0) -> None:
+        """Close the file, within `grace` seconds; may be called while a loop runs."""
+        closing = threading.Thread(target=lambda: asyncio.run(self._reader.close()), daemon=True)
+        closing.start()
+        closing.join(grace)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """A file tells of nothing: whoever shows it asks again from time to time."""
+        return lambda: None
+
+    async def info(self) -> EngineInfo:
+        """What the engine says of itself, or what the file shows when none runs (`live` is False)."""
+        if InstanceLock.holder(self._path) is not None:
+            return unpack_info(await self._command("info"))
+        now = self._clock.now()
+        return EngineInfo(
+            version=__version__,
+            environment="",
+            config="",
+            database=str(self._path),
+            started_at=now,
+            workflows=len(await self._reader.workflow_activity(now - HEALTH_WINDOW, now)),
+            rules=0,
+            channels=0,
+            live=False,
+        )
+
+    async def health(self) -> Health:
+        """Health by the checks stored in the last hour; what was not checked for two minutes is unknown."""
+        now = self._clock.now()
+        history: dict[str, list[HealthCheck]] = {}
+        for check in await self._reader.health_history(now - HEALTH_WINDOW):
+            history.setdefault(check.component, []).append(check)
+        activity = await self._reader.workflow_activity(now - HEALTH_WINDOW, now)
+        priorities = {f"workflow:{id}": known.last.priority for id, known in activity.items() if known.last}
+        parts = tuple(_component(name, checks, now) for name, checks in history.items())
+        status, score = summarize((part, _weight(part, priorities)) for part in parts)
+        return Health(
+            at=now,
+            status=status,
+            score=score,
+            since=max((part.since for part in parts), default=now),
+            started_at=min((checks[0].at for checks in history.values()), default=now),
+            components=parts,
+        )
+
+    async def workflows(self, since: float, until: float) -> tuple[WorkflowStatus, ...]:
+        """The workflows that have run, by name; schedules are not in the file."""
+        activity = await self._reader.workflow_activity(since, until)
+        statuses = [_status(workflow_id, known) for workflow_id, known in activity.items()]
+        return tuple(sorted(statuses, key=lambda status: (status.name, status.id)))
+
+    async def acknowledge(self, alert_id: int, author: str, note: str = "") -> Alert:
+        """Durable when it returns; raises EngineUnavailableError and StoreError as well."""
+        return await self._change("acknowledge", lifecycle.acknowledge, alert_id, author, note)
+
+    async def resolve(self, alert_id: int, author: str, note: str = "") -> Alert:
+        """Durable when it returns; raises EngineUnavailableError and StoreError as well."""
+        return await self._change("resolve", lifecycle.resolve, alert_id, author, note)
+
+    async def run_now(self, workflow_id: str) -> None:
+        """Needs an engine: raises EngineUnavailableError without one, NotFoundError, ConflictError."""
+        await self._command("run_now", workflow_id=workflow_id)
+
+    async def set_paused(self, paused: bool) -> None:
+        """Needs an engine: raises EngineUnavailableError without one."""
+        await self._command("set_paused", paused=paused)
+
+    async def _command(self, command: str, **arguments: Any) -> dict[str, Any]:
+        if InstanceLock.holder(self._path) is None:
+            raise EngineUnavailableError("no engine runs on this database", "start one with: tocsin --no-ui")
+        return await send_command(socket_path(self._path), {"command": command, **arguments})
+
+    async def _change(self, command: str, act: Act, alert_id: int, author: str, note: str) -> Alert:
+        """Let the engine do it; without one, do it on the file while no engine can start."""
+        lock = InstanceLock(self._path)
+        try:
+            lock.acquire()
+        except LockedError:
+            answer = await self._command(command, alert_id=alert_id, author=author, note=note)
+            return unpack_alert(answer)
+        try:
+            store = await Store.open(self._path, self._clock)
+            try:
+                return await _change_file(store, act, alert_id, author, note, self._clock.now())
+            finally:
+                await store.close()
+        finally:
+            lock.release()
+
+
+async def _change_file(store: Store, act: Act, alert_id: int, author: str, note: str, now: float) -> Alert:
+    """The transition with its event and what has to be told, in one transaction."""
+    detail = await store.reader.alert(alert_id)
+    transition = act(detail.alert, author, note, now)
+    assert transition.kind is not None
+    notices, _ = audience(transition, None, {}, await store.reader.announced(alert_id))
+    event = AlertEvent(alert_id, now, transition.kind, transition.author, transition.note)
+    queued = notifications(transition, notices, compose, now)
+    await store.writer.must(transition.alert, event, *queued)
+    return transition.alert
+
+
+def _component(name: str, checks: Sequence[HealthCheck], now: float) -> ComponentHealth:
+    """A component by its stored checks, oldest first."""
+    newest, uptime = checks[-1], Uptime()
+    for check in checks:
+        uptime.add(check.at, check.status)
+    same = list(takewhile(lambda check: check.status is newest.status, reversed(checks)))
+    stale = now - newest.at > STALE_AFTER
+    return ComponentHealth(
+        name=name,
+        kind="engine" if name in ENGINE_PARTS else "workflow",
+        status=HealthStatus.UNKNOWN if stale else newest.status,
+        score=0.0 if stale else newest.score,
+        since=newest.at if stale else same[-1].at,
+        detail="not checked any more" if stale else newest.detail,
+        uptime=uptime.share,
+    )
+
+
+def _weight(part: ComponentHealth, priorities: Mapping[str, Priority]) -> float:
+    return ENGINE_WEIGHT if part.kind == "engine" else WEIGHTS[priorities.get(part.name, Priority.NORMAL)]
+
+
+def _status(workflow_id: str, known: Activity) -> WorkflowStatus:
+    return WorkflowStatus(
+        id=workflow_id,
+        name=known.last.workflow_name if known.last else workflow_id,
+        priority=known.last.priority if known.last else Priority.NORMAL,
+        schedule="",
+        tags=(),
+        last=known.last,
+        recent=known.recent,
+        durations=known.durations,
+        executions=known.executions,
+        success_rate=known.success_rate,
+        p50=known.p50,
+        p95=known.p95,
+        next_at=None,
+    )

@@ -1,0 +1,183 @@
+"""The language of log searches."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine.errors import QueryError
+from engine.model import LogLevel
+from engine.store.search import parse
+from engine.store.store import Store
+from tests.engine.store.samples import START, execution, log, trace_of
+
+LINES = (
+    log(
+        "connection refused by 10.0.0.1:5432", level=LogLevel.ERROR, workflow_id="user-login", execution_id=42
+    ),
+    log("connection reset", level=LogLevel.WARNING, workflow_id="user", at=START + 990),
+    log("login ok for o'brien", level=LogLevel.INFO, workflow_id="user-login-2", at=START + 995),
+    log("GET /api/v1/users trace_id=abc 100% done_now", level=LogLevel.DEBUG),
+    log("Größe überschritten: col:x", level=LogLevel.FATAL, trace_id=trace_of(9)),
+)
+FOUND = {
+    "": [4, 3, 2, 1, 0],
+    "connection": [1, 0],
+    "CONNECTION": [1, 0],
+    "connection refused": [0],
+    '"connection refused"': [0],
+    '"refused connection"': [],
+    '"refused conn"*': [],
+    '"connection ref"*': [0],
+    "conn*": [1, 0],
+    "conn": [],
+    "connection -refused": [1],
+    'connection -"connection refused" -nothing': [1],
+    "level:error -nothing": [0],
+    "level:error -refused": [],
+    "10.0.0.1": [0],
+    "10.0.0.1:5432": [0],
+    "o'brien": [2],
+    "/api": [3],
+    "trace_id=abc": [3],
+    "100%": [3],
+    "done_now": [3],
+    "col:x": [4],
+    "grosse": [],
+    "große": [4],
+    "grösse": [],
+    "GRÖßE": [4],
+    "level:error": [0],
+    "level:warning+": [4, 1, 0],
+    "level:warn": [1],
+    "LEVEL:Fatal": [4],
+    "level:debug": [3],
+    "workflow:user": [1],
+    "workflow:user-login": [0],
+    'workflow:"user-login" refused': [0],
+    "workflow:nobody": [],
+    "workflow:user-login -refused": [],
+    "execution:42": [0],
+    "execution:43": [],
+    f"trace:{trace_of(42)}": [0],
+    f"trace:{trace_of(9)}": [4],
+    f"trace:{trace_of(8)}": [],
+    "since:1m": [2, 1],
+    "since:7s": [2],
+    "since:1h connection": [1, 0],
+    "NEAR(connection refused)": [],
+    "connection AND refused": [],
+    '"unclosed': [],
+    '"connection refused': [0],
+    "a-b": [],
+    "{v}:x": [],
+    "^connection": [1, 0],
+}
+REFUSED = (
+    "-connection",
+    "-connection -refused",
+    '""',
+    "*",
+    "🚨",
+    "=",
+    "- connection",
+    "level:loud",
+    "level:",
+    "-level:error",
+    "level:error level:debug",
+    "workflow:",
+    "trace:abc",
+    "execution:four",
+    "execution:99999999999999999999",
+    "execution:²",
+    "since:yesterday",
+    "since:",
+    "x" * 257,
+    "a " * 17,
+)
+
+
+async def fill(store: Store) -> None:
+    await store.writer.must(execution(42), *LINES)
+
+
+async def test_each_search_finds_its_lines(store: Store) -> None:
+    await fill(store)
+    found = {}
+    for query in FOUND:
+        found[query] = [line.id - 1 for line in (await store.reader.logs(query)).records]
+    assert found == FOUND
+
+
+@pytest.mark.parametrize("query", REFUSED)
+def test_what_cannot_be_asked_comes_with_a_hint(query: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        parse(query, START)
+    assert caught.value.hint
+
+
+def test_terms_are_what_to_highlight() -> None:
+    assert parse('conn* "reset by" -peer level:error conn*', START).terms == ("conn", "reset by")
+
+
+def test_filters_are_taken_out_of_the_words() -> None:
+    asked = parse("since:1h30m level:error+ execution:42 trace:" + "AB" * 16, START)
+    assert (asked.match, asked.terms) == (None, ())
+    assert asked.since == START - 5400
+    assert (asked.level, asked.and_above) == (LogLevel.ERROR, True)
+    assert (asked.execution_id, asked.trace_id) == (42, "ab" * 16)
+
+
+async def test_pages_join_without_gap_or_overlap(store: Store) -> None:
+    await store.writer.must(*(log(f"word {number}") for number in range(25)))
+    for query in ("", "word"):
+        seen: list[int] = []
+        before: int | None = None
+        more = True
+        while more:
+            page = await store.reader.logs(query, before_id=before, limit=10)
+            seen += [line.id for line in page.records]
+            before, more = seen[-1], page.more
+        assert seen == list(range(25, 0, -1))
+        newer = await store.reader.logs(query, after_id=22)
+        assert [line.id for line in newer.records] == [25, 24, 23]
+
+
+async def test_since_bounds_the_lines_by_their_time(store: Store) -> None:
+    await store.writer.must(*(log(f"word {number}", at=START + 100 * number) for number in range(200)))
+    for since in (START, START + 4_950, START + 15_000, START + 19_900, START + 99_999):
+        expected = [number for number in range(199, -1, -1) if START + 100 * number >= since]
+        for query in ("", "word"):
+            page = await store.reader.logs(query, since=since)
+            assert [line.id - 1 for line in page.records] == expected
+
+
+async def test_a_late_line_of_an_earlier_time_is_found(store: Store) -> None:
+    times = [*range(0, 10_000, 100), 9_500, 9_990, 10_000]
+    await store.writer.must(*(log("word", at=START + at) for at in times))
+    page = await store.reader.logs(since=START + 9_800)
+    assert sorted(line.at - START for line in page.records) == [9_800, 9_900, 9_990, 10_000]
+
+
+ALPHABET = st.one_of(
+    st.text(max_size=60),
+    st.text(alphabet="abc\"*-:()^{}+ \0\ud800\udfff'", max_size=40),
+    st.lists(
+        st.sampled_from(
+            ["level:", "error", '"', "-", "*", "since:", "1h", "workflow:", "a-b", "NOT", "NEAR(", "x"]
+        )
+    ).map(" ".join),
+    st.lists(
+        st.sampled_from(["level:", "error", '"', "-", "*", "since:1d", "workflow:", "-a", "é", "🚨"])
+    ).map("".join),
+)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(query=ALPHABET)
+async def test_nothing_typed_raises_anything_but_a_query_error(store: Store, query: str) -> None:
+    with contextlib.suppress(QueryError):
+        assert (await store.reader.logs(query, limit=1)).records == ()

@@ -1,0 +1,50 @@
+"""Running the console without a terminal: the app, its frames as text, and waiting without sleeping."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from tests.tui.fakes import FakeClient
+from tui.app import TocsinApp
+
+
+@asynccontextmanager
+async def console(
+    client: FakeClient, tmp_path: Path, size: tuple[int, int] = (120, 40)
+) -> AsyncIterator[tuple[TocsinApp, Pilot[int]]]:
+    """The console over `client`, settled; toasts and tooltips are on, as in life."""
+    app = TocsinApp(client, clock=client.clock, crash_log=tmp_path / "crash.log")
+    async with app.run_test(size=size, notifications=True, tooltips=True) as pilot:
+        await settle(pilot)
+        yield app, pilot
+
+
+async def settle(pilot: Pilot[int]) -> None:
+    """Until no fetch is under way and every message has been handled."""
+    for _ in range(2):
+        await pilot.pause()
+        await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+
+
+async def press(pilot: Pilot[int], *keys: str) -> None:
+    """Press keys one by one, letting each take its effect."""
+    for key in keys:
+        await pilot.press(key)
+        await settle(pilot)
+
+
+def frame(app: TocsinApp) -> str:
+    """What is on the screen, as lines of text."""
+    return "\n".join(
+        "".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips()
+    )
+
+
+def showing(app: TocsinApp) -> str:
+    """The kind of screen in front."""
+    return type(app.screen).__name__

@@ -1,0 +1,176 @@
+"""The registry of actions: complete, free of clashes, and every action does what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.binding import Binding
+
+from engine.model import AlertState
+from tests.tui.fakes import FakeClient
+from tests.tui.harness import console, frame, press, settle, showing
+from tui.actions import ACTIONS, Action, Scope, bindings, in_scope, key_sign
+from tui.app import TocsinApp
+from tui.modals.help import help_text
+from tui.widgets.row_table import RowTable
+
+
+def test_ids_are_unique_and_every_action_explains_itself() -> None:
+    assert len({action.id for action in ACTIONS}) == len(ACTIONS)
+    for action in ACTIONS:
+        assert action.label, action.id
+        assert action.help.endswith("."), action.id
+        assert action.key or action.command, action.id
+
+
+@pytest.mark.parametrize("scope", [scope for scope in Scope if scope not in (Scope.LISTS, Scope.GLOBAL)])
+def test_no_key_means_two_things_in_one_view(scope: Scope) -> None:
+    keys = [
+        key
+        for action in (*in_scope(scope), *in_scope(Scope.GLOBAL))
+        if action.command
+        for key in action.key.split(",")
+        if key
+    ]
+    assert len(keys) == len(set(keys))
+
+
+def test_lists_bind_the_keys_the_registry_promises() -> None:
+    bound = {
+        key
+        for binding in RowTable.BINDINGS
+        for key in (binding.key if isinstance(binding, Binding) else binding[0]).split(",")
+    }
+    promised = {key for action in in_scope(Scope.LISTS) for key in action.key.split(",")}
+    assert promised <= bound
+
+
+def test_bindings_carry_the_registry() -> None:
+    made = {binding.id: binding for binding in bindings(Scope.GLOBAL) if isinstance(binding, Binding)}
+    for action in in_scope(Scope.GLOBAL):
+        if action.key:
+            assert made[action.id].action == action.command
+            assert made[action.id].show is action.footer
+
+
+def test_help_has_every_action_and_starts_with_the_asked_scope() -> None:
+    text = help_text(Scope.LOGS).plain
+    assert text.startswith(Scope.LOGS.value)
+    for action in ACTIONS:
+        assert action.help in text
+        assert key_sign(action) in text
+
+
+Check = Callable[[TocsinApp, FakeClient], bool]
+
+
+def _called(name: str) -> Check:
+    return lambda app, client: any(call[0] == name for call in client.calls)
+
+
+def _mode(name: str) -> Check:
+    return lambda app, _client: app.current_mode == name
+
+
+def _screen(kind: str) -> Check:
+    return lambda app, _client: showing(app) == kind
+
+
+# For every action that runs a command: the keys that lead to where it is valid, what to press after
+# it, and how to tell that it worked.
+_ON_ALERT = ("3",)
+CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...], Check]] = {
+    "dashboard.acknowledge": (("tab", "tab"), ("enter",), _called("acknowledge")),
+    "dashboard.resolve": (("tab", "tab"), ("enter",), _called("resolve")),
+    "dashboard.run": ((), (), _called("run_now")),
+    "dashboard.open": (("tab",), (), _mode("traces")),
+    "alerts.acknowledge": (_ON_ALERT, ("h", "i", "enter"), _called("acknowledge")),
+    "alerts.resolve": (_ON_ALERT, ("enter",), _called("resolve")),
+    "alerts.all": (_ON_ALERT, (), lambda app, _: "open and resolved" not in frame(app)),
+    "workflows.run": (("2", "j"), (), lambda _, client: ("run_now", "checkout") in client.calls),
+    "workflows.failures": (("2", "j", "enter"), (), lambda app, _: "Failed executions" in frame(app)),
+    "traces.failures": (("4",), (), lambda app, _: "Failed executions" in frame(app)),
+    "execution.run": (("4", "enter"), (), _called("run_now")),
+    "logs.next": (("5", "slash", *"pay", "enter"), (), lambda app, _: _log_cursor(app) == "830"),
+    "logs.previous": (("5", "slash", *"pay", "enter", "n"), (), lambda app, _: _log_cursor(app) == "832"),
+    "global.search": ((), (), lambda app, _: app.focused is not None and app.focused.id == "search"),
+    "global.range": ((), ("4",), lambda app, _: app.time_range.label == "24h"),
+    "global.live": ((), (), lambda app, _: not app.live and "paused" in frame(app)),
+    "global.zoom": ((), (), lambda app, _: app.screen.maximized is not None),
+    "global.help": ((), (), _screen("HelpModal")),
+    "global.back": (("2",), (), _mode("dashboard")),
+    "global.theme": ((), (), lambda app, _: app.theme == "tocsin-light"),
+    "global.palette": ((), (), _screen("CommandPalette")),
+    "global.focus": ((), (), lambda app, _: app.focused is not None and app.focused.id == "charts"),
+    "view.dashboard": (("2",), (), _mode("dashboard")),
+    "view.workflows": ((), (), _mode("workflows")),
+    "view.alerts": ((), (), _mode("alerts")),
+    "view.traces": ((), (), _mode("traces")),
+    "view.logs": ((), (), _mode("logs")),
+}
+ELSEWHERE = {"global.quit", "global.checks"}
+
+
+def _log_cursor(app: TocsinApp) -> str | None:
+    return app.screen.query_one("#lines", RowTable).cursor_key
+
+
+def test_every_action_with_a_command_is_exercised() -> None:
+    assert {action.id for action in ACTIONS if action.command} == CASES.keys() | ELSEWHERE
+
+
+@pytest.mark.parametrize("action", [a for a in ACTIONS if a.id in CASES], ids=lambda action: action.id)
+async def test_action_does_what_it_says(action: Action, tmp_path: Path) -> None:
+    way, after, worked = CASES[action.id]
+    client = FakeClient()
+    async with console(client, tmp_path) as (app, pilot):
+        await press(pilot, *way)
+        assert not worked(app, client)
+        await press(pilot, action.key.split(",")[0], *after)
+        assert worked(app, client), frame(app)
+
+
+async def test_quit_leaves_with_code_zero(tmp_path: Path) -> None:
+    async with console(FakeClient(), tmp_path) as (app, pilot):
+        await pilot.press("q")
+        assert app.return_code == 0
+        assert app.return_value == 0
+
+
+async def test_palette_runs_an_action_without_a_key(tmp_path: Path) -> None:
+    client = FakeClient()
+    async with console(client, tmp_path) as (_app, pilot):
+        await press(pilot, "ctrl+p", *"checks")
+        await press(pilot, "enter")
+        await settle(pilot)
+        assert ("set_paused", True) in client.calls
+
+
+async def test_acknowledging_carries_the_note_and_shows_it(tmp_path: Path) -> None:
+    client = FakeClient()
+    async with console(client, tmp_path) as (app, pilot):
+        await press(pilot, "3", "a", *"mine", "enter")
+        assert ("acknowledge", (2, "mine")) in client.calls
+        assert client.all_alerts[1].state is AlertState.ACKNOWLEDGED
+        assert "“mine”" in frame(app)
+
+
+async def test_a_refused_command_is_told_and_harms_nothing(tmp_path: Path) -> None:
+    client = FakeClient()
+    async with console(client, tmp_path) as (app, pilot):
+        await press(pilot, "3", "a", "enter", "a", "enter")
+        assert "is acknowledged already" in frame(app)
+
+
+async def test_drill_down_and_back(tmp_path: Path) -> None:
+    async with console(FakeClient(), tmp_path) as (app, pilot):
+        await press(pilot, "j", "enter")
+        assert showing(app) == "WorkflowView"
+        await press(pilot, "enter")
+        assert showing(app) == "ExecutionView"
+        await press(pilot, "escape")
+        assert showing(app) == "WorkflowView"
+        await press(pilot, "escape", "escape")
+        assert showing(app) == "DashboardView"

@@ -1,0 +1,123 @@
+"""The thread border: floods collapse, nothing is lost, fetches are paced and stale answers dropped."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+from textual.app import App
+from textual.message import Message
+
+from engine.errors import EngineUnavailableError, TocsinError
+from engine.model import Topic
+from tests.tui.fakes import FakeClient
+from tui.bridge import Bridge, Loader
+
+
+def test_a_flood_of_news_from_another_thread_is_one_message_and_loses_no_topic() -> None:
+    client, posted = FakeClient(), list[Message]()
+    bridge = Bridge(client, lambda message: posted.append(message) is None)
+    bridge.open()
+
+    def flood() -> None:
+        for _ in range(1_000):
+            client.announce(Topic.LOGS)
+            client.announce(Topic.ALERTS, Topic.HEALTH)
+
+    thread = threading.Thread(target=flood)
+    thread.start()
+    thread.join()
+    assert len(posted) == 1
+    assert bridge.take() == {Topic.LOGS, Topic.ALERTS, Topic.HEALTH}
+    client.announce(Topic.LOGS)
+    assert len(posted) == 2
+    assert bridge.take() == {Topic.LOGS}
+    assert bridge.take() == frozenset()
+
+
+def test_a_closed_bridge_hears_nothing() -> None:
+    client, posted = FakeClient(), list[Message]()
+    bridge = Bridge(client, lambda message: posted.append(message) is None)
+    bridge.open()
+    bridge.close()
+    bridge.close()
+    client.announce(Topic.LOGS)
+    assert posted == []
+    assert client.listeners == []
+
+
+class Asked:
+    """A question whose answers are given by hand."""
+
+    def __init__(self) -> None:
+        self.waiting: list[asyncio.Future[str]] = []
+        self.shown: list[str] = []
+        self.errors: list[TocsinError | None] = []
+
+    async def fetch(self) -> str:
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.waiting.append(future)
+        return await future
+
+    def loader(self, app: App[None]) -> Loader[str]:
+        return Loader(app, "test", self.fetch, self.shown.append, self.errors.append)
+
+
+async def test_requests_while_fetching_become_one_more_fetch() -> None:
+    app, asked = App[None](), Asked()
+    async with app.run_test() as pilot:
+        loader = asked.loader(app)
+        for _ in range(10):
+            loader.request()
+        await pilot.pause()
+        assert len(asked.waiting) == 1
+        for _ in range(10):
+            loader.request()
+        asked.waiting[0].set_result("first")
+        await pilot.pause()
+        assert len(asked.waiting) == 2
+        asked.waiting[1].set_result("second")
+        await app.workers.wait_for_complete()
+        assert asked.shown == ["first", "second"]
+
+
+async def test_an_urgent_request_drops_the_stale_answer() -> None:
+    app, asked = App[None](), Asked()
+    async with app.run_test() as pilot:
+        loader = asked.loader(app)
+        loader.request()
+        await pilot.pause()
+        loader.request(urgent=True)
+        await pilot.pause()
+        assert asked.waiting[0].cancelled()
+        asked.waiting[1].set_result("fresh")
+        await app.workers.wait_for_complete()
+        assert asked.shown == ["fresh"]
+
+
+async def test_an_error_is_reported_and_forgotten_after_the_next_success() -> None:
+    app, asked = App[None](), Asked()
+    async with app.run_test() as pilot:
+        loader = asked.loader(app)
+        loader.request()
+        await pilot.pause()
+        asked.waiting[0].set_exception(EngineUnavailableError("the engine has stopped"))
+        await app.workers.wait_for_complete()
+        loader.request()
+        await pilot.pause()
+        asked.waiting[1].set_result("back")
+        await app.workers.wait_for_complete()
+        assert [str(error) if error else None for error in asked.errors] == ["the engine has stopped", None]
+        assert asked.shown == ["back"]
+
+
+async def test_a_stopped_loader_shows_nothing() -> None:
+    app, asked = App[None](), Asked()
+    async with app.run_test() as pilot:
+        loader = asked.loader(app)
+        loader.request()
+        await pilot.pause()
+        loader.stop()
+        await pilot.pause()
+        assert asked.waiting[0].cancelled()
+        assert asked.shown == []

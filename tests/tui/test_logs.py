@@ -1,0 +1,102 @@
+"""The log view: it follows, it waits when left alone, it searches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.model import Topic
+from tests.tui.fakes import FakeClient
+from tests.tui.harness import console, frame, press, settle
+from tui.app import TocsinApp
+from tui.widgets.row_table import RowTable
+
+
+def _cursor(app: TocsinApp) -> str | None:
+    return app.screen.query_one("#lines", RowTable).cursor_key
+
+
+async def test_the_tail_sticks_to_the_newest_line(tmp_path: Path) -> None:
+    client = FakeClient()
+    async with console(client, tmp_path) as (app, pilot):
+        await press(pilot, "5")
+        assert "following" in frame(app)
+        record = client.add_log("fresh from the engine")
+        client.announce(Topic.LOGS)
+        await settle(pilot)
+        assert "fresh from the engine" in frame(app)
+        assert _cursor(app) == str(record.id)
+
+
+async def test_scrolled_away_the_tail_waits_and_counts(tmp_path: Path) -> None:
+    client = FakeClient()
+    async with console(client, tmp_path) as (app, pilot):
+        await press(pilot, "5", "k")
+        before = _cursor(app)
+        client.add_log("one")
+        client.add_log("two")
+        client.announce(Topic.LOGS)
+        await settle(pilot)
+        assert _cursor(app) == before
+        assert "2 new lines" in frame(app)
+        await press(pilot, "G")
+        assert "following" in frame(app)
+
+
+async def test_paused_lines_are_held_counted_and_shown_on_going_live(tmp_path: Path) -> None:
+    client = FakeClient()
+    async with console(client, tmp_path) as (app, pilot):
+        await press(pilot, "5", "space")
+        client.add_log("while you were away")
+        client.announce(Topic.LOGS)
+        await settle(pilot)
+        assert "while you were away" not in frame(app)
+        assert "1 new line ·" in frame(app)
+        await press(pilot, "space")
+        assert "while you were away" in frame(app)
+
+
+async def test_search_marks_filters_and_is_cleared_by_escape(tmp_path: Path) -> None:
+    client = FakeClient()
+    async with console(client, tmp_path) as (app, pilot):
+        await press(pilot, "slash", *"pay", "enter")
+        assert "step pay failed" in frame(app)
+        assert "connection reused" not in frame(app)
+        assert app.focused is not None
+        assert app.focused.id == "lines"
+        await press(pilot, "escape", "escape")
+        assert "connection reused" in frame(app)
+
+
+async def test_a_search_that_cannot_be_asked_says_how_to_ask(tmp_path: Path) -> None:
+    async with console(FakeClient(), tmp_path) as (app, pilot):
+        await press(pilot, "slash", "minus", "x")
+        assert "a search needs a word to look for" in frame(app)
+        assert "add a word before" in frame(app)
+        await press(pilot, "escape")
+        assert "a search needs" not in frame(app)
+
+
+async def test_older_lines_come_as_one_scrolls_up(tmp_path: Path) -> None:
+    async with console(FakeClient(), tmp_path) as (app, pilot):
+        await press(pilot, "5")
+        table = app.screen.query_one("#lines", RowTable)
+        assert table.row_count == 500
+        await press(pilot, "g", "k")
+        assert table.row_count == 826
+        assert _cursor(app) is not None
+
+
+async def test_a_line_opens_its_execution(tmp_path: Path) -> None:
+    async with console(FakeClient(), tmp_path) as (app, pilot):
+        await press(pilot, "5", "enter")
+        assert "Execution 420" in frame(app)
+
+
+async def test_a_line_without_an_execution_opens_its_fields(tmp_path: Path) -> None:
+    client = FakeClient()
+    client.add_log("engine started")
+    async with console(client, tmp_path) as (app, pilot):
+        await press(pilot, "5", "enter")
+        assert "Log line" in frame(app)
+        await press(pilot, "escape")
+        assert "following" in frame(app)

@@ -1,0 +1,204 @@
+"""What the views show, at the sizes people have, and that hostile text stays text."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from engine.errors import EngineUnavailableError
+from engine.model import Outcome, Topic
+from tests.tui.fakes import FakeClient
+from tests.tui.harness import console, frame, press, settle, showing
+from tui.screens.base import View
+from tui.widgets.row_table import RowTable
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200b\ud800-\udfff]")
+_PANES = ("health", "charts", "timeline", "trace")
+
+
+def _outside(region_of: object, size: tuple[int, int]) -> bool:
+    from textual.geometry import Region
+
+    assert isinstance(region_of, Region)
+    return not Region(0, 0, *size).contains_region(region_of) or not region_of.area
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 45), (240, 70)])
+async def test_dashboard_shows_all_four_panes(size: tuple[int, int], tmp_path: Path) -> None:
+    async with console(FakeClient(), tmp_path, size) as (app, _pilot):
+        text = frame(app)
+        for pane in _PANES:
+            region = app.screen.query_one(f"#{pane}").region
+            assert not _outside(region, size), pane
+            assert region.width >= 38, pane
+            assert region.height >= 9, pane
+        for words in ("Checkout", "p95", "Success rate", "Critical", "CRITICAL", "attempt 1", "82"):
+            assert words in text
+
+
+async def test_a_narrow_terminal_stacks_the_panes(tmp_path: Path) -> None:
+    async with console(FakeClient(), tmp_path, (60, 30)) as (app, pilot):
+        regions = [app.screen.query_one(f"#{pane}").region for pane in _PANES]
+        assert len({region.x for region in regions}) == 1
+        await pilot.resize_terminal(100, 30)
+        await settle(pilot)
+        assert len({app.screen.query_one(f"#{pane}").region.x for pane in _PANES}) == 2
+
+
+@pytest.mark.parametrize("size", [(40, 12), (80, 24), (160, 45)])
+async def test_every_view_stands_at_every_size(size: tuple[int, int], tmp_path: Path) -> None:
+    async with console(FakeClient(), tmp_path, size) as (app, pilot):
+        for keys in (("2",), ("enter",), ("3",), ("4",), ("enter",), ("5",)):
+            await press(pilot, *keys)
+            assert app.screen.focused is not None
+            assert "tocsin" in frame(app).splitlines()[0]
+
+
+@pytest.mark.parametrize("keys", [(), ("2",), ("2", "enter"), ("3",), ("4", "tab"), ("4", "enter"), ("5",)])
+async def test_hostile_text_is_shown_as_text(keys: tuple[str, ...], tmp_path: Path) -> None:
+    async with console(FakeClient(hostile=True), tmp_path) as (app, pilot):
+        await press(pilot, *keys)
+        for line in frame(app).split("\n"):
+            assert not _CONTROL.search(line), ascii(line)
+        assert "[/foo]" in frame(app) or "日本語" in frame(app)
+        assert not app.crash_sentence
+
+
+async def test_hostile_text_in_modals_toasts_and_notices(tmp_path: Path) -> None:
+    client = FakeClient(hostile=True)
+    async with console(client, tmp_path) as (app, pilot):
+        await press(pilot, "3", "a")
+        assert not _CONTROL.search(frame(app).replace("\n", ""))
+        await press(pilot, "enter")
+        app.say("[/x] \x1b]52;c;aGk=\x07 [@click=app.quit]go[/]", "error")
+        client.fail_with = EngineUnavailableError("[/gone] \x1b[2J")
+        await press(pilot, "4")
+        assert "[/x]" in frame(app)
+        assert "[/gone]" in frame(app)
+        assert not _CONTROL.search(frame(app).replace("\n", ""))
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        (("3",), "no alert"),
+        (("4",), "no executions in the last 1h"),
+        (("5",), "nothing was logged in the last 1h"),
+        (("5", "slash", "x"), "matches"),
+        (("2", "enter"), "no executions in the last 1h"),
+    ],
+)
+async def test_empty_states_say_why(keys: tuple[str, ...], says: str, tmp_path: Path) -> None:
+    async with console(FakeClient(empty=True), tmp_path) as (app, pilot):
+        await press(pilot, *keys)
+        assert says in frame(app)
+
+
+async def test_an_engine_that_is_gone_is_said_and_its_return_as_well(tmp_path: Path) -> None:
+    client = FakeClient()
+    async with console(client, tmp_path) as (app, pilot):
+        client.fail_with = EngineUnavailableError("the engine has stopped")
+        client.announce(Topic.ENGINE)
+        await settle(pilot)
+        assert "the engine has stopped" in frame(app)
+        assert "Checkout" in frame(app)
+        client.fail_with = None
+        client.announce(Topic.ENGINE, Topic.EXECUTIONS)
+        await settle(pilot)
+        assert "the engine has stopped" not in frame(app)
+
+
+async def test_only_the_view_in_front_fetches(tmp_path: Path) -> None:
+    client = FakeClient()
+    async with console(client, tmp_path) as (_app, pilot):
+        await press(pilot, "2", "5")
+        client.calls.clear()
+        client.announce(Topic.EXECUTIONS)
+        await settle(pilot)
+        assert {name for name, _ in client.calls} == {"info", "health", "alerts"}
+        await press(pilot, "2")
+        assert "workflows" in {name for name, _ in client.calls}
+
+
+async def test_the_time_range_holds_across_views(tmp_path: Path) -> None:
+    client = FakeClient()
+    async with console(client, tmp_path) as (app, pilot):
+        await press(pilot, "t", "3", "2")
+        now = client.clock.now()
+        assert ("workflows", now - 21_600) in client.calls
+        assert "6h" in frame(app).splitlines()[0]
+
+
+async def test_pause_freezes_time_and_data(tmp_path: Path) -> None:
+    client = FakeClient()
+    async with console(client, tmp_path) as (app, pilot):
+        await press(pilot, "2", "space")
+        frozen = app.moment()
+        client.calls.clear()
+        client.clock.jump(60.0)
+        client.announce(Topic.EXECUTIONS)
+        await settle(pilot)
+        assert app.moment() == frozen
+        assert "workflows" not in {name for name, _ in client.calls}
+        await press(pilot, "space")
+        assert app.moment() == frozen + 60
+        assert "workflows" in {name for name, _ in client.calls}
+
+
+async def test_moving_over_alerts_shows_the_trace_that_raised_them(tmp_path: Path) -> None:
+    client = FakeClient()
+    async with console(client, tmp_path) as (app, pilot):
+        await press(pilot, "tab", "tab", "j")
+        assert ("execution", 416) in client.calls
+        assert "alert ·" in frame(app)
+        await press(pilot, "escape")
+        assert "newest ·" in frame(app)
+
+
+async def test_opening_an_alert_of_the_dashboard_points_at_it(tmp_path: Path) -> None:
+    async with console(FakeClient(), tmp_path) as (app, pilot):
+        await press(pilot, "tab", "tab", "j", "j", "enter")
+        assert app.current_mode == "alerts"
+        assert "Slow response time #3" in frame(app)
+
+
+async def test_an_alert_without_an_execution_has_no_trace_and_says_so(tmp_path: Path) -> None:
+    async with console(FakeClient(), tmp_path) as (app, pilot):
+        await press(pilot, "3", "G", "enter")
+        assert showing(app) == "AlertsView"
+        assert "no trace" in frame(app)
+
+
+async def test_zoom_gives_one_pane_the_screen(tmp_path: Path) -> None:
+    async with console(FakeClient(), tmp_path) as (app, pilot):
+        await press(pilot, "z")
+        assert app.screen.query_one("#health").region.width == 120
+        assert "tocsin" in frame(app)
+        await press(pilot, "escape")
+        assert app.screen.query_one("#health").region.width < 60
+
+
+async def test_failures_only(tmp_path: Path) -> None:
+    client = FakeClient()
+    async with console(client, tmp_path) as (app, pilot):
+        await press(pilot, "4", "f")
+        failed = sum(execution.outcome is Outcome.FAILED for execution in client.all_executions)
+        assert app.screen.query_one("#executions", RowTable).row_count == failed
+
+
+async def test_older_executions_come_as_one_scrolls(tmp_path: Path) -> None:
+    async with console(FakeClient(), tmp_path) as (app, pilot):
+        await press(pilot, "4")
+        table = app.screen.query_one("#executions", RowTable)
+        assert table.row_count == 200
+        await press(pilot, "G", "j")
+        assert table.row_count == 400
+
+
+async def test_switching_views_keeps_the_cursor(tmp_path: Path) -> None:
+    async with console(FakeClient(), tmp_path) as (app, pilot):
+        await press(pilot, "2", "j", "j", "5", "2")
+        assert app.screen.query_one("#workflows", RowTable).cursor_key == "search"
+        assert isinstance(app.screen, View)
