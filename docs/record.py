@@ -1,8 +1,8 @@
 """Records the demo in a real tmux and writes the picture of the README.
 
-Usage: `python docs/record.py` (needs tmux and rsvg-convert). Starts the demo with an empty database in a temporary
-directory, waits for an alert, acknowledges it with `a`, waits until it has resolved, and prints the screen at each
-of these moments. The picture is the screen right after the acknowledgement.
+Usage: `python docs/record.py` (needs tmux and rsvg-convert). Starts the demo with an empty database in a
+temporary directory, waits for an alert, acknowledges it with `a`, waits until it has resolved, and prints the
+screen at each of these moments. The picture is the screen right after the acknowledgement.
 """
 
 from __future__ import annotations

@@ -215,7 +215,7 @@ class TocsinApp(App[int]):
         topics = self._bridge.take()
         if topics & _VITAL_TOPICS:
             self._vitals_loader.request()
-        if self.live and (view := self.view) is not None:
+        if (view := self.view) is not None:
             view.topics_changed(topics)
 
     async def _fetch_vitals(self) -> Vitals:

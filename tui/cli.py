@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from engine.errors import ConfigError, TocsinError
-from engine.text import clean, plain
+from engine.text import clean, nearest, plain
 from engine.version import __version__
 
 USAGE_ERROR = 2
@@ -155,10 +155,8 @@ def _summary(name: str) -> str:
 
 
 def _unknown(name: str) -> UsageError:
-    import difflib
-
-    near = difflib.get_close_matches(name, COMMANDS, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+    near = nearest(name, COMMANDS)
+    hint = f"did you mean {near}?" if near else f"there are {', '.join(COMMANDS)}"
     return UsageError(f"there is no command {plain(name, 40)!r}", hint)
 
 

@@ -117,9 +117,11 @@ class Outbox:
 
     async def _sweep(self) -> None:
         """Hand what is due to the workers of its channels, oldest first."""
-        limit = min(len(self._in_hand) + BATCH, MAX_IN_HAND)
+        # What was in hand when the read began may be done when it ends: the read then shows an older state.
+        before = frozenset(self._in_hand)
+        limit = min(len(before) + BATCH, MAX_IN_HAND)
         for row in await self._store.reader.due_notifications(self._clock.now(), limit):
-            if row.key in self._in_hand:
+            if row.key in before:
                 continue
             self._in_hand.add(row.key)
             self._queues.setdefault(row.channel, deque()).append(row)

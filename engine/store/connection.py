@@ -26,7 +26,6 @@ WRITE_PRAGMAS = (
     "PRAGMA wal_autocheckpoint = 1000",
     f"PRAGMA journal_size_limit = {_JOURNAL_LIMIT}",
     "PRAGMA temp_store = MEMORY",
-    "PRAGMA recursive_triggers = OFF",
 )
 READ_PRAGMAS = ("PRAGMA query_only = ON", "PRAGMA mmap_size = 0", "PRAGMA temp_store = MEMORY")
 

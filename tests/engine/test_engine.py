@@ -177,7 +177,11 @@ async def test_a_client_in_another_thread_reads_commands_and_hears_of_changes(
     loop = asyncio.get_running_loop()
     told: asyncio.Queue[frozenset[Topic]] = asyncio.Queue()
     try:
-        client.subscribe(lambda topics: loop.call_soon_threadsafe(told.put_nowait, topics))
+
+        def listen(topics: frozenset[Topic]) -> None:
+            loop.call_soon_threadsafe(told.put_nowait, topics)
+
+        client.subscribe(listen)
         async with asyncio.timeout(10):
             while Topic.EXECUTIONS not in await told.get():
                 pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 
 from textual.app import App
 from textual.message import Message
@@ -14,9 +15,17 @@ from tests.tui.fakes import FakeClient
 from tui.bridge import Bridge, Loader
 
 
+def _into(posted: list[Message]) -> Callable[[Message], bool]:
+    def post(message: Message) -> bool:
+        posted.append(message)
+        return True
+
+    return post
+
+
 def test_a_flood_of_news_from_another_thread_is_one_message_and_loses_no_topic() -> None:
     client, posted = FakeClient(), list[Message]()
-    bridge = Bridge(client, lambda message: posted.append(message) is None)
+    bridge = Bridge(client, _into(posted))
     bridge.open()
 
     def flood() -> None:
@@ -37,7 +46,7 @@ def test_a_flood_of_news_from_another_thread_is_one_message_and_loses_no_topic()
 
 def test_a_closed_bridge_hears_nothing() -> None:
     client, posted = FakeClient(), list[Message]()
-    bridge = Bridge(client, lambda message: posted.append(message) is None)
+    bridge = Bridge(client, _into(posted))
     bridge.open()
     bridge.close()
     bridge.close()

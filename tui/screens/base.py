@@ -94,7 +94,8 @@ class View(Screen[None], Generic[T]):
             notice.update(foreign(text))
 
     def topics_changed(self, topics: frozenset[Topic]) -> None:
-        if self._awake and topics & self.TOPICS:
+        """The engine has news of `topics`."""
+        if self._awake and self.console.live and topics & self.TOPICS:
             self._loader.request()
 
     def reload(self) -> None:

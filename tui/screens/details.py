@@ -50,7 +50,6 @@ def execution_text(execution: Execution, now: float) -> Content:
         fact("Outcome", present.outcome(execution.outcome)),
         fact("Started", _when(execution.started_at, now)),
         fact("Took", Content(present.duration_text(execution.duration))),
-        fact("Workflow", present.foreign(execution.workflow_name, 120)),
         fact("Trace", present.foreign(execution.trace_id, 32, present.MUTED)),
     ]
     if execution.reason:

@@ -81,6 +81,7 @@ class LogsView(View[LogPage]):
         return True
 
     def topics_changed(self, topics: frozenset[Topic]) -> None:
+        """New lines are fetched even while paused: they are counted, and shown later."""
         if self._awake and topics & self.TOPICS:
             self._news.request()
 

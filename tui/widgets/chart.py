@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 
 from rich.text import Text
+from textual import work
 from textual.color import Color
 from textual.content import Content
 from textual.strip import Strip
@@ -84,7 +84,7 @@ class Chart(Widget):
         if frame == self._drawn:
             self.workers.cancel_group(self, "draw")
         else:
-            self.run_worker(partial(self._draw, frame), group="draw", exclusive=True)
+            self._draw(frame)
 
     def _colors(self, series: Sequence[Series]) -> dict[str, Rgb]:
         variables = self.app.theme_variables
@@ -92,7 +92,9 @@ class Chart(Widget):
         ground = Color.parse(variables["background"])
         return colors | {AXES: Color.parse(variables["foreground"]).blend(ground, 0.45).rgb}
 
+    @work(group="draw", exclusive=True)
     async def _draw(self, frame: Frame) -> None:
+        """Draw this frame next, instead of any that is still to be drawn."""
         lines = await asyncio.get_running_loop().run_in_executor(PLOTTER, _draw_lines, frame)
         self._drawn, self._lines = frame, lines
         self.refresh()

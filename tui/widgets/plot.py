@@ -22,6 +22,7 @@ AXES = "axes"
 _STEPS = (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800)
 _DAY = 86_400
 _HEADROOM = 1.05
+_LOWEST, _HIGHEST = 1e-6, 1e12
 # Lower than this, every line is needed for the values.
 _TIMES_FROM = 5
 _ASCII_MARKERS = "*+o"
@@ -43,8 +44,8 @@ class Series:
 
     @property
     def measured(self) -> tuple[tuple[float, float], ...]:
-        """The points that can be drawn."""
-        return tuple((x, y) for x, y in self.points if y is not None and math.isfinite(y))
+        """The points that can be drawn: plotext never ends on numbers out of all proportion."""
+        return tuple((x, y) for x, y in self.points if y is not None and abs(y) <= _HIGHEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +116,25 @@ def render_plot(frame: Frame) -> str:
     plotext.ticks_color(frame.colors.get(AXES, "default"))
     plotext.xaxes(frame.height >= _TIMES_FROM, False)
     plotext.yaxes(True, False)
-    _axes(plotext, frame)
+    low, high = _value_range(frame)
+    _axes(plotext, frame, low, high)
     for place, series in enumerate(frame.series):
-        _line(plotext, frame, series, place)
+        inside = [(x, min(max(y, low), high)) for x, y in series.measured if frame.since <= x <= frame.until]
+        _line(plotext, frame, inside, place)
     lines = plotext.build().split("\n")[: frame.height]
     lines += [""] * (frame.height - len(lines))
     text = "\n".join(lines)
     return text if present.UNICODE else text.translate(_ASCII_AXES)
 
 
-def _axes(plotext: Any, frame: Frame) -> None:
-    values = [y for series in frame.series for _, y in series.measured]
-    low, high = frame.y_range or (0.0, max(values, default=0.0) * _HEADROOM or 1.0)
+def _value_range(frame: Frame) -> tuple[float, float]:
+    if frame.y_range is not None:
+        return frame.y_range
+    highest = max((y for series in frame.series for _, y in series.measured), default=0.0)
+    return 0.0, highest * _HEADROOM if highest >= _LOWEST else 1.0
+
+
+def _axes(plotext: Any, frame: Frame, low: float, high: float) -> None:
     ticks = value_ticks(low, high, min(max((frame.height - 2) // 4, 1), 5))
     labels = [f"{value:g}" for value in ticks]
     labels[-1] += f" {frame.unit}" if frame.unit else ""
@@ -139,10 +147,10 @@ def _axes(plotext: Any, frame: Frame) -> None:
     plotext.xticks([at - frame.since for at, _ in times], [label for _, label in times])
 
 
-def _line(plotext: Any, frame: Frame, series: Series, place: int) -> None:
+def _line(plotext: Any, frame: Frame, points: Sequence[tuple[float, float]], place: int) -> None:
     marker = "braille" if present.UNICODE else _ASCII_MARKERS[place % len(_ASCII_MARKERS)]
-    color = frame.colors.get(series.color, "default")
-    for run in runs([point for point in series.measured if frame.since <= point[0] <= frame.until]):
+    color = frame.colors.get(frame.series[place].color, "default")
+    for run in runs(points):
         xs, ys = [x - frame.since for x, _ in run], [y for _, y in run]
         if len(run) == 1:
             plotext.scatter(xs, ys, marker=present.sign("•", marker), color=color)

@@ -341,7 +341,8 @@ class RowTable(ScrollView, can_focus=True):
         style = self.get_visual_style("row-table--cursor") if on_cursor else self.visual_style
         if row.style:
             style += Style.parse(row.style)
-        cells = [(p, w, self.cell(row, p, w)) for p, w in lay_out(self._columns, width)]
+        places = lay_out(self._columns, width) if len(row.cells) > 1 else ((0, width),)
+        cells = [(p, w, self.cell(row, p, w)) for p, w in places]
         return self._line(cells, style, width)
 
     def _line(self, cells: Sequence[tuple[int, int, Content]], style: Style, width: int) -> Strip:

@@ -81,7 +81,7 @@ def line(left: Sequence[Part], right: Sequence[Part], width: int) -> Content:
 
 
 def _product() -> Part:
-    return Part(0, Content.styled("tocsin", "bold $primary"))
+    return Part(2, Content.styled("tocsin", "bold $primary"))
 
 
 def _engine_parts(info: EngineInfo | None) -> list[Part]:
@@ -110,7 +110,7 @@ def _alert_parts(counts: Mapping[Severity, int]) -> list[Part]:
     if not firing:
         return [Part(5, Content.styled("no alerts", MUTED))]
     return [
-        Part(1 if place == 0 else 4, _chip(severity, counts[severity]))
+        Part(0 if place == 0 else 4, _chip(severity, counts[severity]))
         for place, severity in enumerate(firing)
     ]
 

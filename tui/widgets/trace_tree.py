@@ -145,7 +145,7 @@ class TraceTree(RowTable):
             rows.extend(self._branch_rows(branch, message))
         if len(spans) > MAX_SPANS:
             more = Content.styled(f"{len(spans) - MAX_SPANS} more spans are not shown", MUTED)
-            rows.append(Row(_REST, (more, *[Content("")] * 3)))
+            rows.append(Row(_REST, (more,)))
         self.set_rows(rows)
 
     @property
@@ -163,16 +163,14 @@ class TraceTree(RowTable):
         if message:
             self._spans[key + _ERROR] = span
             text = Content.styled(branch.below, MUTED) + foreign(message, 300, "dim $error")
-            yield Row(key + _ERROR, (text, *[Content("")] * 3))
+            yield Row(key + _ERROR, (text,))
 
     def chosen(self, key: str) -> Message:
         return self.Opened(self, self._spans[key]) if key in self._spans else self.Selected(self, key)
 
     def cell(self, row: Row, place: int, width: int) -> Content:
         span = self._spans.get(row.key)
-        if place == _BAR and span is not None and not row.key.endswith(_ERROR):
-            return self._bar(span, width)
-        return row.cells[place]
+        return self._bar(span, width) if place == _BAR and span is not None else row.cells[place]
 
     def title_cell(self, place: int, width: int) -> Content:
         if place != _BAR:

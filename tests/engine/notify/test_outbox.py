@@ -170,9 +170,10 @@ async def test_it_is_claimed_before_it_is_sent(bench: Bench) -> None:
 
 async def test_what_nobody_announced_is_found_by_looking(bench: Bench) -> None:
     await bench.store.writer.must(_row())
-    while bench.sender.tried.empty():
-        await bench.clock.advance(15)
-        await asyncio.to_thread(lambda: None)
+    async with asyncio.timeout(PATIENCE):
+        while bench.sender.tried.empty():
+            await bench.clock.advance(15)
+            await asyncio.to_thread(lambda: None)
     await bench.receipt()
 
 
@@ -287,7 +288,38 @@ async def test_one_failure_stands_for_all_that_wait_for_the_channel(bench: Bench
     await bench.receipt()
     rows = await bench.store.reader.notifications()
     assert {(row.state, row.tries, row.error) for row in rows} == {(NotificationState.QUEUED, 1, "down")}
-    assert bench.sender.tried.empty(), "the other 29 were not tried"
+    await bench.queue(_row("good", 99))
+    await bench.receipt()
+    assert bench.sender.tried.get_nowait() == "99:fired:good", "the other 29 were not tried"
+    assert bench.sender.tried.empty()
+
+
+async def test_a_read_that_began_before_a_receipt_does_not_send_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = bench.sender.gates["ops"] = asyncio.Event()
+    await bench.queue(_row())
+    await asyncio.wait_for(bench.sender.tried.get(), PATIENCE)
+    old = replace(_row(), created_at=bench.clock.now())
+    asked = asyncio.Event()
+
+    async def late(now: float, limit: int = 100) -> tuple[Notification, ...]:
+        if gate.is_set():
+            return ()
+        gate.set()
+        await bench.receipt()
+        asked.set()
+        return (old,)
+
+    monkeypatch.setattr(bench.store.reader, "due_notifications", late)
+    bench.outbox.poke()
+    await asyncio.wait_for(asked.wait(), PATIENCE)
+    monkeypatch.undo()
+    await bench.queue(_row("good", 2))
+    await bench.receipt()
+    await bench.queue(_row("ops", 3))
+    await bench.receipt()
+    assert bench.sender.taken == ["1:fired:ops", "2:fired:good", "3:fired:ops"]
 
 
 async def test_an_end_is_never_told_before_its_beginning(bench: Bench) -> None:
