@@ -113,10 +113,10 @@ class Engine:
         self._say("stopped")
         await self._control.close()
         await self._supervisor.stop(grace * 0.2)
-        self.publisher.close()
         await self._runner.close()
         await self._outbox.close()
         await self._store.close()
+        self.publisher.close()
         self._lock.release()
 
     def on_rows(self, listener: RowListener) -> None:

@@ -168,7 +168,7 @@ class TocsinApp(App[int]):
             self._troubles.pop(source, None)
         else:
             self._troubles[source] = plain(error)
-        if self.trouble != before and (view := self.view) is not None and view.is_mounted:
+        if self.trouble != before and (view := self.view) is not None and view.stands:
             view.show_notice()
 
     def open_execution(self, execution_id: int) -> None:
@@ -204,7 +204,7 @@ class TocsinApp(App[int]):
             return
         self._ticks += 1
         view = self.view
-        if view is not None and view.is_mounted and view is self.screen:
+        if view is not None and view.stands and view is self.screen:
             view.show_vitals(self.vitals)
         if self._ticks % _TICKS_PER_REFRESH == 0 and self.live:
             self._vitals_loader.request()
@@ -229,7 +229,7 @@ class TocsinApp(App[int]):
     def _show_vitals(self, vitals: Vitals) -> None:
         self.vitals = vitals
         view = self.view
-        if view is not None and view.is_mounted:
+        if view is not None and view.stands:
             view.show_vitals(vitals)
 
     def _vitals_failed(self, error: TocsinError | None) -> None:
@@ -245,7 +245,7 @@ class TocsinApp(App[int]):
 
     def _reload(self) -> None:
         view = self.view
-        if view is not None and view.is_mounted:
+        if view is not None and view.stands:
             view.show_vitals(self.vitals)
             view.reload()
 

@@ -71,6 +71,8 @@ ConditionValue = Annotated[float | str | bool, BeforeValidator(_number_or_text)]
 Names = Annotated[tuple[Identifier, ...], BeforeValidator(_tuple)]
 Share = Annotated[float, Field(ge=0, le=1, strict=False)]
 Percent = Annotated[float, BeforeValidator(_number_or_text), Field(ge=0, le=100, strict=False)]
+Window = Annotated[PositiveDuration, Field(le=86_400)]
+"""What is remembered of a workflow's executions reaches back one day."""
 MinCount = Annotated[int, Field(ge=1, le=100_000)]
 
 
@@ -135,7 +137,7 @@ class ThresholdCondition(Strict):
     metric: str
     operator: ConditionOperator
     value: ConditionValue
-    window: PositiveDuration = 600.0
+    window: Window = 600.0
     min_count: MinCount = 3
 
 
@@ -149,7 +151,7 @@ class RateCondition(Strict):
     metric: str
     operator: ConditionOperator
     value: ConditionValue
-    window: PositiveDuration
+    window: Window
     rate: Percent
     min_count: MinCount = 3
 
@@ -177,7 +179,7 @@ class CustomCondition(Strict):
 
     type: Literal["CUSTOM"]
     expression: Annotated[str, Field(min_length=1, max_length=500)]
-    window: PositiveDuration = 600.0
+    window: Window = 600.0
 
 
 SimpleCondition = Annotated[

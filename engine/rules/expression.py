@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from engine.rules.metrics import EXECUTION_METRICS, Kind, known_metric, metric_kind, near_metric
+from engine.rules.metrics import EXECUTION_METRICS, METRICS, Kind, known_metric, metric_kind
 from engine.rules.nodes import (
     REDUCERS,
     Age,
@@ -42,6 +42,7 @@ from engine.rules.nodes import (
     Scope,
 )
 from engine.rules.patterns import compile_pattern
+from engine.text import nearest
 
 MAX_CHARACTERS = 500
 MAX_NODES = 100
@@ -182,7 +183,7 @@ class _Reader:
     def _metric(self, tree: ast.expr) -> str:
         name = _dotted(tree)
         if name is None or not known_metric(name):
-            near = near_metric(name or "")
+            near = nearest(name or "", METRICS)
             hint = (
                 f"did you mean {near}?"
                 if near

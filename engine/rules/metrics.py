@@ -6,7 +6,6 @@ of the wrong type or not a number is unknown (None), never false.
 
 from __future__ import annotations
 
-import difflib
 import math
 import operator
 from collections.abc import Callable
@@ -74,12 +73,6 @@ def known_metric(name: str) -> bool:
     """Whether a condition may name it."""
     component = component_of(name)
     return name in METRICS or (component is not None and len(component) > len("workflow:"))
-
-
-def near_metric(name: str) -> str | None:
-    """The known metric that `name` was probably meant to be."""
-    near = difflib.get_close_matches(name, METRICS, n=1)
-    return near[0] if near else None
 
 
 def metric_kind(name: str) -> Kind:

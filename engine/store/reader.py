@@ -169,10 +169,10 @@ class Reader:
         return decode.each(decode.alert, rows)
 
     async def last_alerts(self) -> tuple[Alert, ...]:
-        """The newest alert of each fingerprint, newest first."""
+        """The newest alert of each fingerprint that has fired, newest first; cooldowns count from these."""
+        newest = "SELECT max(id) FROM alerts WHERE fired_at IS NOT NULL GROUP BY fingerprint"
         rows = await self._pool.fetch(
-            f"SELECT {decode.ALERT} FROM alerts WHERE id IN (SELECT max(id) FROM alerts GROUP BY fingerprint)"
-            f" ORDER BY id DESC LIMIT {MAX_ROWS}"
+            f"SELECT {decode.ALERT} FROM alerts WHERE id IN ({newest}) ORDER BY id DESC LIMIT {MAX_ROWS}"
         )
         return decode.each(decode.alert, rows)
 

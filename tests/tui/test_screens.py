@@ -53,7 +53,7 @@ async def test_every_view_stands_at_every_size(size: tuple[int, int], tmp_path: 
         for keys in (("2",), ("enter",), ("3",), ("4",), ("enter",), ("5",)):
             await press(pilot, *keys)
             assert app.screen.focused is not None
-            assert "tocsin" in frame(app).splitlines()[0]
+            assert "live" in frame(app).splitlines()[0]
 
 
 @pytest.mark.parametrize("keys", [(), ("2",), ("2", "enter"), ("3",), ("4", "tab"), ("4", "enter"), ("5",)])

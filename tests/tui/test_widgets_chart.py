@@ -259,3 +259,15 @@ async def test_hostile_titles_are_harmless() -> None:
             chart.plot(text, [Series("p50", WAVE)], SINCE, NOW)
             await settled(pilot)
             assert is_safe(frame(app))
+
+
+async def test_every_theme_has_the_colours_of_charts() -> None:
+    chart = Chart()
+    app = Host(chart)
+    async with app.run_test(size=(60, 12)) as pilot:
+        series, unit = duration_series([bucket(number, 0.4 + number / 100) for number in range(60)])
+        for name in app.available_themes:
+            app.theme = name
+            chart.plot(name, [*series, *success_series([bucket(0, 0.4)])], SINCE, NOW, unit=unit)
+            await settled(pilot)
+            assert any("┤" in line for line in frame(app)), name

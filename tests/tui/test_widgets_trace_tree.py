@@ -87,7 +87,7 @@ async def test_waterfall(width: int) -> None:
         assert ["✗" in line for line in lines[1:6]] == [True, True, True, False, False]
         assert "◐" in lines[5]
         assert lines[4].strip().startswith("│")
-        assert "status" in lines[4]
+        assert "status (503) == 200" in lines[4]
         assert sum("status" in line for line in lines) == 1
         assert "2.00 s" in lines[1]
         assert ("━" in lines[1]) is (width >= 80)

@@ -94,7 +94,7 @@ class AlertsView(AlertActions[tuple[Alert, ...]]):
         else:
             text.update(alert_text(detail, self.console.moment()))
             self.set_title(page, "Alerts", foreign(f"{detail.alert.rule_name} #{detail.alert.id}", 100))
-        self.refresh_bindings()
+        self.alert_changed()
 
     def _detail_failed(self, error: TocsinError | None) -> None:
         self.console.report_trouble(self._detail, error)

@@ -46,6 +46,7 @@ class View(Screen[None], Generic[T]):
         super().__init__()
         self._loader: Loader[T] = Loader(self, "load", self.fetch, self._show, self._failed)
         self._awake = False
+        self._titles: dict[Widget, Content] = {}
 
     @property
     def console(self) -> TocsinApp:
@@ -54,6 +55,11 @@ class View(Screen[None], Generic[T]):
     @property
     def client(self) -> EngineClient:
         return self.console.client
+
+    @property
+    def stands(self) -> bool:
+        """It has been composed, and neither it nor the app is being taken down."""
+        return self.is_mounted and self.is_attached and self.app.is_running
 
     def compose(self) -> ComposeResult:
         yield StatusBar()
@@ -131,9 +137,12 @@ class View(Screen[None], Generic[T]):
 
     def set_title(self, pane: Widget, *parts: Content | str) -> None:
         """Write a pane's title; strings are our own words, foreign ones come as Content."""
-        pane.border_title = Content(" › ").join(
-            [part if isinstance(part, Content) else Content(part) for part in parts]
-        )
+        title = Content(" › ").join([part if isinstance(part, Content) else Content(part) for part in parts])
+        # A title that is set, even to what it was, redraws the whole pane.
+        old = self._titles.get(pane)
+        if old is None or not old.is_same(title):
+            self._titles[pane] = title
+            pane.border_title = title
 
     def on_screen_resume(self, _event: events.ScreenResume) -> None:
         self._awake = True
@@ -145,9 +154,9 @@ class View(Screen[None], Generic[T]):
         self._loader.stop()
 
     def _show(self, data: T) -> None:
-        with self.app.batch_update():
-            self.show(data)
-        self.refresh_bindings()
+        if self.stands:
+            with self.app.batch_update():
+                self.show(data)
 
     def _failed(self, error: TocsinError | None) -> None:
         self.console.report_trouble(self, error)
@@ -156,9 +165,20 @@ class View(Screen[None], Generic[T]):
 class AlertActions(View[T]):
     """A view whose cursor can be on an alert: it can be acknowledged and resolved from here."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._had_alert: bool | None = None
+
     def selected_alert(self) -> Alert | None:
-        """The alert under the cursor."""
+        """The open alert under the cursor."""
         raise NotImplementedError
+
+    def alert_changed(self) -> None:
+        """The cursor or its alert has changed: show whether there is something to take or to close."""
+        has_alert = self.selected_alert() is not None
+        if has_alert is not self._had_alert:
+            self._had_alert = has_alert
+            self.refresh_bindings()
 
     def action_acknowledge(self) -> None:
         self._with_note("acknowledge")
@@ -168,7 +188,7 @@ class AlertActions(View[T]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Grey out what needs an open alert while there is none under the cursor."""
-        if action in ("acknowledge", "resolve") and self.is_mounted and self.selected_alert() is None:
+        if action in ("acknowledge", "resolve") and self.stands and self.selected_alert() is None:
             return None
         return super().check_action(action, parameters)
 

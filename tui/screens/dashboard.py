@@ -88,6 +88,7 @@ class DashboardView(AlertActions[DashboardPage]):
         timeline.show(data.alerts, now, since)
         active = sum(alert.state.is_active for alert in data.alerts)
         self.set_title(timeline, f"Alerts · {active} open · {label}")
+        self.alert_changed()
         self._show_trace(data, now)
 
     def show_vitals(self, vitals: Vitals | None) -> None:
@@ -154,7 +155,7 @@ class DashboardView(AlertActions[DashboardPage]):
         if alert is not None and alert.execution_id not in (None, self._pinned):
             self._pinned = alert.execution_id
             self.reload()
-        self.refresh_bindings()
+        self.alert_changed()
 
     @on(AlertTimeline.Selected)
     def _alert_opened(self, event: AlertTimeline.Selected) -> None:

@@ -178,7 +178,8 @@ class LogsView(View[LogPage]):
             subtitle = Content("paused · space goes on")
         else:
             subtitle = Content("following" if self.table.at_end else "end follows the newest")
-        self.table.border_subtitle = subtitle
+        if self.table.border_subtitle != subtitle.markup:
+            self.table.border_subtitle = subtitle
 
     def _searched(self) -> tuple[Content, ...]:
         return (foreign(self._query, 60, "$text-accent"),) if self._query else ()

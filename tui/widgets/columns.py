@@ -29,7 +29,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line: a unique key, one Content a column (or a single one across them all), and a style under it."""
+    """One line: a unique key, one Content a column (or one across them all), and a style under it."""
 
     key: str
     cells: tuple[Content, ...]

@@ -81,7 +81,7 @@ def line(left: Sequence[Part], right: Sequence[Part], width: int) -> Content:
 
 
 def _product() -> Part:
-    return Part(2, Content.styled("tocsin", "bold $primary"))
+    return Part(1, Content.styled("tocsin", "bold $primary"))
 
 
 def _engine_parts(info: EngineInfo | None) -> list[Part]:

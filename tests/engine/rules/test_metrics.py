@@ -13,7 +13,6 @@ from engine.rules.metrics import (
     component_of,
     known_metric,
     metric_kind,
-    near_metric,
     show,
     value_of,
 )
@@ -43,11 +42,6 @@ def test_known_metrics(name: str) -> None:
 )
 def test_unknown_metrics(name: str) -> None:
     assert not known_metric(name)
-
-
-def test_near_names() -> None:
-    assert near_metric("workflow.duraton") == "workflow.duration"
-    assert near_metric("zzz") is None
 
 
 def test_kinds_and_components() -> None:
