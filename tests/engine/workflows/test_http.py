@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import gc
 import gzip
 import os
 import time
@@ -299,6 +300,7 @@ async def test_nothing_is_left_open_after_trouble(http: HttpStep) -> None:
 
     server = await asyncio.start_server(wait_for_the_end, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    gc.collect()  # what earlier tests left behind is not ours to count
     files, tasks = len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks())
     async with server, asyncio.timeout(5):
         results = await asyncio.gather(*(send(http, url, 0.1) for _ in range(10)), return_exceptions=True)
@@ -310,7 +312,7 @@ async def test_nothing_is_left_open_after_trouble(http: HttpStep) -> None:
         for _ in range(11):
             await ended.acquire()
         await settle()
-        assert len(os.listdir("/proc/self/fd")) == files
+        assert len(os.listdir("/proc/self/fd")) <= files
         assert len(asyncio.all_tasks()) == tasks
 
 
