@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.config.messages import did_you_mean
 from engine.config.report import Path, Report
@@ -24,7 +24,13 @@ from engine.config.schema import (
 )
 from engine.config.validation import Checked
 from engine.text import own_words
-from engine.workflows.steps import StepSpec
+from engine.workflows.steps import STEP_KINDS, StepSpec
+
+if TYPE_CHECKING:
+    from engine.workflows.assertions import Expectation
+    from engine.workflows.fieldpath import FieldPath
+
+T = TypeVar("T")
 
 STRATEGIES = ("default", "aggressive", "fast")
 
@@ -98,12 +104,23 @@ def _check_step(
     from engine.workflows.fieldpath import parse_path
 
     for index, text in enumerate(step.expect):
-        _parses(parse_expectation, text, (*path, "expect", index), report)
+        _check_field(parse_expectation, text, step.kind, (*path, "expect", index), report)
     for name, text in step.extract.items():
-        _parses(parse_path, text, (*path, "extract", name), report)
+        _check_field(parse_path, text, step.kind, (*path, "extract", name), report)
     spec = step.spec.model_dump(by_alias=True, exclude_unset=True)
     for place, text in _texts(spec, (*path, step.kind)):
         _check_placeholders(place, text, known, all_steps, report)
+
+
+def _check_field(
+    parser: Callable[[str], Expectation | FieldPath], text: str, kind: str, path: Path, report: Report
+) -> None:
+    """A text about a step's reply begins with one of the fields that replies of its kind have."""
+    parsed = _parses(parser, text, path, report)
+    fields = STEP_KINDS[kind].fields
+    if parsed is not None and parsed.root not in fields:
+        hint = did_you_mean(parsed.root, fields) or f"there are {', '.join(sorted(fields))}"
+        report.at(path, f"a reply to {kind} has no `{parsed.root}`", hint)
 
 
 def _check_placeholders(
@@ -226,11 +243,12 @@ def _unique(kind: str, named: Sequence[tuple[Path, Any]], report: Report) -> Non
         first.setdefault(name, line)
 
 
-def _parses(parser: Callable[[str], object], text: str, path: Path, report: Report) -> None:
+def _parses(parser: Callable[[str], T], text: str, path: Path, report: Report) -> T | None:
     try:
-        parser(text)
+        return parser(text)
     except ValueError as error:
         report.at(path, own_words(error))
+        return None
 
 
 def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:

@@ -29,12 +29,11 @@ from engine.telemetry.tracing import OpenSpan, new_trace_id
 from engine.workflows.narration import breaker_line, closing_line, retry_message
 from engine.workflows.plan import StepPlan, plan_step
 from engine.workflows.stepping import StepRunner, open_step_span, span_attributes, span_status
+from engine.workflows.steps import STEP_KINDS
 from engine.workflows.steps.base import CheckError, StepType
-from engine.workflows.steps.http import HttpStep
 
 OnLog = Callable[[LogRecord], None]
-
-STEP_TYPES: Mapping[str, Callable[[Clock], StepType]] = {"http": HttpStep}
+Makers = Mapping[str, Callable[[Clock], StepType]]
 
 
 class Runner:
@@ -55,13 +54,13 @@ class Runner:
         retries: Mapping[str, RetrySpec],
         on_log: OnLog,
         rng: random.Random | None = None,
-        types: Mapping[str, Callable[[Clock], StepType]] = STEP_TYPES,
+        types: Makers | None = None,
     ) -> None:
         self._clock = clock
         self._variables = variables
         self._on_log = on_log
         self._rng = rng or random.Random()
-        self._makers = types
+        self._makers = types or {name: kind.make for name, kind in STEP_KINDS.items()}
         self._types: dict[str, StepType] = {}
         self._policies = dict(STRATEGIES) | {name: _policy(spec) for name, spec in retries.items()}
         self._plans: dict[str, tuple[Workflow, tuple[StepPlan, ...]]] = {}

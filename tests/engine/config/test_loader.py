@@ -344,3 +344,26 @@ def test_a_thousand_workflows(tmp_path: Path) -> None:
     body = "".join(dedent(workflow).format(index) for index in range(1000))
     loaded = load(tmp_path, "version: 1\nenvironments: {e: {base_url: x}}\nworkflows:\n" + body)
     assert len(loaded.config.workflows) == 1000
+
+
+def test_expectations_and_extracts_are_about_fields_that_replies_have(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(
+        """version: 1
+workflows:
+  - id: shop
+    name: Shop
+    every: 30s
+    steps:
+      - id: front
+        http: {url: "http://127.0.0.1"}
+        expect: ["stauts == 200"]
+        extract: {token: jsn.token}
+"""
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert [str(problem).removeprefix(f"{path}:") for problem in caught.value.problems] == [
+        "9:18: a reply to http has no `stauts` (did you mean `status`?)",
+        "10:26: a reply to http has no `jsn` (did you mean `json`?)",
+    ]
