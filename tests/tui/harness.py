@@ -25,10 +25,10 @@ async def console(
 
 async def settle(pilot: Pilot[int]) -> None:
     """Until no fetch is under way and every message has been handled."""
-    for _ in range(2):
-        await pilot.pause()
-        await pilot.app.workers.wait_for_complete()
     await pilot.pause()
+    while len(pilot.app.workers):
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
 
 
 async def press(pilot: Pilot[int], *keys: str) -> None:

@@ -25,7 +25,7 @@ def _outside(region_of: object, size: tuple[int, int]) -> bool:
     return not Region(0, 0, *size).contains_region(region_of) or not region_of.area
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 45), (240, 70)])
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
 async def test_dashboard_shows_all_four_panes(size: tuple[int, int], tmp_path: Path) -> None:
     async with console(FakeClient(), tmp_path, size) as (app, _pilot):
         text = frame(app)
@@ -47,7 +47,7 @@ async def test_a_narrow_terminal_stacks_the_panes(tmp_path: Path) -> None:
         assert len({app.screen.query_one(f"#{pane}").region.x for pane in _PANES}) == 2
 
 
-@pytest.mark.parametrize("size", [(40, 12), (80, 24), (160, 45)])
+@pytest.mark.parametrize("size", [(40, 12), (80, 24)])
 async def test_every_view_stands_at_every_size(size: tuple[int, int], tmp_path: Path) -> None:
     async with console(FakeClient(), tmp_path, size) as (app, pilot):
         for keys in (("2",), ("enter",), ("3",), ("4",), ("enter",), ("5",)):
