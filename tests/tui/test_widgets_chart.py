@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -42,6 +42,7 @@ def request(
 
 
 @given(st.floats(1e-6, 1e9), st.integers(1, 8))
+@example(999_999_999.0, 2)
 def test_value_ticks_are_round_even_and_within(high: float, count: int) -> None:
     ticks = value_ticks(0.0, high, count)
     assert ticks[0] == 0.0

@@ -69,7 +69,7 @@ def value_ticks(low: float, high: float, count: int) -> tuple[float, ...]:
     step = next(
         power * part for part in (5, 2, 1, 0.5, 0.2, 0.1) if math.floor(span / (power * part)) >= count
     )
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    first, last = math.ceil(low / step - 1e-9), math.floor((low + span) / step + 1e-9)
     return tuple(round(number * step, 9) for number in range(first, last + 1))
 
 
