@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from engine.clock import SystemClock, VirtualClock
-from engine.resilience.breaker import Breaker
+from engine.resilience.breaker import Breaker, BreakerPolicy
 from engine.resilience.retry import with_retry
 
 CALLS = 20_000
@@ -44,7 +44,7 @@ def _best_us(work: Callable[[], Awaitable[None]]) -> float:
 
 async def _half_open_hits() -> int:
     clock = VirtualClock()
-    breaker = Breaker("target", 5, 60.0, clock)
+    breaker = Breaker("target", BreakerPolicy(5, 60.0), clock)
     for _ in range(5):
         if permit := breaker.admit():
             permit.failure()

@@ -122,9 +122,14 @@ class FileClient:
         """Needs an engine: raises EngineUnavailableError without one, NotFoundError, ConflictError."""
         await self._command("run_now", workflow_id=workflow_id)
 
-    async def set_paused(self, paused: bool) -> None:
-        """Needs an engine: raises EngineUnavailableError without one."""
-        await self._command("set_paused", paused=paused)
+    async def set_paused(self, paused: bool, workflow_id: str | None = None) -> None:
+        """Needs an engine: raises EngineUnavailableError without one, NotFoundError."""
+        which = {} if workflow_id is None else {"workflow_id": workflow_id}
+        await self._command("set_paused", paused=paused, **which)
+
+    async def reset_breaker(self, target: str) -> None:
+        """Needs an engine: raises EngineUnavailableError without one, NotFoundError."""
+        await self._command("reset_breaker", target=target)
 
     async def _command(self, command: str, **arguments: Any) -> dict[str, Any]:
         if InstanceLock.holder(self._path) is None:

@@ -74,6 +74,7 @@ class WorkflowStatus:
     running: bool = False
     breakers: tuple[tuple[str, BreakerState], ...] = ()
     steps: tuple[str, ...] = ()
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +231,15 @@ class EngineClient(Protocol):
         """Start the workflow at once beside its schedule. Raises NotFoundError, ConflictError."""
         ...
 
-    async def set_paused(self, paused: bool) -> None:
-        """Stop or restart starting new executions; running ones finish."""
+    async def set_paused(self, paused: bool, workflow_id: str | None = None) -> None:
+        """Stop or restart starting new executions, of one workflow or of all; running ones finish.
+
+        It is kept over a restart. Raises NotFoundError.
+        """
+        ...
+
+    async def reset_breaker(self, target: str) -> None:
+        """Close the circuit breakers of a target by hand. Raises NotFoundError."""
         ...
 
     def close(self, grace: float = 10.0) -> None:

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.alerts.backlog import Backlog
 from engine.alerts.manager import AlertManager
+from engine.canary import INTERVAL as CANARY_INTERVAL
+from engine.canary import Canary, with_own_rule
 from engine.client import EngineInfo, WorkflowStatus
 from engine.clock import Clock
+from engine.commands import obey
 from engine.config.schema import Workflow
-from engine.control import ControlServer, pack
-from engine.errors import NotFoundError, TocsinError
+from engine.config.types import parse_address
+from engine.control import ControlServer
+from engine.errors import NotFoundError
+from engine.feed import Feed, RowListener
 from engine.health import UPTIME_WINDOW, HealthMonitor, Signals
+from engine.hearing import Hearing
 from engine.model import (
-    Alert,
     Execution,
     Health,
     HealthCheck,
     LogLevel,
     LogRecord,
-    Notification,
     Outcome,
     Recording,
     ScheduleCursor,
@@ -32,17 +37,20 @@ from engine.notify.messages import compose
 from engine.notify.outbox import Outbox
 from engine.paths import socket_path
 from engine.publisher import Publisher
+from engine.redaction import Redactor
 from engine.store.lock import InstanceLock
 from engine.store.reader import Reader
 from engine.store.statistics import Activity
 from engine.store.store import Store
-from engine.store.writer import Row
 from engine.supervisor import Supervisor
 from engine.telemetry.tracing import new_trace_id
-from engine.text import own_words, plain
+from engine.text import plain
 from engine.version import __version__
+from engine.workflows.limits import HostLimits
+from engine.workflows.narration import jump_message
+from engine.workflows.responses import keeper
 from engine.workflows.runner import Runner
-from engine.workflows.scheduler import Scheduler
+from engine.workflows.scheduler import REPLACED, Scheduler
 
 if TYPE_CHECKING:
     from engine.config.loader import LoadedConfig
@@ -50,16 +58,6 @@ if TYPE_CHECKING:
 HEALTH_INTERVAL = 2.0
 PRUNE_INTERVAL = 3600.0
 RESTORED_EXECUTIONS = 200
-
-RowListener = Callable[[Sequence[Row]], None]
-
-_TOPICS: dict[type[Any], tuple[Topic, ...]] = {
-    Recording: (Topic.EXECUTIONS, Topic.LOGS),
-    Alert: (Topic.ALERTS,),
-    Notification: (Topic.NOTIFICATIONS,),
-    HealthCheck: (Topic.HEALTH,),
-    LogRecord: (Topic.LOGS,),
-}
 
 
 class Engine:
@@ -77,11 +75,12 @@ class Engine:
         self._db = db
         self._clock = clock
         self._started_at = clock.now()
+        self._redactor = Redactor({*loaded.secrets, *(c.url for c in loaded.config.channels.values())})
         self._lock = InstanceLock(db)
-        self._row_listeners: list[RowListener] = []
         self._finished: dict[str, Execution] = {}
         self._supervisor = Supervisor(clock, self._log)
         self.publisher = Publisher()
+        self._feed = Feed(self.publisher)
 
     async def start(self, *, scheduled: bool = True) -> None:
         """Take the database, restore what was, and run.
@@ -110,9 +109,14 @@ class Engine:
     async def stop(self, grace: float = 10.0) -> None:
         """Finish what runs within `grace` seconds, keep what is queued, leave the file clean."""
         await self._scheduler.drain(grace * 0.5)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace * 0.1):
+                await self._backlog.settled()
         self._say("stopped")
         await self._control.close()
+        await self._hearing.close()
         await self._supervisor.stop(grace * 0.2)
+        await self._canary.close()
         await self._runner.close()
         await self._outbox.close()
         await self._store.close()
@@ -120,12 +124,13 @@ class Engine:
         self._lock.release()
 
     def on_rows(self, listener: RowListener) -> None:
-        """Call `listener` in the engine's loop with rows that have been committed."""
-        self._row_listeners.append(listener)
+        """Call `listener` in the loop with rows when committed, and with health checks when found."""
+        self._feed.add(listener)
 
     async def run_once(self) -> tuple[Execution, ...]:
         """Run every workflow once; returns their executions in the order of the file."""
         await self._scheduler.run_once()
+        await self._backlog.settled()
         await self._store.writer.flush()
         return tuple(self._finished[w.id] for w in self._config.workflows if w.id in self._finished)
 
@@ -134,16 +139,32 @@ class Engine:
         return self._store.reader
 
     @property
+    def heartbeat_port(self) -> int:
+        """Where jobs are heard, when there are any."""
+        return self._hearing.port
+
+    @property
     def alerts(self) -> AlertManager:
         return self._alerts
 
     async def run_now(self, workflow_id: str) -> None:
         self._scheduler.run_now(workflow_id)
 
-    async def set_paused(self, paused: bool) -> None:
-        self._scheduler.set_paused(paused)
-        self._say("paused" if paused else "resumed")
+    def _wake(self, workflow_id: str) -> None:
+        if not self._scheduler.is_paused(workflow_id):
+            self._scheduler.run_now(workflow_id)
+
+    async def set_paused(self, paused: bool, workflow_id: str | None = None) -> None:
+        self._scheduler.set_paused(paused, workflow_id)
+        what = "" if workflow_id is None else f" {workflow_id}"
+        self._say(f"{'paused' if paused else 'resumed'}{what}")
         self.publisher.changed(Topic.ENGINE, Topic.HEALTH)
+
+    async def reset_breaker(self, target: str) -> None:
+        if not self._runner.breakers.reset(target):
+            raise NotFoundError(f"there is no circuit breaker of {plain(target)}")
+        self._say(f"reset the circuit breaker of {plain(target)}")
+        self.publisher.changed(Topic.ENGINE)
 
     async def info(self) -> EngineInfo:
         writer = self._store.writer
@@ -173,7 +194,8 @@ class Engine:
     async def _wire(self) -> None:
         """Build the rooms on what the file remembers."""
         config, store, clock = self._config, self._store, self._clock
-        store.writer.on_commit = self._committed
+        store.writer.on_commit = self._feed.committed
+        store.writer.redact = self._redactor
         execution_id, alert_id = await store.reader.next_ids()
         self._execution_ids = itertools.count(execution_id)
         cursors = await store.reader.cursors()
@@ -181,41 +203,62 @@ class Engine:
             workflow.id: await store.reader.recent_executions(workflow.id, RESTORED_EXECUTIONS)
             for workflow in config.workflows
         }
+        self._hearing = await Hearing.open(config, store, clock, self._log)
+        self._canary = Canary(clock, tuple(map(parse_address, config.settings.canary)), self._log)
         self._runner = Runner(
-            clock=clock, variables=self._loaded.variables, retries=config.retries, on_log=self._log
+            clock=clock,
+            variables=self._loaded.variables,
+            retries=config.retries,
+            workflows=config.workflows,
+            on_log=self._log,
+            types=self._hearing.types(),
+            on_breaker=lambda change: store.writer.offer(change.memory),
+            breakers=await store.reader.breakers(),
+            limits=HostLimits(clock, config.settings.per_host) if config.settings.per_host else None,
+            keep=await keeper(config.settings.responses, store, clock, self._redactor),
         )
+        scheduled = [workflow for workflow in config.workflows if not workflow.on_call]
         self._scheduler = Scheduler(
             clock=clock,
-            workflows=config.workflows,
+            workflows=scheduled,
             start=self._execute,
             skipped=self._skipped,
             concurrency=config.settings.concurrency,
             cursors=cursors,
             advanced=store.writer.offer,
             log=self._log,
+            jumped=lambda shift: self._warn(jump_message(shift)),
         )
         self._outbox = Outbox(
             channels=config.channels, store=store, clock=clock, changed=self.publisher.changed, log=self._log
         )
         self._health = HealthMonitor(
             clock=clock,
-            workflows=config.workflows,
-            emit=store.writer.offer,
+            workflows=scheduled,
+            emit=self._note_health,
             history=await store.reader.health_history(clock.now() - UPTIME_WINDOW),
+            watches_network=self._canary.is_watching,
         )
         self._alerts = AlertManager(
-            config=config,
+            config=with_own_rule(config),
             writer=store.writer,
             clock=clock,
             first_id=alert_id,
             changed=self.publisher.changed,
             notified=self._outbox.poke,
             compose=compose,
+            breaker=self._runner.breaker_of,
         )
+        self._backlog = Backlog(self._alerts.on_execution, self._alerts.remember, self._warn)
         await self._restore_alerts(recent)
         self._record_interrupted(cursors, recent)
         self._control = ControlServer(socket_path(self._db), self._command)
-        await self._control.start()
+        await self._hearing.start(self._wake)
+        try:
+            await self._control.start()
+        except BaseException:
+            await self._hearing.close()
+            raise
 
     async def _restore_alerts(self, recent: dict[str, tuple[Execution, ...]]) -> None:
         reader = self._store.reader
@@ -239,20 +282,27 @@ class Engine:
         supervisor = self._supervisor
         if scheduled:
             supervisor.spawn("scheduler", self._scheduler.run)
+        supervisor.spawn("rules", self._backlog.run)
         supervisor.spawn("outbox", self._outbox.run)
         supervisor.every("health", HEALTH_INTERVAL, self._assess)
         supervisor.every("alerts", self._config.settings.evaluation_interval, self._evaluate)
+        if self._canary.is_watching:
+            supervisor.every("canary", CANARY_INTERVAL, self._canary.look)
         supervisor.every("retention", PRUNE_INTERVAL, self._prune)
 
-    async def _execute(self, workflow: Workflow, slot: float) -> None:
+    async def _execute(self, workflow: Workflow, slot: float) -> Outcome:
         execution_id = next(self._execution_ids)
         try:
-            recording = await self._runner.run(workflow, execution_id, slot)
-        except asyncio.CancelledError:
-            self._record(self._blank(workflow, slot, Outcome.INTERRUPTED, "engine ended"))
+            recording = await self._canary.judged(await self._runner.run(workflow, execution_id, slot))
+        except asyncio.CancelledError as error:
+            reason = REPLACED if REPLACED in error.args else "engine ended"
+            self._record(self._blank(workflow, slot, Outcome.INTERRUPTED, reason))
             raise
+        # What is only kept in memory is shown and sent, too.
+        recording = self._redactor(recording)
         self._record(recording)
-        await self._alerts.on_execution(recording.execution)
+        self._backlog.add(recording.execution)
+        return recording.execution.outcome
 
     def _skipped(self, workflow: Workflow, slot: float, reason: str) -> None:
         self._record(self._blank(workflow, slot, Outcome.SKIPPED, reason))
@@ -290,13 +340,16 @@ class Engine:
     async def _prune(self) -> None:
         await self._store.prune(self._clock.now() - self._config.settings.retention)
 
-    def _committed(self, rows: Sequence[Row]) -> None:
-        self.publisher.changed(*{topic for row in rows for topic in _TOPICS.get(type(row), ())})
-        for listener in self._row_listeners:
-            listener(rows)
+    def _note_health(self, check: HealthCheck) -> None:
+        check = self._redactor(check)
+        self._store.writer.offer(check)
+        self._feed.found(check)
 
     def _log(self, record: LogRecord) -> None:
         self._store.writer.offer(record)
+
+    def _warn(self, message: str) -> None:
+        self._log(LogRecord(at=self._clock.now(), level=LogLevel.WARNING, message=message))
 
     def _say(self, message: str) -> None:
         self._log(LogRecord(at=self._clock.now(), level=LogLevel.INFO, message=f"engine {message}"))
@@ -315,6 +368,7 @@ class Engine:
             dropped=writer.dropped,
             oldest_undelivered=oldest,
             dead=self._outbox.recent_deaths,
+            offline=self._canary.offline,
         )
 
     def _status(self, workflow: Workflow, activity: Activity | None) -> WorkflowStatus:
@@ -336,26 +390,8 @@ class Engine:
             running=self._scheduler.is_running(workflow.id),
             breakers=self._runner.breakers_of(workflow.id),
             steps=tuple(step.id for step in workflow.steps),
+            paused=self._scheduler.is_paused(workflow.id),
         )
 
     async def _command(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """One command of the control socket. Raises TocsinError for what cannot be done."""
-        try:
-            match command:
-                case "ping":
-                    return {"version": __version__}
-                case "info":
-                    return pack(await self.info())
-                case "acknowledge":
-                    return pack(await self._alerts.acknowledge(**arguments))
-                case "resolve":
-                    return pack(await self._alerts.resolve(**arguments))
-                case "run_now":
-                    await self.run_now(**arguments)
-                case "set_paused":
-                    await self.set_paused(**arguments)
-                case _:
-                    raise NotFoundError(f"there is no command {plain(command)}")
-        except TypeError as error:
-            raise TocsinError(f"{command}: {own_words(error)}") from error
-        return {}
+        return await obey(self, command, arguments)

@@ -30,7 +30,7 @@ DROPS_REMEMBERED = 60.0
 UNDELIVERED_WARN = 300.0
 UNDELIVERED_BAD = 3_600.0
 ENGINE_WEIGHT = 2.0
-ENGINE_PARTS = ("scheduler", "store", "notifier")
+ENGINE_PARTS = ("scheduler", "store", "notifier", "network")
 WEIGHTS = {Priority.CRITICAL: 4.0, Priority.HIGH: 2.0, Priority.NORMAL: 1.0, Priority.LOW: 0.5}
 _HOUR = 3_600.0
 
@@ -48,6 +48,7 @@ class Signals:
         dropped: records lost to full buffers since the start.
         oldest_undelivered: when the oldest undelivered notification was made.
         dead: notifications given up within the last hour.
+        offline: seconds since the monitor's own network was found gone.
     """
 
     beat_age: float | None = None
@@ -59,6 +60,7 @@ class Signals:
     dropped: int = 0
     oldest_undelivered: float | None = None
     dead: int = 0
+    offline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ class HealthMonitor:
         workflows: the configured checks, each a component `workflow:<id>`.
         emit: takes a check of each component when its status changes and every 60 seconds.
         history: stored checks of the last 24 hours, for uptime.
+        watches_network: whether anybody looks; otherwise there is no component `network`.
     """
 
     def __init__(
@@ -137,6 +140,7 @@ class HealthMonitor:
         workflows: Sequence[Workflow],
         emit: Callable[[HealthCheck], object],
         history: Iterable[HealthCheck] = (),
+        watches_network: bool = False,
     ) -> None:
         self._clock = clock
         self._emit = emit
@@ -147,7 +151,8 @@ class HealthMonitor:
         self._waiting_since = now
         self._failures: dict[str, int] = {workflow.id: 0 for workflow in workflows}
         self._findings: dict[str, Finding] = {}
-        parts = [_Component(name, "engine", ENGINE_WEIGHT, now) for name in ENGINE_PARTS]
+        names = [name for name in ENGINE_PARTS if name != "network" or watches_network]
+        parts = [_Component(name, "engine", ENGINE_WEIGHT, now) for name in names]
         checks = [_Component(f"workflow:{w.id}", "workflow", WEIGHTS[w.priority], now) for w in workflows]
         self._components = {component.name: component for component in (*parts, *checks)}
         self._status = HealthStatus.UNKNOWN
@@ -178,6 +183,7 @@ class HealthMonitor:
             "scheduler": _judge_scheduler(signals),
             "store": _judge_store(signals, now - self._waiting_since, drops),
             "notifier": _judge_notifier(signals, now),
+            "network": _judge_network(signals),
         }
         for component in self._components.values():
             self._note(component, found.get(component.name, UNKNOWN), now)
@@ -262,6 +268,12 @@ def _judge_notifier(signals: Signals, now: float) -> Finding:
     if waited > UNDELIVERED_WARN:
         return Finding(HealthStatus.DEGRADED, 60.0, f"a message has waited {_seconds(waited)}")
     return HEALTHY
+
+
+def _judge_network(signals: Signals) -> Finding:
+    if signals.offline is None:
+        return HEALTHY
+    return Finding(HealthStatus.UNHEALTHY, 0.0, f"offline for {_seconds(signals.offline)}")
 
 
 def _seconds(value: float) -> str:

@@ -156,8 +156,11 @@ class LocalClient:
     async def run_now(self, workflow_id: str) -> None:
         await self._ask(lambda engine: engine.run_now(workflow_id))
 
-    async def set_paused(self, paused: bool) -> None:
-        await self._ask(lambda engine: engine.set_paused(paused))
+    async def set_paused(self, paused: bool, workflow_id: str | None = None) -> None:
+        await self._ask(lambda engine: engine.set_paused(paused, workflow_id))
+
+    async def reset_breaker(self, target: str) -> None:
+        await self._ask(lambda engine: engine.reset_breaker(target))
 
     def _running(self) -> Engine:
         if self._engine is None or not self._thread.is_alive():

@@ -28,14 +28,14 @@ def runtime_dir() -> Path:
 
 def socket_path(db: Path) -> Path:
     """The command socket of the engine that holds `db` (short: AF_UNIX allows 107 bytes)."""
-    digest = hashlib.sha256(os.fsencode(db.resolve())).hexdigest()[:16]
+    digest = hashlib.sha256(os.fsencode(_real(db))).hexdigest()[:16]
     return runtime_dir() / f"{digest}.sock"
 
 
 def lock_path(db: Path) -> Path:
     """The file whose flock says that an engine holds `db`."""
-    resolved = db.resolve()
-    return resolved.with_name(resolved.name + ".lock")
+    real = _real(db)
+    return real.with_name(real.name + ".lock")
 
 
 def private_dir(path: Path) -> Path:
@@ -48,6 +48,11 @@ def shipped_rules() -> Path:
     """The example `rules.yaml`: beside this package when installed, at the top of a checkout."""
     installed = Path(__file__).with_name("rules.yaml")
     return installed if installed.exists() else Path(__file__).parent.parent / "rules.yaml"
+
+
+def _real(path: Path) -> Path:
+    """`path` without symbolic links; links that lead in a circle stay, for whoever opens the file to tell."""
+    return Path(os.path.realpath(path))
 
 
 def _xdg(variable: str, fallback: str) -> Path:

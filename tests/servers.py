@@ -18,16 +18,25 @@ class Target:
     body: bytes = b'{"ok": true}'
     headers: dict[str, str] = field(default_factory=dict)
     hits: int = 0
+    _hit: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    async def more_hits(self, count: int, deadline: float = 10.0) -> None:
+        """Until `count` more requests have come. TimeoutError when they do not within `deadline` seconds."""
+        wanted = self.hits + count
+        async with asyncio.timeout(deadline), self._hit:
+            await self._hit.wait_for(lambda: self.hits >= wanted)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request and close."""
         try:
             await reader.readuntil(b"\r\n\r\n")
             self.hits += 1
+            async with self._hit:
+                self._hit.notify_all()
             lines = [f"HTTP/1.1 {self.status} {self.reason}", f"Content-Length: {len(self.body)}"]
             lines += [f"{name}: {value}" for name, value in self.headers.items()]
             writer.write("\r\n".join([*lines, "", ""]).encode() + self.body)

@@ -36,6 +36,7 @@ class Action:
         footer: shown in the footer.
         group: actions of one group share one label in the footer.
         priority: works even while text is being typed.
+        while_live: valid only while the display is live, or only while it is paused; None: always.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Action:
     footer: bool = False
     group: str = ""
     priority: bool = False
+    while_live: bool | None = None
 
 
 _D, _W, _A, _T, _L = Scope.DASHBOARD, Scope.WORKFLOWS, Scope.ALERTS, Scope.TRACES, Scope.LOGS
@@ -96,18 +98,20 @@ ACTIONS: tuple[Action, ...] = (
     Action("global.search", "slash", "Search", "Search the logs.", _G, "app.search", footer=True),
     Action("global.range", "t", "Range", "Choose the time range; it holds across all views.", _G,
            "app.choose_range", footer=True),
-    Action("global.live", "space", "Pause", "Pause the display, or go live again; checks keep running.",
-           _G, "app.toggle_live", footer=True),
+    Action("global.pause", "space", "Pause", "Hold the display still; checks keep running.",
+           _G, "app.pause", footer=True, while_live=True),
+    Action("global.live", "space", "Live", "Show what happens again, after a pause.",
+           _G, "app.go_live", footer=True, while_live=False),
+    Action("global.help", "question_mark,f1", "Help", "Show all keys.", _G, "app.help", footer=True),
+    Action("global.quit", "q", "Quit", "Leave the console; the engine stops with it.", _G, "app.quit",
+           footer=True),
     Action("global.zoom", "z", "Zoom", "Give the focused pane the whole screen, or put it back.", _G,
            "app.zoom", footer=True),
-    _view(1, "dashboard", "Health, charts, alerts and the newest trace at a glance."),
+    _view(1, "dashboard", "Health, charts, alerts and a trace at a glance."),
     _view(2, "workflows", "Every workflow with its schedule, outcomes and timing."),
     _view(3, "alerts", "Alerts with their events, decisions and notifications."),
     _view(4, "traces", "Executions and where their time went."),
     _view(5, "logs", "The newest log lines, and search."),
-    Action("global.help", "question_mark,f1", "Help", "Show all keys.", _G, "app.help", footer=True),
-    Action("global.quit", "q", "Quit", "Leave the console; the engine stops with it.", _G, "app.quit",
-           footer=True),
     Action("global.back", "escape", "Back", "Leave the zoom, the search or the detail.", _G,
            "app.step_back"),
     Action("global.theme", "T", "Theme", "Switch to the next theme.", _G, "app.next_theme"),
@@ -127,7 +131,7 @@ ACTIONS: tuple[Action, ...] = (
 )  # fmt: skip
 
 _GROUPS = {
-    group: Binding.Group(group, compact=True)
+    group: Binding.Group(group.capitalize(), compact=True)
     for group in {action.group for action in ACTIONS if action.group}
 }
 _KEY_SIGNS = {

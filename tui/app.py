@@ -7,6 +7,7 @@ import getpass
 import os
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from pathlib import Path
 from typing import ClassVar
 
@@ -24,17 +25,23 @@ from engine.errors import TocsinError
 from engine.model import AlertState, Topic
 from engine.paths import state_dir
 from engine.text import plain
-from tui.actions import Scope, bindings
+from tui.actions import ACTIONS, Scope, bindings
 from tui.bridge import Bridge, EngineChanged, Loader
 from tui.crash import write_crash_log
 from tui.lifecycle import SignalGuard
 from tui.palette import ActionProvider
 from tui.screens.base import View
+from tui.stand_ins import use_stand_ins
 from tui.state import DEFAULT_RANGE, Selection, TimeRange, Vitals
 from tui.themes import OWN_THEMES
 
 _VITAL_TOPICS = frozenset({Topic.HEALTH, Topic.ALERTS, Topic.ENGINE, Topic.EXECUTIONS})
 _TICKS_PER_REFRESH = 5
+_WHILE_LIVE = {
+    action.command.removeprefix("app."): action.while_live
+    for action in ACTIONS
+    if action.while_live is not None
+}
 
 
 def _dashboard() -> Screen[None]:
@@ -242,6 +249,7 @@ class TocsinApp(App[int]):
         if not live:
             self._frozen_at = self._clock.now()
         self._reload()
+        self.screen.refresh_bindings()
 
     def _reload(self) -> None:
         view = self.view
@@ -250,6 +258,10 @@ class TocsinApp(App[int]):
             view.reload()
 
     # Actions; their keys and words are in tui.actions.
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What is valid only while live, or only while paused, is hidden at other times."""
+        return self.live is _WHILE_LIVE[action] if action in _WHILE_LIVE else True
 
     def action_view(self, name: str) -> None:
         if not isinstance(self.screen, View):
@@ -275,8 +287,11 @@ class TocsinApp(App[int]):
 
         self.push_screen(TimeRangeModal(self.time_range), chosen)
 
-    def action_toggle_live(self) -> None:
-        self.live = not self.live
+    def action_pause(self) -> None:
+        self.live = False
+
+    def action_go_live(self) -> None:
+        self.live = True
 
     def action_zoom(self) -> None:
         screen = self.screen
@@ -347,6 +362,9 @@ def run_console(client: EngineClient) -> int:
     Returns:
         0 after a clean exit (also on SIGTERM and SIGHUP), 1 after a crash, with a sentence on standard error.
     """
+    if isinstance(sys.__stderr__, TextIOWrapper):
+        # Where Textual draws.
+        use_stand_ins(sys.__stderr__)
     app = TocsinApp(client)
     with SignalGuard(app.leave, client):
         result = app.run()

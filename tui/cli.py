@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
+from keyword import iskeyword
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,10 +20,13 @@ USAGE_ERROR = 2
 INTERRUPTED = 130
 
 # Name and summary; the module tui.commands.<name> has `arguments(parser)` and `run(options) -> int`.
+# A name that is a word of Python's has an underscore at the end of its module.
 COMMANDS = {
     "demo": "the console on a small shop that misbehaves on schedule",
     "init": "write a commented configuration to start from",
     "check": "say everything that is wrong with a configuration",
+    "import": "translate a configuration of another tool",
+    "schema": "print the JSON Schema of the configuration, for editors",
     "logs": "search the logs",
     "alerts": "list, acknowledge and resolve alerts",
     "metrics": "sum up executions, latencies and alerts of a period",
@@ -98,7 +102,7 @@ def _dispatch(argv: list[str]) -> int:
         name = "console"
     elif name not in COMMANDS:
         raise _unknown(name)
-    command = importlib.import_module(f"tui.commands.{name}")
+    command = importlib.import_module(f"tui.commands.{name}{'_' * iskeyword(name)}")
     own = Parser(prog=f"tocsin {name}", description=_summary(name), allow_abbrev=False)
     command.arguments(own)
     code = command.run(own.parse_args(after, options))

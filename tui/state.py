@@ -28,7 +28,7 @@ RANGES = (
     TimeRange("24h", 86_400.0),
     TimeRange("7d", 604_800.0),
 )
-DEFAULT_RANGE = RANGES[1]
+DEFAULT_RANGE = RANGES[0]
 
 
 @dataclass(frozen=True, slots=True)

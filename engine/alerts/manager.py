@@ -58,6 +58,7 @@ class AlertManager:
         changed: told that alerts have changed.
         notified: called after notifications were queued.
         compose: words a notification.
+        breaker: the state of the circuit breakers that stand before a workflow.
     """
 
     def __init__(
@@ -70,12 +71,14 @@ class AlertManager:
         changed: Callable[[Topic], None],
         notified: Callable[[], None],
         compose: Compose,
+        breaker: Callable[[str], str | None] = lambda workflow_id: None,
     ) -> None:
         self._writer = writer
         self._clock = clock
         self._changed = changed
         self._notified = notified
         self._compose = compose
+        self._breaker = breaker
         self._channels = config.channels
         self._names = {workflow.id: workflow.name for workflow in config.workflows}
         self._rules = {rule.id: rule for rule in config.rules if rule.enabled}
@@ -121,10 +124,13 @@ class AlertManager:
     async def on_execution(self, execution: Execution) -> None:
         """Evaluate every rule about the execution's workflow. Never raises but when cancelled."""
         async with self._lock:
-            window = self._window(execution.workflow_id)
-            window.add(execution)
-            self._names.setdefault(execution.workflow_id, execution.workflow_name)
+            self.remember(execution)
             await self._pass(self._workflow(execution.workflow_id, execution))
+
+    def remember(self, execution: Execution) -> None:
+        """Let an execution count from now on, without evaluating anything."""
+        self._window(execution.workflow_id).add(execution)
+        self._names.setdefault(execution.workflow_id, execution.workflow_name)
 
     async def tick(self, health: Health) -> None:
         """Let time pass: `for`, escalation, auto-resolve, rules about health, rules that are gone."""
@@ -162,7 +168,8 @@ class AlertManager:
             self._store_failing = True
 
     async def _workflow(self, workflow_id: str, execution: Execution | None) -> None:
-        facts = Facts(workflow_id, self._window(workflow_id), self._health)
+        breaker = self._breaker(workflow_id)
+        facts = Facts(workflow_id, self._window(workflow_id), self._health, breaker)
         for rule in self._rules_of(workflow_id):
             await self._consider(rule, facts, execution or self._window(workflow_id).latest)
 

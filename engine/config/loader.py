@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.config.code import load_modules
+from engine.config.composition import compose
 from engine.config.interpolation import InterpolationError, Interpolator
 from engine.config.messages import did_you_mean
 from engine.config.references import check_references
@@ -67,15 +69,29 @@ def load_config(
         report.at((), "the file is a mapping of sections such as `workflows:`", _INIT)
         raise ConfigError(report.problems())
     chosen = _choose(environment, report)
+    root = report.root = compose(root, chosen, report)
     values = Interpolator(os.environ if env is None else env, path.parent)
     data = _Reader(values, report).sections(root, chosen)
     checked = validate(data, report)
-    check_references(checked, data, chosen, report)
-    if checked.config is None or report:
+    config, code = checked.config, load_modules(data.get("python"), path.parent, report)
+    checked.workflows += [(("python", index), workflow) for index, workflow in code]
+    check_references(checked, _with_ids(data, [workflow.id for _, workflow in code]), chosen, report)
+    if config is None or report:
         raise ConfigError(report.problems(values.secrets))
-    variables = checked.config.environments.get(chosen, {})
+    if code:
+        written = (workflow for _, workflow in code)
+        config = config.model_copy(update={"workflows": (*config.workflows, *written)})
+    variables = config.environments.get(chosen, {})
     digest = hashlib.sha256(raw).hexdigest()[:12]
-    return LoadedConfig(checked.config, chosen, variables, path, digest, frozenset(values.secrets))
+    return LoadedConfig(config, chosen, variables, path, digest, frozenset(values.secrets))
+
+
+def _with_ids(data: dict[str, Any], more: list[str]) -> dict[str, Any]:
+    """The file as if the workflows that are written in Python stood in it."""
+    known = data.get("workflows")
+    if not more or not isinstance(known, (list, type(None))):
+        return data
+    return {**data, "workflows": [*(known or ()), *({"id": identifier} for identifier in more)]}
 
 
 def _read(path: Path, file: str) -> bytes:

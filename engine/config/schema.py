@@ -10,12 +10,15 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from engine.config.retrying import RetrySpec as RetrySpec
 from engine.config.types import (
+    Address,
     Duration,
     Identifier,
+    LoopbackAddress,
     Name,
     PositiveDuration,
     Prose,
@@ -62,35 +65,45 @@ def _tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-SeverityField = Annotated[Severity, BeforeValidator(_member(Severity, str.upper))]
-PriorityField = Annotated[Priority, BeforeValidator(_member(Priority, str.lower))]
+def _words(kind: type[StrEnum]) -> WithJsonSchema:
+    """For editors: the words in capitals and in small letters, which are the usual ones."""
+    return WithJsonSchema({"enum": [*kind, *(word.swapcase() for word in kind)]})
+
+
+SeverityField = Annotated[Severity, BeforeValidator(_member(Severity, str.upper)), _words(Severity)]
+PriorityField = Annotated[Priority, BeforeValidator(_member(Priority, str.lower)), _words(Priority)]
 ConditionOperator = Annotated[
-    Literal[">", "<", ">=", "<=", "==", "!=", "contains"], BeforeValidator(_operator)
+    Literal[">", "<", ">=", "<=", "==", "!=", "contains"],
+    BeforeValidator(_operator),
+    WithJsonSchema({"enum": [">", "<", ">=", "<=", "==", "!=", "contains", *_OPERATOR_ALIASES]}),
 ]
 ConditionValue = Annotated[float | str | bool, BeforeValidator(_number_or_text)]
 Names = Annotated[tuple[Identifier, ...], BeforeValidator(_tuple)]
-Share = Annotated[float, Field(ge=0, le=1, strict=False)]
-Percent = Annotated[float, BeforeValidator(_number_or_text), Field(ge=0, le=100, strict=False)]
+Percent = Annotated[
+    float,
+    BeforeValidator(_number_or_text),
+    Field(ge=0, le=100, strict=False),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^\s*[\d.]+\s*%?\s*$"}]}),
+]
 Window = Annotated[PositiveDuration, Field(le=86_400)]
 """What is remembered of a workflow's executions reaches back one day."""
 MinCount = Annotated[int, Field(ge=1, le=100_000)]
 
 
-class RetrySpec(Strict):
-    """How often and how patiently to try again. Delays in seconds; `jitter` is a share of the delay, 0–1."""
-
-    max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
-    initial_delay: Duration = 1.0
-    max_delay: Duration = 30.0
-    multiplier: Annotated[float, Field(ge=1, le=10, strict=False)] = 2.0
-    jitter: Share = 0.1
-
-
 class BreakerSpec(Strict):
-    """Open after `threshold` failures in a row; after `reset` seconds let one trial through."""
+    """Open after `threshold` failures in a row; after `reset` seconds let one trial through.
+
+    Keys:
+        failure_rate: open by share instead of by count: when this many percent of the calls within `window`
+            failed and there were at least `min_calls` of them. Every attempt of every workflow with the same
+            settings that calls the target counts.
+    """
 
     threshold: Annotated[int, Field(ge=1, le=1000)] = 5
     reset: PositiveDuration = 60.0
+    failure_rate: Annotated[Percent, Field(gt=0)] | None = None
+    window: Annotated[PositiveDuration, Field(le=86_400)] = 60.0
+    min_calls: Annotated[int, Field(ge=1, le=1000)] = 10
 
 
 class Channel(Strict):
@@ -101,7 +114,25 @@ class Channel(Strict):
 
 
 class Workflow(Strict):
-    """A check made of ordered steps. `timeout` caps one execution, all attempts and waits included."""
+    """A check made of ordered steps.
+
+    Keys about the flow:
+        timeout: caps one execution, all attempts and waits included.
+        on_call: true for a workflow that has no schedule and runs when a `workflow` step calls it.
+        variables: values that its steps read as `{{ vars.NAME }}`; who calls it may replace them.
+        outputs: what a caller reads of it: a name and a text such as `{{ login.token }}`.
+        finally: steps that run at the end of every attempt, whatever became of it; up to 5 s longer than the
+            timeout when that is used up.
+
+    Keys about the schedule:
+        every_failing: the interval while it fails, such as 10s, so that a recovery is seen soon.
+        jitter: shifts its slots by a part of this, always the same for the same id; with many workflows on
+            one cron line, not all start in the same second.
+        overlap: what a slot does that finds the last run still at work: `skip` (it is recorded), `queue` (one
+            waits), `replace` (the run is cut off), `allow:3` (up to three at the same time).
+        catch_up: a slot that is later than this is recorded as `misfire` and not made up for; without it one
+            start makes up for all that were missed, however late.
+    """
 
     id: Identifier
     name: Name
@@ -110,23 +141,39 @@ class Workflow(Strict):
     every: PositiveDuration | None = None
     cron: str | None = None
     timezone: str | None = None
+    every_failing: PositiveDuration | None = None
+    jitter: Duration = 0.0
+    overlap: Annotated[str, Field(pattern=r"^(skip|queue|replace|allow:[1-9][0-9]{0,2})$")] = "skip"
+    catch_up: Duration | None = None
+    on_call: bool = False
     timeout: PositiveDuration = 60.0
     retry: str | RetrySpec = "default"
     breaker: BreakerSpec | Literal[False] = BreakerSpec()
     tags: Names = ()
+    variables: dict[Identifier, str | int | float | bool] = Field(default_factory=dict)
+    outputs: dict[Identifier, str] = Field(default_factory=dict)
     steps: Annotated[tuple[StepSpec, ...], BeforeValidator(_tuple), Field(min_length=1, max_length=100)]
+    finally_: Annotated[
+        tuple[StepSpec, ...], BeforeValidator(_tuple), Field(max_length=100, alias="finally")
+    ] = ()
 
     @model_validator(mode="after")
     def _one_schedule(self) -> Workflow:
-        if (self.every is None) == (self.cron is None):
+        if self.on_call and (self.every or self.cron):
+            raise ValueError("a workflow that is on_call: has no schedule of its own")
+        if not self.on_call and (self.every is None) == (self.cron is None):
             raise ValueError("a workflow has either every: (such as 30s) or cron: (such as */5 * * * *)")
         if self.timezone is not None and self.cron is None:
             raise ValueError("timezone: belongs to cron:")
+        if self.every is not None and self.jitter >= self.every:
+            raise ValueError("jitter: is to be shorter than every:")
         return self
 
     @property
     def schedule(self) -> str:
-        """The schedule as written: `every 30s` or `cron */5 * * * *`."""
+        """The schedule as written: `every 30s`, `cron */5 * * * *`, or `on call`."""
+        if self.on_call:
+            return "on call"
         return f"cron {self.cron}" if self.cron else f"every {format_duration(self.every or 0)}"
 
 
@@ -244,20 +291,59 @@ class Rule(Strict):
 
 
 class Settings(Strict):
-    """Engine-wide limits. Rows older than `retention` are removed."""
+    """Engine-wide limits. Rows older than `retention` are removed; `heartbeats` is where jobs are heard.
+
+    Keys:
+        responses: how many of the newest answers of each step are kept for `tocsin check --replay`, at most
+            4 KiB of each; 0 keeps none.
+        per_host: how many steps may be at one host at the same time; the others wait in line for at most half
+            of their time, and are then recorded as skipped, `host busy`.
+        canary: addresses elsewhere, such as `[example.org:443, 192.0.2.1:53]`. While none of them takes a
+            connection, the monitor itself is offline: runs that fail are recorded as skipped, not as failed,
+            and there is one alert, about the monitor.
+    """
 
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 50
     max_active_alerts: Annotated[int, Field(ge=1, le=100_000)] = 100
     evaluation_interval: PositiveDuration = 15.0
     retention: PositiveDuration = 30 * 86400.0
+    heartbeats: LoopbackAddress = "127.0.0.1:8779"
+    responses: Annotated[int, Field(ge=0, le=10_000)] = 100
+    per_host: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    canary: Annotated[tuple[Address, ...], BeforeValidator(_tuple), Field(max_length=10)] = ()
+
+
+class Fragment(Strict):
+    """Steps to be used in several workflows: `- {use: NAME, id: PREFIX, with: {PARAM: value}}`.
+
+    They are put in the place of their uses before the file is checked (`engine.config.composition`).
+
+    Keys:
+        params: names and defaults, read as `{{ params.NAME }}`; one whose default is null has to be given.
+        steps: as in a workflow; the `id` of a use goes before theirs, with a dot.
+    """
+
+    params: dict[Identifier, Any] = Field(default_factory=dict)
+    steps: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_tuple), Field(min_length=1, max_length=100)]
 
 
 class Config(Strict):
-    """The whole configuration, one environment chosen."""
+    """The whole configuration, one environment chosen.
+
+    Keys about composing it:
+        overlays: by environment, what is different there: keys of `settings`, of `channels` and `retries` by
+            their names, of `workflows` and `rules` by their ids.
+        fragments: steps by name, for `use:` in workflows.
+        python: modules with workflows written in Python (`engine.authoring`): files, relative to this one, or
+            dotted names. They are run when the file is read.
+    """
 
     version: Literal[1]
     environments: dict[Identifier, dict[str, str | int | float | bool]] = Field(default_factory=dict)
+    overlays: dict[Identifier, dict[str, Any]] = Field(default_factory=dict)
+    fragments: dict[Identifier, Fragment] = Field(default_factory=dict)
     settings: Settings = Settings()
+    python: Annotated[tuple[str, ...], BeforeValidator(_tuple), Field(max_length=100)] = ()
     retries: dict[Identifier, RetrySpec] = Field(default_factory=dict)
     channels: dict[Identifier, Channel] = Field(default_factory=dict)
     workflows: Annotated[tuple[Workflow, ...], BeforeValidator(_tuple)] = ()

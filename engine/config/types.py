@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, WithJsonSchema
 
 from engine.text import clean, plain
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+_PORT = re.compile(r"[0-9]{1,5}")
 _DURATION = re.compile(rf"(?:{_PART.pattern})+")
 
 
@@ -37,6 +39,35 @@ def parse_duration(value: object) -> float:
     return seconds
 
 
+def parse_loopback(text: str) -> tuple[str, int]:
+    """The address and port of `127.0.0.1:8779` or `[::1]:8779`; port 0 is any that is free.
+
+    Raises:
+        ValueError: it is written otherwise, or others could reach it.
+    """
+    host, _, port = text.rpartition(":")
+    try:
+        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        address = None
+    if address is None or not address.is_loopback or not _PORT.fullmatch(port) or int(port) > 65_535:
+        raise ValueError("an address of this machine alone is wanted, such as 127.0.0.1:8779")
+    return str(address), int(port)
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """The host and port of `example.org:443` or `[2001:db8::1]:53`.
+
+    Raises:
+        ValueError: it is written otherwise.
+    """
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or any(sign in host for sign in "/@ ") or not _PORT.fullmatch(port) or int(port) > 65_535:
+        raise ValueError("a host and a port are wanted, such as example.org:443")
+    return host, int(port)
+
+
 def format_duration(seconds: float) -> str:
     """The shortest of `1h30m`, `45s`, `250ms` … that means `seconds`."""
     if seconds < 1:
@@ -58,6 +89,18 @@ def _positive(value: object) -> float:
     return seconds
 
 
+def _loopback(value: object) -> object:
+    if isinstance(value, str):
+        parse_loopback(value)
+    return value
+
+
+def _address(value: object) -> object:
+    if isinstance(value, str):
+        parse_address(value)
+    return value
+
+
 def _one_line(value: object) -> object:
     return plain(value) if isinstance(value, str) else value
 
@@ -66,8 +109,18 @@ def _lines(value: object) -> object:
     return clean(value, multiline=True) if isinstance(value, str) else value
 
 
-Duration = Annotated[float, BeforeValidator(parse_duration)]
-PositiveDuration = Annotated[float, BeforeValidator(_positive)]
+_WRITTEN = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "number", "minimum": 0},
+            {"type": "string", "pattern": rf"^\s*{_DURATION.pattern}\s*$"},
+        ]
+    }
+)
+Duration = Annotated[float, BeforeValidator(parse_duration), _WRITTEN]
+PositiveDuration = Annotated[float, BeforeValidator(_positive), _WRITTEN]
+LoopbackAddress = Annotated[str, BeforeValidator(_loopback)]
+Address = Annotated[str, BeforeValidator(_address)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=120), BeforeValidator(_one_line)]
 Prose = Annotated[str, BeforeValidator(_lines)]

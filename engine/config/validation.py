@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -122,10 +123,11 @@ def _report(errors: _Errors, report: Report) -> None:
         *(report.walk(error["loc"])[0] for error in errors if error["type"] == "extra_forbidden"),
     ]
     inner += [(*place, "") for place in missing]
+    above = {place[:length] for place in inner for length in range(len(place))}
     for place, keys in missing.items():
         report.missing(place, keys)
     for place, found in wrong.items():
-        if not any(len(other) > len(place) and other[: len(place)] == place for other in inner):
+        if place not in above:
             report.at(place, *describe(_name(place), report.scalar(place), found))
 
 
@@ -145,12 +147,18 @@ def _name(place: Path) -> str:
 
 def known_keys(loc: Sequence[str | int]) -> set[str]:
     """The keys that the schema knows in the mapping at `loc`, a path as the validator writes it."""
-    root = Config.model_json_schema()
+    root = _schema()
     variants = list(_variants(root, root))
     for part in loc:
         below = [deeper for schema in variants for deeper in _below(schema, part, root)]
         variants = below or [schema for schema in variants if _is_called(schema, part)] or variants
     return {key for schema in variants for key in schema.get("properties", ())}
+
+
+@cache
+def _schema() -> _Schema:
+    """The schema as data; making it takes longer than everything else about a small file."""
+    return Config.model_json_schema()
 
 
 def _variants(schema: _Schema, root: _Schema) -> Iterator[_Schema]:

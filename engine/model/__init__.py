@@ -19,15 +19,18 @@ from engine.model.health import (
     Health,
     HealthCheck,
 )
+from engine.model.heartbeats import Heartbeat, Signal
 from engine.model.runs import (
     Assertion,
     Attempt,
+    BreakerMemory,
     Execution,
     Failure,
     Phases,
     Recording,
     ScheduleCursor,
     StepResult,
+    StoredResponse,
 )
 from engine.model.telemetry import (
     LogRecord,
@@ -60,6 +63,7 @@ __all__ = [
     "AlertState",
     "Assertion",
     "Attempt",
+    "BreakerMemory",
     "BreakerState",
     "ComponentHealth",
     "Decision",
@@ -71,6 +75,7 @@ __all__ = [
     "Health",
     "HealthCheck",
     "HealthStatus",
+    "Heartbeat",
     "LogLevel",
     "LogRecord",
     "Notification",
@@ -83,10 +88,12 @@ __all__ = [
     "Scalar",
     "ScheduleCursor",
     "Severity",
+    "Signal",
     "Span",
     "SpanEvent",
     "SpanKind",
     "SpanStatus",
     "StepResult",
+    "StoredResponse",
     "Topic",
 ]

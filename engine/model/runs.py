@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from engine.model.telemetry import LogRecord, Point, Span
-from engine.model.words import ErrorCategory, ErrorType, Outcome, Priority, Scalar
+from engine.model.words import BreakerState, ErrorCategory, ErrorType, Outcome, Priority, Scalar
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +111,51 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredResponse:
+    """What a step got back, kept so that changed expectations can be tried on it.
+
+    Args:
+        slot: its place among those kept of the step; the one that was there before is gone.
+        fields: the reply's, as far as they are kept, secrets taken out; packed by
+            `engine.workflows.responses`.
+        cut: fields that are not, or not whole, there.
+        succeeded: whether the step did.
+        failure: set when the reply itself was one, such as a status of 503.
+    """
+
+    workflow_id: str
+    step_id: str
+    slot: int
+    execution_id: int
+    at: float
+    succeeded: bool
+    fields: bytes
+    cut: tuple[str, ...] = ()
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduleCursor:
     """The last slot of a workflow that was handled; nothing at or before it fires again."""
 
     workflow_id: str
     last_slot: float
     paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerMemory:
+    """What a circuit breaker is to know after a restart; it has been in `state` since `since`.
+
+    `policy` tells apart the breakers that one target has under different settings.
+    """
+
+    target: str
+    policy: str
+    state: BreakerState
+    failures: int
+    since: float
+
+    @property
+    def key(self) -> str:
+        return f"{self.target} {self.policy}"

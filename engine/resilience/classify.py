@@ -1,4 +1,12 @@
-"""What kind of error it was: decides whether trying again makes sense."""
+"""What kind of error it was: decides whether trying again makes sense.
+
+`classify()` knows the built-in table. A `Classifier` is that table with entries of one's own before it:
+
+    errors = Classifier()
+    errors.add(TenantSuspended, ErrorType.PERMANENT)
+    errors.add(r"ORA-0?3113", ErrorType.NETWORK)
+    await with_retry(operation, classifier=errors)
+"""
 
 from __future__ import annotations
 
@@ -7,6 +15,7 @@ import re
 import socket
 import sqlite3
 import ssl
+from dataclasses import replace
 
 from engine.model import ErrorCategory, ErrorType, Failure
 from engine.text import own_words
@@ -80,6 +89,42 @@ def classify(error: BaseException) -> Failure:
         return classify(error.exceptions[0])
     kind, category = _kind(error)
     return Failure(own_words(error), kind, category)
+
+
+class Classifier:
+    """The built-in table, made longer: called with an exception, it says what failure that means.
+
+    Entries added later go before those added earlier; all go before what an exception says of itself.
+    """
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[type[BaseException] | re.Pattern[str], Kind]] = []
+
+    def add(
+        self,
+        what: type[BaseException] | str,
+        type: ErrorType,
+        category: ErrorCategory = ErrorCategory.UNKNOWN,
+    ) -> None:
+        """Say what an error means.
+
+        Args:
+            what: a class of exceptions, or a pattern that is searched in the first 1,000 characters of the
+                error's text, whatever the case. It is the program's own, never a user's: it runs in `re`.
+
+        Raises:
+            re.error: the pattern cannot be read.
+        """
+        known = re.compile(what, re.IGNORECASE) if isinstance(what, str) else what
+        self._entries.insert(0, (known, (type, category)))
+
+    def __call__(self, error: BaseException) -> Failure:
+        failure = classify(error)
+        words = str(error)[:1000]
+        for known, (kind, category) in self._entries:
+            if known.search(words) if isinstance(known, re.Pattern) else isinstance(error, known):
+                return replace(failure, type=kind, category=category)
+        return failure
 
 
 def classify_status(status: int) -> Kind:

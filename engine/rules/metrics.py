@@ -38,6 +38,8 @@ class Facts:
     subject: str
     window: WorkflowWindow | None = None
     health: Health | None = None
+    breaker: str | None = None
+    """The worst state of the circuit breakers of what the workflow called last."""
 
 
 _EXECUTION: dict[str, tuple[Kind, Callable[[Execution], Scalar]]] = {
@@ -49,7 +51,8 @@ _EXECUTION: dict[str, tuple[Kind, Callable[[Execution], Scalar]]] = {
     "workflow.attempts": (Kind.NUMBER, lambda execution: execution.attempt_count),
 }
 _WINDOW = ("workflow.consecutive_failures", "workflow.failure_rate", "workflow.success_rate")
-_COMPONENTS = ("scheduler", "store", "notifier")
+BREAKER = "workflow.breaker"
+_COMPONENTS = ("scheduler", "store", "notifier", "network")
 _NUMERIC: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt, "<": operator.lt, ">=": operator.ge,
     "<=": operator.le, "==": operator.eq, "!=": operator.ne,
@@ -62,6 +65,7 @@ EXECUTION_METRICS = frozenset(_EXECUTION)
 METRICS = (
     *_EXECUTION,
     *_WINDOW,
+    BREAKER,
     "health.score",
     "health.status",
     *(f"health.{component}.{field}" for component in _COMPONENTS for field in ("score", "status")),
@@ -79,7 +83,7 @@ def metric_kind(name: str) -> Kind:
     """Whether the metric's values are numbers or text."""
     if name in _EXECUTION:
         return _EXECUTION[name][0]
-    return Kind.TEXT if name.endswith(".status") else Kind.NUMBER
+    return Kind.TEXT if name == BREAKER or name.endswith(".status") else Kind.NUMBER
 
 
 def component_of(name: str) -> str | None:
@@ -101,6 +105,8 @@ def value_of(
     """The metric's value at `now`, None when unknown; rates look back `span` seconds."""
     if name.startswith("health."):
         return _health_value(name, facts.health)
+    if name == BREAKER:
+        return facts.breaker
     window = facts.window
     if window is None:
         return None

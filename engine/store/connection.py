@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,12 +12,14 @@ from urllib.parse import quote
 
 import aiosqlite
 
+from engine.clock import Clock
 from engine.errors import StoreError
 from engine.text import own_words
 
 APPLICATION_ID = 0x546F6373
 HEADER = b"SQLite format 3\0"
 WAL_LIMIT = 64 * 1024 * 1024
+_TRUNCATE_INTERVAL = 10.0
 _JOURNAL_LIMIT = 16 * 1024 * 1024
 
 # What every connection that writes agrees on; `journal_mode` is kept in the file itself.
@@ -44,8 +48,54 @@ _SENTENCES = {
 }
 
 
+# These say that the place is bad, not the rows: trying the rows one by one would not help.
+_ABOUT_PLACE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_NOMEM,
+    }
+)
+
+
+class FileWatch:
+    """Knows the file that `path` names now, for SQLite goes on writing to one that was removed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known = self._identity()
+
+    def check(self) -> None:
+        """Raises StoreError while the name leads to another file or to none."""
+        if self._identity() != self._known:
+            raise StoreError(
+                f"{self._path} was removed or replaced while in use: nothing is kept",
+                "put it back, or start the engine again",
+            )
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+
+def is_about_place(error: BaseException) -> bool:
+    """Whether an error says that nothing can be written now, rather than that some row cannot."""
+    return isinstance(error, StoreError) or primary_code(error) in _ABOUT_PLACE
+
+
 def explain(error: BaseException, path: Path) -> StoreError:
     """The sentence for what SQLite or the system said about `path`."""
+    if isinstance(error, StoreError):
+        return error
     message, hint = _SENTENCES.get(primary_code(error), ("", ""))
     if message:
         return StoreError(f"{path} {message}", hint)
@@ -106,6 +156,25 @@ async def checkpoint(connection: aiosqlite.Connection, busy_timeout: float) -> N
         await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         await connection.execute_fetchall(f"PRAGMA busy_timeout = {round(busy_timeout * 1000)}")
+
+
+class WalBound:
+    """Empties a write-ahead log that a long reader let grow, at most every 10 s."""
+
+    def __init__(self, path: Path, clock: Clock, busy_timeout: float) -> None:
+        self._wal = path.with_name(path.name + "-wal")
+        self._clock = clock
+        self._busy_timeout = busy_timeout
+        self._truncated_at = -math.inf
+
+    async def keep(self, connection: aiosqlite.Connection) -> None:
+        """Raises sqlite3.Error and OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            if self._wal.stat().st_size <= WAL_LIMIT:
+                return
+            if self._clock.monotonic() - self._truncated_at >= _TRUNCATE_INTERVAL:
+                self._truncated_at = self._clock.monotonic()
+                await checkpoint(connection, self._busy_timeout)
 
 
 async def _prepared(connection: aiosqlite.Connection, pragmas: tuple[str, ...]) -> aiosqlite.Connection:

@@ -12,6 +12,8 @@ from engine.model import (
     AlertEventKind,
     AlertState,
     Attempt,
+    BreakerMemory,
+    BreakerState,
     Decision,
     ErrorCategory,
     ErrorType,
@@ -20,6 +22,7 @@ from engine.model import (
     Gate,
     HealthCheck,
     HealthStatus,
+    Heartbeat,
     LogLevel,
     LogRecord,
     Notification,
@@ -33,6 +36,7 @@ from engine.model import (
     SpanEvent,
     SpanKind,
     SpanStatus,
+    StoredResponse,
 )
 
 T = TypeVar("T")
@@ -61,6 +65,12 @@ NOTIFICATION = (
 )
 HEALTH_CHECK = "at, component, status, score, detail"
 CURSOR = "workflow_id, last_slot, paused"
+RESPONSE = (
+    "workflow_id, step_id, slot, execution_id, at, succeeded, fields, cut, error, error_type, error_category,"
+    " retry_after"
+)
+BREAKER = "target, policy, state, failures, since"
+HEARTBEAT = "key, watched_since, started_at, succeeded_at, failed_at, run, exit_code, note"
 
 
 def each(decode: Callable[[Cells], T], rows: Iterable[Cells]) -> tuple[T, ...]:
@@ -197,6 +207,30 @@ def health_check(cells: Cells) -> HealthCheck:
 def cursor(cells: Cells) -> ScheduleCursor:
     workflow_id, last_slot, paused = cells
     return ScheduleCursor(workflow_id, last_slot, bool(paused))
+
+
+def heartbeat(cells: Cells) -> Heartbeat:
+    return Heartbeat(*cells)
+
+
+def response(cells: Cells) -> StoredResponse:
+    workflow_id, step_id, slot, execution_id, at, succeeded, fields, cut = cells[:8]
+    return StoredResponse(
+        workflow_id=workflow_id,
+        step_id=step_id,
+        slot=slot,
+        execution_id=execution_id,
+        at=at,
+        succeeded=bool(succeeded),
+        fields=fields,
+        cut=tuple(json.loads(cut)) if cut else (),
+        failure=_failure(*cells[8:12]),
+    )
+
+
+def breaker(cells: Cells) -> BreakerMemory:
+    target, policy, state, failures, since = cells
+    return BreakerMemory(target, policy, BreakerState(state), failures, since)
 
 
 def _identifier(value: bytes | str | None) -> str | None:

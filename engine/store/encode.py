@@ -12,10 +12,12 @@ from engine.model import (
     Alert,
     AlertEvent,
     Attempt,
+    BreakerMemory,
     Decision,
     Execution,
     Failure,
     HealthCheck,
+    Heartbeat,
     LogRecord,
     Notification,
     Point,
@@ -23,6 +25,7 @@ from engine.model import (
     Scalar,
     ScheduleCursor,
     Span,
+    StoredResponse,
 )
 
 Row: TypeAlias = (
@@ -37,6 +40,9 @@ Row: TypeAlias = (
     | Notification
     | HealthCheck
     | ScheduleCursor
+    | Heartbeat
+    | BreakerMemory
+    | StoredResponse
 )
 """What the writer takes."""
 
@@ -281,6 +287,21 @@ def _cursor(row: ScheduleCursor, _: Execution | None) -> Values:
     return text(row.workflow_id), row.last_slot, row.paused
 
 
+def _heartbeat(row: Heartbeat, _: Execution | None) -> Values:
+    times = (row.watched_since, row.started_at, row.succeeded_at, row.failed_at)
+    return text(row.key), *times, row.run, row.exit_code, text(row.note)
+
+
+def _response(row: StoredResponse, _: Execution | None) -> Values:
+    place = (text(row.workflow_id), text(row.step_id), row.slot)
+    cut = to_json(row.cut)
+    return *place, row.execution_id, row.at, row.succeeded, row.fields, cut, *_failure(row.failure)
+
+
+def _breaker(row: BreakerMemory, _: Execution | None) -> Values:
+    return text(row.key), text(row.target), text(row.policy), row.state.value, row.failures, row.since
+
+
 def _insert(table: str, columns: str, conflict: str = "") -> str:
     names = columns.split()
     marks = ", ".join("?" * len(names))
@@ -340,6 +361,23 @@ STATEMENTS: dict[type[Any], tuple[str, Callable[[Any, Execution | None], Values]
     ),
     HealthCheck: (_insert("health_checks", "at component status score detail"), _health_check),
     ScheduleCursor: (_insert("schedules", "workflow_id last_slot paused", conflict="workflow_id"), _cursor),
+    Heartbeat: (
+        _insert(
+            "heartbeats",
+            "key watched_since started_at succeeded_at failed_at run exit_code note",
+            conflict="key",
+        ),
+        _heartbeat,
+    ),
+    StoredResponse: (
+        _insert(
+            "responses",
+            f"workflow_id step_id slot execution_id at succeeded fields cut {_ERROR}",
+            conflict="workflow_id, step_id, slot",
+        ),
+        _response,
+    ),
+    BreakerMemory: (_insert("breakers", "key target policy state failures since", conflict="key"), _breaker),
 }
 """How each kind of record is written; points and log lines need numbers, which the writer gives."""
 

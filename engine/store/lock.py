@@ -46,10 +46,14 @@ class InstanceLock:
             holder = f"process {pid}" if pid else "another process"
             raise LockedError(
                 f"{self._db} is in use by an engine ({holder})",
-                "attach to it, or choose another file with --db",
+                "tocsin logs, alerts and metrics work beside it; or choose another file with --db",
             ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            os.close(descriptor)
+            raise StoreError(f"{self._path}: {error.strerror}", "free some space on its disk") from error
         self._descriptor = descriptor
         _HELD.add(self)
 

@@ -12,7 +12,8 @@ from engine.errors import StoreError
 from engine.paths import private_dir
 from engine.store.connection import APPLICATION_ID, HEADER, connect, explain
 
-_SCHEMA = Path(__file__).with_name("schema.sql")
+_NAMES = ("schema.sql", "schema-2.sql", "schema-3.sql", "schema-4.sql")
+_SCHEMAS = tuple(map(Path(__file__).with_name, _NAMES))
 _CHECKED_AT_START = 32 * 1024 * 1024
 
 
@@ -27,7 +28,9 @@ def statements(script: str) -> Iterator[str]:
 
 
 # Entry n leads from version n to version n + 1.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (tuple(statements(_SCHEMA.read_text(encoding="utf-8"))),)
+MIGRATIONS: tuple[tuple[str, ...], ...] = tuple(
+    tuple(statements(script.read_text(encoding="utf-8"))) for script in _SCHEMAS
+)
 VERSION = len(MIGRATIONS)
 
 
@@ -40,7 +43,7 @@ def prepare(path: Path, now: float) -> None:
         StoreError: the file is not ours, is newer, is damaged, or cannot be written.
     """
     try:
-        if not path.exists():
+        if not os.path.lexists(path):
             _create(path)
         inspect(path)
         with closing(connect(path)) as connection:
@@ -59,6 +62,8 @@ def inspect(path: Path) -> None:
         StoreError: missing, empty, or somebody else's file.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise StoreError(f"{path} is not a regular file", "choose another file with --db")
         with path.open("rb") as file:
             head = file.read(100)
     except FileNotFoundError as error:

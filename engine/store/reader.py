@@ -14,12 +14,15 @@ from engine.errors import NotFoundError, QueryError, StoreError
 from engine.model import (
     Alert,
     AlertState,
+    BreakerMemory,
     Execution,
     HealthCheck,
+    Heartbeat,
     LogLevel,
     Notification,
     ScheduleCursor,
     Span,
+    StoredResponse,
 )
 from engine.store import decode, statistics
 from engine.store.connection import primary_code
@@ -254,6 +257,40 @@ class Reader:
         """The schedule cursors by workflow."""
         rows = await self._pool.fetch(f"SELECT {decode.CURSOR} FROM schedules LIMIT {MAX_ROWS}")
         return {row[0]: decode.cursor(row) for row in rows}
+
+    async def breakers(self) -> tuple[BreakerMemory, ...]:
+        """The circuit breakers that were not closed."""
+        rows = await self._pool.fetch(f"SELECT {decode.BREAKER} FROM breakers ORDER BY key LIMIT {MAX_ROWS}")
+        return decode.each(decode.breaker, rows)
+
+    async def responses(
+        self, *, workflow_id: str | None = None, execution_id: int | None = None, limit: int = 500
+    ) -> tuple[StoredResponse, ...]:
+        """What steps got back, newest execution first; at most `limit` executions of one workflow."""
+        where = _Where()
+        where.plain("TRUE")
+        where.add("workflow_id = ?", workflow_id)
+        where.add("execution_id = ?", execution_id)
+        newest = f"SELECT DISTINCT execution_id FROM responses {where} ORDER BY execution_id DESC LIMIT ?"
+        rows = await self._pool.fetch(
+            f"SELECT {decode.RESPONSE} FROM responses {where} AND execution_id IN ({newest})"
+            f" ORDER BY execution_id DESC, rowid LIMIT {MAX_ROWS}",
+            (*where.values, *where.values, _bounded(limit)),
+        )
+        return decode.each(decode.response, rows)
+
+    async def response_slots(self) -> dict[tuple[str, str], int]:
+        """The place of each step's newest response among those kept of it."""
+        rows = await self._pool.fetch(
+            "SELECT workflow_id, step_id, slot, max(execution_id) FROM responses"
+            f" GROUP BY workflow_id, step_id LIMIT {MAX_ROWS * 10}"
+        )
+        return {(row[0], row[1]): row[2] for row in rows}
+
+    async def heartbeats(self) -> tuple[Heartbeat, ...]:
+        """What jobs said last."""
+        rows = await self._pool.fetch(f"SELECT {decode.HEARTBEAT} FROM heartbeats LIMIT {MAX_ROWS}")
+        return decode.each(decode.heartbeat, rows)
 
     async def health_history(self, since: float) -> tuple[HealthCheck, ...]:
         """Health checks made at `since` or later, oldest first; the newest 100,000 of them."""

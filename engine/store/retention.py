@@ -37,6 +37,7 @@ _TABLES = (
         (
             "DELETE FROM attempts WHERE execution_id <= :cut",
             "DELETE FROM spans WHERE execution_id <= :cut",
+            "DELETE FROM responses WHERE execution_id <= :cut",
             "DELETE FROM executions WHERE id <= :cut",
         ),
     ),

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import sqlite3
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,8 +14,19 @@ import aiosqlite
 
 from engine.clock import Clock
 from engine.errors import StoreError
-from engine.store.connection import WAL_LIMIT, checkpoint, connect_writer, explain, primary_code, transaction
+from engine.store.connection import (
+    FileWatch,
+    WalBound,
+    checkpoint,
+    connect_writer,
+    explain,
+    is_about_place,
+    primary_code,
+    transaction,
+)
 from engine.store.encode import Row, weigh
+from engine.store.losses import Losses
+from engine.store.series import SERIES_LIMIT
 from engine.store.tables import Tables
 
 __all__ = ["Row", "Writer"]
@@ -28,46 +38,37 @@ BATCH_RECORDS = 5_000
 CAPACITY = 100_000
 PATIENCE = 30.0
 _CLOSING_PATIENCE = 3.0
-_TRUNCATE_INTERVAL = 10.0
-
-# These say that the place is bad, not the rows: trying the rows one by one would not help.
-_PLACE_ERRORS = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-        sqlite3.SQLITE_NOMEM,
-    }
-)
 
 
 @dataclass(eq=False, slots=True)
 class _Entry:
-    """What one caller handed over: stored whole or not at all; `reply` is for callers who wait."""
+    """What one caller handed over: stored whole or not at all.
+
+    `reply` is for callers who wait; `account` is what the rows say of earlier losses.
+    """
 
     rows: tuple[Row, ...]
     weight: int
     reply: asyncio.Future[None] | None = None
+    account: Counter[str] = field(default_factory=Counter)
 
 
 class Writer:
     """Takes rows from the engine's loop and commits them, at least every 250 ms.
 
     Made by `open()`. `on_commit`, when set, is called in the loop with the rows of each commit.
+    `redact`, when set, is what every row goes through on its way in.
     """
 
     def __init__(
         self, connection: aiosqlite.Connection, path: Path, clock: Clock, capacity: int, patience: float
     ) -> None:
         self.on_commit: Callable[[Sequence[Row]], None] | None = None
+        self.redact: Callable[[Row], Row] | None = None
         self._connection = connection
         self._path = path
-        self._wal = path.with_name(path.name + "-wal")
+        self._watch = FileWatch(path)
+        self._wal = WalBound(path, clock, _busy_timeout(patience))
         self._clock = clock
         self._capacity = capacity
         self._patience = patience
@@ -76,10 +77,9 @@ class Writer:
         self._relaxed: deque[_Entry] = deque()
         self._jobs: deque[Callable[[], Coroutine[Any, Any, None]]] = deque()
         self._queued = 0
-        self._dropped = 0
+        self._losses = Losses(clock)
         self._last_commit_at: float | None = None
         self._last_error = ""
-        self._truncated_at = -math.inf
         self._something = asyncio.Event()
         self._hurry = asyncio.Event()
         self._failures = 0
@@ -117,8 +117,8 @@ class Writer:
 
     @property
     def dropped(self) -> int:
-        """Records lost since the start: the queue was full, or they could not be written."""
-        return self._dropped
+        """Records lost since the start: no room in the queue, or the file refused them; the log says why."""
+        return self._losses.total
 
     @property
     def last_commit_at(self) -> float | None:
@@ -132,9 +132,11 @@ class Writer:
 
     def offer(self, *rows: Row) -> bool:
         """Queue rows, stored together within a batch; False, and counted, when there is no room."""
+        rows = self._redacted(rows)
         weight = weigh(rows)
         if self._closing or self._queued + weight > self._capacity:
-            self._dropped += weight
+            self._losses.add(weight, "too many wait to be written")
+            self._something.set()
             return False
         self._relaxed.append(_Entry(rows, weight))
         self._queued += weight
@@ -151,9 +153,13 @@ class Writer:
         Raises:
             StoreError: none of the rows was stored.
         """
+        rows = self._redacted(rows)
         await self._await_entry(
             _Entry(rows, weigh(rows), asyncio.get_running_loop().create_future()), self._urgent
         )
+
+    def _redacted(self, rows: tuple[Row, ...]) -> tuple[Row, ...]:
+        return rows if self.redact is None else tuple(map(self.redact, rows))
 
     async def flush(self) -> None:
         """Return when everything offered so far is committed, or dropped and counted.
@@ -222,6 +228,8 @@ class Writer:
             if self._jobs:
                 await self._jobs.popleft()()
             await self._bound_wal()
+        if (account := self._account(at_once=True)) is not None:
+            await self._store([account])
 
     def _ended(self, _: asyncio.Task[None]) -> None:
         """Nothing is written any more, for whatever reason: let nobody wait for it."""
@@ -254,10 +262,21 @@ class Writer:
             while queue and room > 0:
                 entries.append(queue.popleft())
                 room -= entries[-1].weight
+        if (account := self._account()) is not None:
+            entries.append(account)
         if self._is_idle() and not self._closing:
             self._something.clear()
             self._hurry.clear()
         return entries
+
+    def _account(self, *, at_once: bool = False) -> _Entry | None:
+        """The log lines about what was lost, when it is time for them."""
+        account = self._losses.account(at_once=at_once)
+        if not account:
+            return None
+        rows = self._losses.lines(account)
+        self._queued += len(rows)
+        return _Entry(rows, len(rows), account=account)
 
     def _drain(self) -> list[_Entry]:
         """Everything that still waits, taken from the queues."""
@@ -282,7 +301,7 @@ class Writer:
             await self._salvage(entries, error)
             return
         self._tables.keep()
-        self._dropped += left_out
+        self._losses.add(left_out, f"there are more than {SERIES_LIMIT:,} series")
         if rows:
             self._last_commit_at = self._clock.now()
             if self.on_commit:
@@ -303,7 +322,7 @@ class Writer:
             else:
                 entries = awaited
                 self._requeue(offered)
-        elif code not in _PLACE_ERRORS and len(entries) > 1:
+        elif not is_about_place(error) and len(entries) > 1:
             middle = len(entries) // 2
             await self._store(entries[:middle])
             await self._store(entries[middle:])
@@ -320,10 +339,13 @@ class Writer:
     def _fail_all(self, entries: list[_Entry], error: StoreError) -> None:
         for entry in entries:
             self._queued -= entry.weight
-            if entry.reply is None:
-                self._dropped += entry.weight
+            if entry.account:
+                self._losses.take_back(entry.account)
+            elif entry.reply is None:
+                self._losses.add(entry.weight, error.message)
             elif not entry.reply.done():
                 entry.reply.set_exception(error)
+        self._something.set()
         self._failures += 1
         self._last_error = error.message
 
@@ -338,6 +360,7 @@ class Writer:
         waited = 0.0
         while True:
             try:
+                self._watch.check()
                 async with transaction(self._connection):
                     return await self._tables.apply(rows)
             except sqlite3.OperationalError as error:
@@ -349,15 +372,8 @@ class Writer:
                 self._last_error = explain(error, self._path).message
 
     async def _bound_wal(self) -> None:
-        """Empty a write-ahead log that a long reader let grow, at most every 10 s."""
         try:
-            if self._wal.stat().st_size <= WAL_LIMIT:
-                return
-            if self._clock.monotonic() - self._truncated_at >= _TRUNCATE_INTERVAL:
-                self._truncated_at = self._clock.monotonic()
-                await checkpoint(self._connection, _busy_timeout(self._patience))
-        except FileNotFoundError:
-            return
+            await self._wal.keep(self._connection)
         except (sqlite3.Error, OSError) as error:
             self._last_error = explain(error, self._path).message
 

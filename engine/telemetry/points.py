@@ -26,6 +26,8 @@ def _points(execution: Execution) -> Iterator[Point]:
     yield Point("workflow.success", labels, at, float(execution.outcome.is_success))
     yield Point("workflow.attempts", labels, at, float(execution.attempt_count))
     for step in execution.attempts[-1].steps if execution.attempts else ():
+        if step.outcome in _SILENT:
+            continue
         of_step = (("step", step.step_id), *labels)
         yield Point("step.duration", of_step, at, step.duration)
         for phase in PHASES:

@@ -1,6 +1,7 @@
 """Expectations on what a step returned: `status == 200`, `duration < 800ms`, `json.items[0].name == 'x'`.
 
-A path that leads nowhere is *missing*: it equals null and passes nothing else, negated or not.
+A path that leads nowhere is *missing*: it equals null and passes nothing else, negated or not. Either side
+may be a placeholder: `json.id == {{ login.id }}`, `{{ env.region }} == 'eu'`.
 """
 
 from __future__ import annotations
@@ -8,22 +9,32 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from engine.config.types import format_duration
 from engine.model import Assertion, Scalar
+from engine.redaction import is_secret_name
 from engine.text import plain
-from engine.workflows.fieldpath import MISSING, FieldPath, parse_path, scan_path
+from engine.workflows.difference import list_difference, text_difference
+from engine.workflows.fieldpath import MISSING, SCOPE, FieldPath, parse_path, scan_path
 from engine.workflows.literals import Expected, parse_literal
+from engine.workflows.templates import Scope, has_placeholders, render
 
 TEXT_LIMIT = 2_000
 SHOWN_LIMIT = 60
+EMPTY: Scope = MappingProxyType({})
 MATCH_LIMIT = 1_048_576
 EXTRACT_LIMIT = 65_536
 
-TIMINGS = frozenset({"duration", "dns", "connect", "tls", "first_byte", "transfer"})
+TIMINGS = frozenset(
+    {"duration", "dns", "connect", "tls", "first_byte", "transfer"} | {"rtt", "rtt_min", "rtt_max", "jitter"}
+)
 """Fields that are seconds. Missing an expectation on one of them is `degraded`: slow is not down."""
+
+REMAINING = frozenset({"expires_in", "chain_expires_in"})
+"""Fields that are seconds, too, but until something ends; below zero when it has ended."""
 
 _OPERATOR = re.compile(r"\s*(==|!=|<=|>=|<|>|(?:not\s+)?(?:in|contains|matches)\b)\s*")
 _LENGTH = re.compile(r"len\(\s*")
@@ -50,24 +61,37 @@ class Expectation:
     pattern: Any
     left: str
     right: str
+    is_soft: bool = False
+    """Whether failing it means degraded rather than failed."""
 
     @property
     def root(self) -> str:
         """The field it looks at, such as `status` or `json`."""
         return self.path.root
 
-    @property
-    def is_soft(self) -> bool:
-        """Whether failing it means degraded rather than failed."""
-        return self.root in TIMINGS
+    def filled_in(self, scope: Scope) -> Expectation:
+        """The same with the placeholders of its right side filled in.
 
-    def check(self, fields: Mapping[str, Any]) -> Assertion:
-        """Hold it against the fields of a reply."""
+        Raises:
+            CheckError: a placeholder names nothing that is known.
+            ValueError: what was filled in is no pattern.
+        """
+        if not has_placeholders(self.expected):
+            return self
+        expected = render(self.expected, scope)
+        pattern = _pattern(expected) if self.operator == "matches" else None
+        return replace(self, expected=expected, pattern=pattern)
+
+    def check(self, fields: Mapping[str, Any], scope: Scope = EMPTY) -> Assertion:
+        """Hold it against the fields of a reply, or against `scope` when its left side is a placeholder."""
+        if self.root == SCOPE:
+            fields = {SCOPE: scope}
         actual = self.path.find(fields)
         if self.length and actual is not MISSING:
             actual = len(actual) if isinstance(actual, (str, list, dict)) else MISSING
         passed = self._holds(actual)
-        return Assertion(self.text, passed, f"{self.left} ({self._show(actual)}) {self.right}")
+        shown = self._show(actual) if passed else self._difference(actual) or self._show(actual)
+        return Assertion(self.text, passed, f"{self.left} ({shown}) {self.right}")
 
     def _holds(self, actual: Any) -> bool:
         if actual is MISSING:
@@ -96,11 +120,30 @@ class Expectation:
         )
         return ordered and _ORDER[self.operator](actual, self.expected)
 
+    def _difference(self, actual: Any) -> str:
+        """Where it parts from what was expected, when it is too long to be shown; nothing otherwise."""
+        if self.operator != "==" or self.negated or self._is_secret:
+            return ""
+        if isinstance(actual, str) and isinstance(self.expected, str):
+            long = max(len(actual), len(self.expected)) > SHOWN_LIMIT
+            return text_difference(actual, self.expected) if long else ""
+        if isinstance(actual, list) and isinstance(self.expected, tuple):
+            return list_difference(actual, self.expected)
+        return ""
+
+    @property
+    def _is_secret(self) -> bool:
+        return is_secret_name(str(self.path.parts[-1] if self.path.parts else self.root))
+
     def _show(self, actual: Any) -> str:
         if actual is MISSING:
             return "missing"
+        if isinstance(actual, str) and self._is_secret:
+            return f"{len(actual)} characters"
         if self.root in TIMINGS and isinstance(actual, float):
             return format_duration(round(actual, 3 if actual < 10 else 1))
+        if self.root in REMAINING and isinstance(actual, float):
+            return f"{'-' if actual < 0 else ''}{format_duration(float(round(abs(actual))))}"
         return plain(actual if isinstance(actual, str) else _as_text(actual), SHOWN_LIMIT)
 
 
@@ -138,19 +181,55 @@ def parse_expectation(text: str) -> Expectation:
         negated=(negation is not None) is not (len(words) == 2),
         operator=words[-1],
         expected=_fitting(words[-1], expected),
-        pattern=_pattern(expected) if words[-1] == "matches" else None,
+        pattern=_pattern(expected) if words[-1] == "matches" and not has_placeholders(expected) else None,
         left=text[:end].rstrip(),
         right=text[end:].strip(),
+        is_soft=path.root in TIMINGS,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What is taken from a reply for later steps: the value at a path, or what a pattern finds in it."""
+
+    path: FieldPath
+    pattern: Any = None
+
+    @classmethod
+    def of(cls, path: str, pattern: str | None = None) -> Extraction:
+        """Read a path, and a pattern in RE2 syntax.
+
+        Raises:
+            ValueError: with a sentence.
+        """
+        return cls(parse_path(path), None if pattern is None else _pattern(pattern))
+
+    def take(self, fields: Mapping[str, Any]) -> Scalar:
+        """The value in `fields`; of a pattern its first group, or the whole when it has none.
+
+        Raises:
+            ValueError: with a sentence: it is missing, no single value, or longer than 65,536 characters.
+        """
+        value = self.path.find(fields)
+        if self.pattern is None or value is MISSING:
+            return _single(self.path.text, value)
+        text = value if isinstance(value, str) else _as_text(value)
+        match = self.pattern.search(_encodable(text[:MATCH_LIMIT]))
+        if match is None:
+            raise ValueError(f"nothing in {self.path.text} matches the pattern")
+        return _single(self.path.text, match[1 if self.pattern.groups else 0] or "")
 
 
 def extract(path: str, fields: Mapping[str, Any]) -> Scalar:
     """The value at `path`, for later steps.
 
     Raises:
-        ValueError: with a sentence: it is missing, no single value, or longer than 65,536 characters.
+        ValueError: as `Extraction.take`, or the path cannot be read.
     """
-    value = parse_path(path).find(fields)
+    return Extraction.of(path).take(fields)
+
+
+def _single(path: str, value: Any) -> Scalar:
     if value is MISSING:
         raise ValueError(f"{path} is missing")
     if isinstance(value, str) and len(value) > EXTRACT_LIMIT:

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Literal
 
+from engine.workflows.placeholders import PLACEHOLDER, split
+
 PATH_LIMIT = 50
+SCOPE = "{{ }}"
+"""The root of a path that was written as a placeholder: it looks at values of earlier steps."""
 
 _ROOT = re.compile(r"[A-Za-z_]\w*")
 _PART = re.compile(r"\.([A-Za-z0-9_-]+)|\[(-?\d{1,9})\]|\['([^']*)'\]|\[\"([^\"]*)\"\]")
@@ -54,11 +58,13 @@ def parse_path(text: str) -> FieldPath:
 
 
 def scan_path(text: str, start: int) -> tuple[FieldPath, int]:
-    """Read a path that begins at `start`; returns it with the position after it.
+    """Read a path, or a placeholder, that begins at `start`; returns it with the position after it.
 
     Raises:
         ValueError: with a sentence.
     """
+    if placeholder := PLACEHOLDER.match(text, start):
+        return FieldPath(placeholder[0], SCOPE, split(placeholder[1])), placeholder.end()
     match = _ROOT.match(text, start)
     if match is None:
         found = text[start : start + 20]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from engine.config.types import parse_duration
+from engine.workflows.placeholders import PLACEHOLDER
 
 LIST_LIMIT = 100
 
@@ -25,6 +26,7 @@ _BARE = re.compile(r"[^\s'\"\[\],]+")
 def parse_literal(text: str) -> Expected:
     """The value a text stands for: `200`, `800ms`, `10kb`, `'x'`, `null`, `[200, 204]`, or a bare word.
 
+    A placeholder such as `{{ login.id }}` stays as it is written, to be filled in when the check runs.
     Durations are seconds, sizes bytes (kb is 1,000). Escapes in quotes other than the backslash of a quote,
     `\\\\`, `\\n`, `\\t` and `\\r` keep their backslash, so that patterns need no doubling.
 
@@ -43,7 +45,8 @@ def _items(text: str) -> Iterator[Literal]:
     position, count = 0, 0
     while rest := text[position:].lstrip():
         position = len(text) - len(rest)
-        match = _QUOTED.match(text, position) or _BARE.match(text, position)
+        tried = (kind.match(text, position) for kind in (_QUOTED, PLACEHOLDER, _BARE))
+        match = next(filter(None, tried), None)
         if match is None:
             raise ValueError(f"a list holds values separated by commas, found {rest[:20]!r}")
         yield _scalar(match[0])
@@ -60,6 +63,8 @@ def _scalar(text: str) -> Literal:
     if quoted := _QUOTED.fullmatch(text):
         inner = quoted[1] if quoted[1] is not None else quoted[2]
         return _ESCAPE.sub(_unescape, inner)
+    if PLACEHOLDER.fullmatch(text):
+        return text
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
     if number := _NUMBER.fullmatch(text):

@@ -40,12 +40,19 @@ def retry_message(workflow_id: str, retrying: Retrying, attempts: int) -> str:
     return f"{workflow_id} attempt {count} failed: {retrying.failure.message}; next in {wait}"
 
 
+def try_message(step_id: str, retrying: Retrying, tries: int) -> str:
+    """`pay try 1 of 3 failed: status (503) == 200; next in 1s`."""
+    wait = format_duration(round(retrying.delay, 2))
+    return f"{step_id} try {retrying.attempt} of {tries} failed: {retrying.failure.message}; next in {wait}"
+
+
 def breaker_line(change: BreakerChange, now: float) -> LogRecord:
     """A breaker opened, is being tried, or closed."""
     match change.after:
         case BreakerState.OPEN:
             wait = format_duration(change.reset)
-            what = f"opened after {change.failures} failures in a row; one trial in {wait}"
+            many = "in a row" if change.calls is None else f"of {change.calls} calls"
+            what = f"opened after {change.failures} failures {many}; one trial in {wait}"
         case BreakerState.HALF_OPEN:
             what = "lets one trial through"
         case BreakerState.CLOSED:
@@ -58,6 +65,14 @@ def breaker_line(change: BreakerChange, now: float) -> LogRecord:
     )
 
 
+def jump_message(shift: float) -> str:
+    """What a wall clock that went `shift` seconds its own way means."""
+    size = format_duration(round(abs(shift)))
+    if shift < 0:
+        return f"the clock was set back by {size}"
+    return f"{size} are missing: the machine was suspended, or the clock was set ahead"
+
+
 def _ending(execution: Execution, target: str) -> str:
     count = execution.attempt_count
     after = f" after {count} attempts" if count > 1 else ""
@@ -67,6 +82,8 @@ def _ending(execution: Execution, target: str) -> str:
         case Outcome.DEGRADED:
             return f"degraded{after}: {execution.reason}"
         case Outcome.SKIPPED:
+            if execution.reason != "breaker":
+                return f"skipped: {execution.reason}"
             return f"skipped: the circuit breaker of {target} is open"
         case Outcome.ERROR:
             return f"could not be checked{after}: {execution.error}"

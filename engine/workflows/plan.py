@@ -1,19 +1,37 @@
-"""A step made ready to run: expectations parsed once, and known whether it has placeholders to fill in."""
+"""Steps made ready to run: expectations parsed once, and known what each of them waits for and fills in."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
+from engine.config.code import Body, CodeWorkflow
+from engine.config.retrying import RetrySpec
+from engine.config.schema import Workflow
 from engine.config.types import Strict
 from engine.model import Assertion, ErrorCategory, ErrorType, Failure, Outcome, Scalar
-from engine.workflows.assertions import Expectation, extract, parse_expectation
-from engine.workflows.steps.base import CheckError, Reply, StepBase
-from engine.workflows.templates import has_placeholders
+from engine.resilience.breaker import BreakerPolicy
+from engine.resilience.retry import RetryPolicy
+from engine.workflows.assertions import EMPTY, Expectation, Extraction, parse_expectation
+from engine.workflows.placeholders import SOURCES
+from engine.workflows.steps.assertion import AssertSpec
+from engine.workflows.steps.base import FAILURE, Capture, CheckError, Reply, StepBase
+from engine.workflows.templates import Scope, has_placeholders, sources
+
+ACCEPTING = frozenset({"status", "outcome"})
+"""Fields that tell whether a reply is a failure: an expectation on one of them decides it instead."""
+
+Policies = Callable[[str | RetrySpec], RetryPolicy]
 
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
-    """What running a step needs to know of it; `timeout` in seconds."""
+    """What running a step needs to know of it; `timeout` in seconds.
+
+    `fills_in`: an expectation has a placeholder on its right. `needs` are steps that must have succeeded,
+    `sources` those whose values it fills in; `rounds` are the values of `foreach`; `expects_failure` turns
+    its outcome round.
+    """
 
     id: str
     kind: str
@@ -21,7 +39,40 @@ class StepPlan:
     is_templated: bool
     timeout: float
     expectations: tuple[Expectation, ...]
-    extracts: tuple[tuple[str, str], ...]
+    extracts: tuple[tuple[str, Extraction], ...]
+    fills_in: bool = False
+    needs: tuple[str, ...] = ()
+    sources: frozenset[str] = frozenset()
+    when: tuple[Expectation, ...] = ()
+    rounds: tuple[Mapping[str, Scalar], ...] = ()
+    retry: RetryPolicy | None = None
+    is_optional: bool = False
+    expects_failure: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is run exactly once, and unconditionally."""
+        return not (self.when or self.rounds or self.retry)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowPlan:
+    """A workflow made ready: its steps, those that always run after them, and what it says of them all."""
+
+    steps: tuple[StepPlan, ...]
+    retry: RetryPolicy
+    breaker: BreakerPolicy | None
+    closing: tuple[StepPlan, ...] = ()
+    variables: Mapping[str, Scalar] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    body: Body | None = None
+    """The function of a workflow that is written in Python, which has no steps beforehand."""
+    policies: Policies | None = None
+    """Given to one with a body, whose steps say by name how they are tried again."""
+
+    @property
+    def kinds(self) -> set[str]:
+        return {step.kind for step in (*self.steps, *self.closing)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,51 +86,140 @@ class Verdict:
     reason: str = ""
 
 
-def plan_step(step: StepBase) -> StepPlan:
-    """Prepare a step.
+def plan_workflow(workflow: Workflow, policies: Policies) -> WorkflowPlan:
+    """Prepare a workflow; `policies` gives the retry policy of a name or of numbers.
 
     Raises:
         CheckError: an expectation cannot be read.
     """
-    try:
-        expectations = tuple(map(parse_expectation, step.expect))
-    except ValueError as error:
-        raise CheckError(Failure(str(error), ErrorType.PERMANENT, ErrorCategory.VALIDATION)) from None
+    return WorkflowPlan(
+        steps=tuple(_plans(workflow.steps, policies)),
+        retry=policies(workflow.retry),
+        breaker=BreakerPolicy(**dict(workflow.breaker)) if workflow.breaker else None,
+        closing=tuple(_plans(workflow.finally_, policies)),
+        variables=workflow.variables,
+        outputs=workflow.outputs,
+        body=workflow.body if isinstance(workflow, CodeWorkflow) else None,
+        policies=policies,
+    )
+
+
+def plan_step(step: StepBase, needs: tuple[str, ...], policies: Policies) -> StepPlan:
+    """Prepare a step that has to wait for `needs`.
+
+    Raises:
+        CheckError: an expectation cannot be read.
+    """
     spec = step.spec
+    texts = (*spec.that, *step.expect) if isinstance(spec, AssertSpec) else step.expect
+    try:
+        hard = tuple(parse_expectation(text) for text in texts if text != FAILURE)
+        soft = tuple(replace(parse_expectation(text), is_soft=True) for text in step.degraded)
+        when = tuple(map(parse_expectation, step.when))
+        extracts = tuple((name, _extraction(source)) for name, source in step.extract.items())
+    except ValueError as error:
+        raise CheckError(_invalid(str(error))) from None
     return StepPlan(
         id=step.id,
         kind=step.kind,
         spec=spec,
-        is_templated=has_placeholders(spec),
+        is_templated=not isinstance(spec, AssertSpec) and has_placeholders(spec),
         timeout=step.timeout,
-        expectations=expectations,
-        extracts=tuple(step.extract.items()),
+        expectations=(*hard, *soft),
+        extracts=extracts,
+        fills_in=any(has_placeholders(expectation.expected) for expectation in (*hard, *soft)),
+        needs=needs,
+        sources=frozenset(sources([spec, *step.expect, *step.degraded]) - SOURCES),
+        when=when,
+        rounds=tuple(_rounds(step)),
+        retry=None if step.retry is None else policies(step.retry),
+        is_optional=step.continue_on_error,
+        expects_failure=FAILURE in step.expect,
     )
 
 
-def judge(plan: StepPlan, reply: Reply) -> Verdict:
+def judge(plan: StepPlan, reply: Reply, scope: Scope = EMPTY) -> Verdict:
     """Hold a reply against the step's expectations, then take from it what later steps need.
 
     A reply that is itself a failure (an HTTP status of 400 or above) fails the step unless an expectation
     looks at its status. Whatever fails such a reply keeps its type, so that a 503 is tried again.
+
+    Raises:
+        CheckError: a placeholder of an expectation names nothing that is known.
     """
-    assertions = tuple(expectation.check(reply.fields) for expectation in plan.expectations)
-    broken = [pair for pair in zip(plan.expectations, assertions, strict=True) if not pair[1].passed]
-    shown = "; ".join(assertion.shown for _, assertion in broken)
-    if any(not expectation.is_soft for expectation, _ in broken):
+    expectations = plan.expectations
+    if plan.fills_in:
+        expectations = tuple(_filled_in(expectation, scope) for expectation in expectations)
+    checked = tuple(expectation.check(reply.fields, scope) for expectation in expectations)
+    assertions = (*reply.assertions, *checked)
+    broken = [pair for pair in zip(expectations, checked, strict=True) if not pair[1].passed]
+    refused = [assertion.shown for assertion in reply.assertions if not assertion.passed]
+    shown = "; ".join([*refused, *(assertion.shown for _, assertion in broken)])
+    if refused or any(not expectation.is_soft for expectation, _ in broken):
         return Verdict(Outcome.FAILED, _as_failure(shown, reply), assertions, {})
-    if reply.failure is not None and all(expectation.root != "status" for expectation in plan.expectations):
+    if reply.failure is not None and all(expectation.root not in ACCEPTING for expectation in expectations):
         return Verdict(Outcome.FAILED, reply.failure, assertions, {})
     values: dict[str, Scalar] = {}
-    for name, path in plan.extracts:
+    for name, extraction in plan.extracts:
         try:
-            values[name] = extract(path, reply.fields)
+            values[name] = extraction.take(reply.fields)
         except ValueError as error:
             return Verdict(Outcome.FAILED, _as_failure(f"extract {name}: {error}", reply), assertions, {})
     return Verdict(Outcome.DEGRADED if broken else Outcome.OK, None, assertions, values, shown)
 
 
+def turned_round(verdict: Verdict) -> Verdict:
+    """The verdict on a step that is to fail."""
+    if verdict.outcome is Outcome.FAILED and verdict.failure is not None:
+        seen = Assertion(FAILURE, True, f"failure ({verdict.failure.message})")
+        return Verdict(Outcome.OK, None, (*verdict.assertions, seen), {})
+    if not verdict.outcome.is_success:
+        return verdict
+    message = "a failure was expected, and the step succeeded"
+    return replace(verdict, outcome=Outcome.FAILED, failure=_invalid(message), values={}, reason="")
+
+
+def unmet(plan: StepPlan, scope: Scope) -> str:
+    """The first condition of `when` that does not hold, as it was found; nothing when all do.
+
+    Raises:
+        CheckError: a placeholder of its right side names nothing that is known.
+    """
+    for condition in plan.when:
+        seen = _filled_in(condition, scope).check(EMPTY, scope)
+        if not seen.passed:
+            return seen.shown
+    return ""
+
+
+def _plans(steps: tuple[StepBase, ...], policies: Policies) -> Iterator[StepPlan]:
+    above: tuple[str, ...] = ()
+    for step in steps:
+        yield plan_step(step, above if step.needs is None else step.needs, policies)
+        above = (step.id,)
+
+
+def _rounds(step: StepBase) -> Iterator[Mapping[str, Scalar]]:
+    for index, item in enumerate(step.foreach, 1):
+        yield {**(item if isinstance(item, dict) else {"value": item}), "index": index}
+
+
+def _extraction(source: str | Capture) -> Extraction:
+    return Extraction.of(source) if isinstance(source, str) else Extraction.of(source.path, source.regex)
+
+
+def _filled_in(expectation: Expectation, scope: Scope) -> Expectation:
+    try:
+        return expectation.filled_in(scope)
+    except ValueError as error:
+        raise CheckError(_invalid(str(error))) from None
+
+
 def _as_failure(message: str, reply: Reply) -> Failure:
     if reply.failure is not None:
         return replace(reply.failure, message=message)
+    return _invalid(message)
+
+
+def _invalid(message: str) -> Failure:
     return Failure(message, ErrorType.PERMANENT, ErrorCategory.VALIDATION)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from engine.clock import Clock
-from engine.config.schema import BreakerSpec, RetrySpec, Workflow
+from engine.config.schema import RetrySpec, Workflow
 from engine.model import (
     Attempt,
+    BreakerMemory,
     BreakerState,
     ErrorType,
     Execution,
@@ -20,20 +21,25 @@ from engine.model import (
     Recording,
     Scalar,
     Span,
-    StepResult,
 )
-from engine.resilience.breaker import Breaker, BreakerChange, Breakers
+from engine.resilience.breaker import Breaker, BreakerChange, Breakers, OnChange, worst
 from engine.resilience.retry import DEFAULT, STRATEGIES, Retrying, RetryPolicy, is_retryable, with_retry
 from engine.telemetry.points import points_of
-from engine.telemetry.tracing import OpenSpan, new_trace_id
+from engine.telemetry.tracing import OpenSpan, new_trace_id, parse_traceparent
+from engine.workflows.flow import Ending, Flow, Frame
+from engine.workflows.limits import HostLimits
 from engine.workflows.narration import breaker_line, closing_line, retry_message
-from engine.workflows.plan import StepPlan, plan_step
-from engine.workflows.stepping import StepRunner, open_step_span, span_attributes, span_status
+from engine.workflows.plan import StepPlan, WorkflowPlan, plan_workflow
+from engine.workflows.stepping import Stepped, StepRunner, span_status
 from engine.workflows.steps import STEP_KINDS
-from engine.workflows.steps.base import CheckError, StepType
+from engine.workflows.steps.base import CheckError, Reply, StepContext, StepSkipped, StepType
+from engine.workflows.steps.workflow import WorkflowSpec, WorkflowStep
+from engine.workflows.templates import Scope, render
 
 OnLog = Callable[[LogRecord], None]
 Makers = Mapping[str, Callable[[Clock], StepType]]
+Keep = Callable[[str, int, StepPlan, Stepped], None]
+"""Shown what a step of a workflow (its id, the execution's) got back."""
 
 
 class Runner:
@@ -43,7 +49,12 @@ class Runner:
         variables: the environment, known to templates as `env`.
         retries: named strategies of the configuration; they go before the built-in ones.
         on_log: told of breakers' changes; what belongs to an execution is in its recording.
+        on_breaker: told of breakers' changes, too, to keep them.
+        breakers: what an earlier run left of them.
+        limits: how many steps may be at one host together.
+        workflows: those that `workflow` steps may call.
         types: what makes each step type, by name; in place of the built-in ones.
+        keep: shown what steps got back, those of workflows that are called left out.
     """
 
     def __init__(
@@ -54,31 +65,39 @@ class Runner:
         retries: Mapping[str, RetrySpec],
         on_log: OnLog,
         rng: random.Random | None = None,
+        workflows: Sequence[Workflow] = (),
         types: Makers | None = None,
+        on_breaker: OnChange | None = None,
+        breakers: Sequence[BreakerMemory] = (),
+        limits: HostLimits | None = None,
+        keep: Keep | None = None,
     ) -> None:
         self._clock = clock
+        self._keep = keep
         self._variables = variables
         self._on_log = on_log
         self._rng = rng or random.Random()
         self._makers = types or {name: kind.make for name, kind in STEP_KINDS.items()}
-        self._types: dict[str, StepType] = {}
+        self._types = _Types(self._made)
         self._policies = dict(STRATEGIES) | {name: _policy(spec) for name, spec in retries.items()}
-        self._plans: dict[str, tuple[Workflow, tuple[StepPlan, ...]]] = {}
+        self._workflows = {workflow.id: workflow for workflow in workflows}
+        self._plans: dict[str, tuple[Workflow, WorkflowPlan]] = {}
         self._targets: dict[str, dict[str, Breaker]] = {}
-        self.breakers = Breakers(clock, self._breaker_changed)
-        self._steps = StepRunner(clock, self._types, self.breakers)
+        self._on_breaker = on_breaker
+        self.breakers = Breakers(clock, self._breaker_changed, known=breakers)
+        self._steps = StepRunner(clock, self._types, self.breakers, limits)
 
     async def run(self, workflow: Workflow, execution_id: int, scheduled_at: float) -> Recording:
         """Run it once, retries included, within its timeout.
 
         Whatever goes wrong is in the recording; only cancellation propagates.
         """
-        plans = self._plan(workflow)
-        run = _Run(self._clock, self._steps, workflow, execution_id, self._variables)
-        if isinstance(plans, Failure):
-            run.give_up(plans)
-        else:
-            await run.carry_out(plans, self._policy_of(workflow), self._rng)
+        run = _Run(self._clock, self._steps, workflow, execution_id, self._rng, self._keep)
+        try:
+            plan = self._plan(workflow)
+            await run.carry_out(plan, self._scope(plan))
+        except CheckError as error:
+            run.give_up(error.failure)
         self._targets[workflow.id] = run.breakers
         return run.recording(scheduled_at)
 
@@ -88,31 +107,102 @@ class Runner:
             (target, breaker.state) for target, breaker in self._targets.get(workflow_id, {}).items()
         )
 
+    def breaker_of(self, workflow_id: str) -> BreakerState | None:
+        """The worst of them; None when there is none."""
+        targets = self._targets.get(workflow_id)
+        return worst(breaker.state for breaker in targets.values()) if targets else None
+
     async def close(self) -> None:
         for step_type in self._types.values():
             await step_type.close()
 
-    def _plan(self, workflow: Workflow) -> tuple[StepPlan, ...] | Failure:
-        """The steps made ready, and their types: loading a type's libraries is no part of an execution."""
+    async def _called(self, spec: WorkflowSpec, context: StepContext) -> Reply:
+        """Run a workflow's steps once, as a step of another."""
+        workflow = self._workflows.get(spec.id)
+        ids = parse_traceparent(context.traceparent)
+        if workflow is None or ids is None:
+            raise CheckError(Failure(f"there is no workflow {spec.id}", ErrorType.PERMANENT))
+        plan, clock = self._plan(workflow), self._clock
+        span = OpenSpan(ids[0], workflow.name, clock.now(), parent_id=ids[1])
+        began = clock.monotonic()
+        deadline = began + min(context.timeout, workflow.timeout)
+        frame = Frame(
+            clock,
+            self._steps,
+            self._rng,
+            deadline,
+            plan.breaker,
+            span,
+            context.execution_id,
+            lambda message: None,
+        )
+        flow = Flow(frame, self._scope(plan, spec.with_))
+        ending = await flow.run(plan)
+        if ending.outcome is Outcome.SKIPPED:
+            raise StepSkipped(ending.reason, ending.refused_by)
+        if ending.outcome is Outcome.ERROR and ending.failure is not None:
+            raise CheckError(ending.failure)
+        duration = clock.monotonic() - began
+        attributes = {"workflow.id": workflow.id} | _outcome_attributes(ending.outcome, ending.failure)
+        root = span.finish(duration, span_status(ending.outcome), attributes, context.execution_id)
+        fields = {
+            "outcome": ending.outcome.value,
+            "reason": ending.reason,
+            "error": ending.failure.message if ending.failure else "",
+            "duration": duration,
+            "outputs": flow.outputs(plan.outputs) if ending.outcome.is_success else {},
+        }
+        called: dict[str, Scalar] = {"workflow.called": workflow.id}
+        return Reply(fields, attributes=called, failure=ending.failure, spans=(root, *flow.spans))
+
+    def _scope(self, plan: WorkflowPlan, given: Mapping[str, Scalar] | None = None) -> Scope:
+        """What templates know before the first step has run: the environment and the workflow's variables.
+
+        Raises:
+            CheckError: a variable refers to what the environment does not have.
+        """
+        known, given = {"env": self._variables}, given or {}
+        own = {name: render(value, known) for name, value in plan.variables.items() if name not in given}
+        return known | {"vars": own | dict(given)}
+
+    def _plan(self, workflow: Workflow) -> WorkflowPlan:
+        """The steps made ready, and their types: loading a type's libraries is no part of an execution.
+
+        Raises:
+            CheckError: an expectation cannot be read.
+        """
         known = self._plans.get(workflow.id)
         if known is None or known[0] is not workflow:
-            try:
-                known = (workflow, tuple(map(plan_step, workflow.steps)))
-            except CheckError as error:
-                return error.failure
-            self._plans[workflow.id] = known
-            for plan in known[1]:
-                if plan.kind not in self._types:
-                    self._types[plan.kind] = self._makers[plan.kind](self._clock)
+            known = self._plans[workflow.id] = (workflow, plan_workflow(workflow, self._policy))
+            for kind in known[1].kinds:
+                self._types[kind]
         return known[1]
 
-    def _policy_of(self, workflow: Workflow) -> RetryPolicy:
-        if isinstance(workflow.retry, RetrySpec):
-            return _policy(workflow.retry)
-        return self._policies.get(workflow.retry, DEFAULT)
+    def _made(self, kind: str) -> StepType:
+        step_type = self._makers[kind](self._clock)
+        if isinstance(step_type, WorkflowStep):
+            step_type.connect(self._called)
+        return step_type
+
+    def _policy(self, retry: str | RetrySpec) -> RetryPolicy:
+        return _policy(retry) if isinstance(retry, RetrySpec) else self._policies.get(retry, DEFAULT)
 
     def _breaker_changed(self, change: BreakerChange) -> None:
         self._on_log(breaker_line(change, self._clock.now()))
+        if self._on_breaker is not None:
+            self._on_breaker(change)
+
+
+class _Types(dict[str, StepType]):
+    """Step types by name, each made when it is first asked for."""
+
+    def __init__(self, make: Callable[[str], StepType]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, kind: str) -> StepType:
+        self[kind] = made = self._make(kind)
+        return made
 
 
 class _AttemptError(Exception):
@@ -132,53 +222,53 @@ class _Run:
         steps: StepRunner,
         workflow: Workflow,
         execution_id: int,
-        variables: Mapping[str, Scalar],
+        rng: random.Random,
+        keep: Keep | None,
     ) -> None:
+        self._keep = None if keep is None else partial(keep, workflow.id, execution_id)
         self._clock = clock
         self._steps = steps
         self._workflow = workflow
         self._id = execution_id
-        self._variables = variables
+        self._rng = rng
         self._began = clock.monotonic()
         self._deadline = self._began + workflow.timeout
         self._root = OpenSpan(new_trace_id(), workflow.name, clock.now())
         self._attempts: list[Attempt] = []
         self._spans: list[Span] = []
         self._logs: list[LogRecord] = []
-        self._fault: Failure | None = None
-        self._last_breaker: Breaker | None = None
+        self._last = Ending(Outcome.SKIPPED, None, "", (), is_blank=True)
         self._refused_by = ""
         self.breakers: dict[str, Breaker] = {}
 
-    async def carry_out(self, plans: tuple[StepPlan, ...], policy: RetryPolicy, rng: random.Random) -> None:
+    async def carry_out(self, plan: WorkflowPlan, scope: Scope) -> None:
         """Attempts until one succeeds, is refused by a breaker, or trying again makes no sense."""
 
         async def attempt() -> None:
-            failure = await self._attempt(plans)
+            failure = await self._attempt(plan, scope)
             if failure is not None:
                 raise _AttemptError(failure)
 
         def on_retry(retrying: Retrying) -> None:
-            message = retry_message(self._workflow.id, retrying, policy.max_attempts)
-            self._logs.append(self._line(LogLevel.WARNING, message))
+            self._warn(retry_message(self._workflow.id, retrying, plan.retry.max_attempts))
 
         await with_retry(
             attempt,
-            policy,
+            plan.retry,
             clock=self._clock,
             deadline=self._deadline,
-            retryable=self._is_worth_retrying,
+            retryable=lambda failure: is_retryable(failure) and not self._last.is_refusing,
             on_retry=on_retry,
-            rng=rng,
+            rng=self._rng,
         )
 
     def give_up(self, failure: Failure) -> None:
         """The workflow itself cannot be run."""
-        self._fault = failure
+        self._last = Ending(Outcome.ERROR, failure, "", ())
 
     def recording(self, scheduled_at: float) -> Recording:
         """Everything, finished."""
-        outcome, failure, reason = self._ending()
+        outcome, failure, reason = self._last.outcome, self._last.failure, self._last.reason
         duration = self._clock.monotonic() - self._began
         execution = Execution(
             id=self._id,
@@ -200,88 +290,51 @@ class _Run:
         closing = closing_line(execution, self._root.span_id, self._refused_by)
         return Recording(execution, (root, *self._spans), points_of(execution), (*self._logs, closing))
 
-    async def _attempt(self, plans: tuple[StepPlan, ...]) -> Failure | None:
+    async def _attempt(self, plan: WorkflowPlan, scope: Scope) -> Failure | None:
         number = len(self._attempts) + 1
         span = self._root.child(f"attempt {number}", self._clock.now())
         began = self._clock.monotonic()
-        scope: dict[str, Mapping[str, Scalar]] = {"env": self._variables}
-        results: list[StepResult] = []
-        spans: list[Span] = []
-        for plan in plans:
-            result, values = await self._step(plan, scope, span, spans)
-            results.append(result)
-            if not result.outcome.is_success:
-                break
-            scope[plan.id] = values
-        last = results[-1]
-        if last.outcome is Outcome.SKIPPED and len(results) == 1:
-            # Refused before anything ran: there was no attempt.
+        frame = Frame(
+            self._clock,
+            self._steps,
+            self._rng,
+            self._deadline,
+            plan.breaker,
+            span,
+            self._id,
+            self._warn_of_step,
+            self._keep if plan.body is None else None,
+        )
+        flow = Flow(frame, scope)
+        ending = await flow.run(plan)
+        self.breakers |= flow.breakers
+        self._refused_by = ending.refused_by or self._refused_by
+        # An attempt that a breaker ended says nothing: what the one before it found stands.
+        if ending.outcome is not Outcome.SKIPPED or self._last.outcome is Outcome.SKIPPED:
+            self._last = ending
+        if ending.is_blank:
             return None
-        outcome = _worst(results)
-        failure = (
-            replace(last.failure, message=f"{last.step_id}: {last.failure.message}") if last.failure else None
-        )
         duration = self._clock.monotonic() - began
-        attempt = Attempt(number, span.started_at, duration, outcome, failure, tuple(results))
+        attempt = Attempt(number, span.started_at, duration, ending.outcome, ending.failure, ending.results)
         self._attempts.append(attempt)
-        attributes = _outcome_attributes(outcome, failure)
-        self._spans += (span.finish(duration, span_status(outcome), attributes, self._id), *spans)
-        return failure
+        attributes = _outcome_attributes(ending.outcome, ending.failure)
+        self._spans += (span.finish(duration, span_status(ending.outcome), attributes, self._id), *flow.spans)
+        return ending.failure
 
-    async def _step(
-        self, plan: StepPlan, scope: Mapping[str, Mapping[str, Scalar]], parent: OpenSpan, spans: list[Span]
-    ) -> tuple[StepResult, Mapping[str, Scalar]]:
-        breaker_spec = self._workflow.breaker
-        span = open_step_span(parent, plan, self._clock.now())
-        stepped = await self._steps.run(
-            plan, scope, span, self._deadline, breaker_spec if isinstance(breaker_spec, BreakerSpec) else None
-        )
-        result = stepped.result
-        for assertion in result.assertions:
-            if not assertion.passed:
-                span.add_event(self._clock.now(), "assertion failed", expectation=assertion.shown)
-        spans.append(
-            span.finish(result.duration, span_status(result.outcome), span_attributes(result), self._id)
-        )
-        self._last_breaker = stepped.breaker
-        if stepped.breaker is not None:
-            self.breakers[stepped.breaker.target] = stepped.breaker
-            if result.outcome is Outcome.SKIPPED:
-                self._refused_by = stepped.breaker.target
-        return result, stepped.values
+    def _warn_of_step(self, message: str) -> None:
+        self._warn(f"{self._workflow.id} {message}")
 
-    def _is_worth_retrying(self, failure: Failure) -> bool:
-        is_refusing = self._last_breaker is not None and self._last_breaker.is_refusing
-        return is_retryable(failure) and not is_refusing
-
-    def _ending(self) -> tuple[Outcome, Failure | None, str]:
-        """Outcome, failure and reason: those of the last attempt that came to an end."""
-        if self._fault is not None:
-            return Outcome.ERROR, self._fault, ""
-        ended = [attempt for attempt in self._attempts if attempt.outcome is not Outcome.SKIPPED]
-        if not ended:
-            return Outcome.SKIPPED, None, "breaker"
-        last = ended[-1]
-        reasons = [f"{step.step_id}: {step.reason}" for step in last.steps if step.reason]
-        return last.outcome, last.failure, "; ".join(reasons) if last.outcome is Outcome.DEGRADED else ""
-
-    def _line(self, level: LogLevel, message: str) -> LogRecord:
-        return LogRecord(
+    def _warn(self, message: str) -> None:
+        record = LogRecord(
             at=self._clock.now(),
-            level=level,
+            level=LogLevel.WARNING,
             message=message,
             workflow_id=self._workflow.id,
             execution_id=self._id,
             trace_id=self._root.trace_id,
             span_id=self._root.span_id,
         )
-
-
-def _worst(results: list[StepResult]) -> Outcome:
-    """The last step's outcome; an attempt whose steps all succeeded is degraded when one of them was."""
-    last = results[-1].outcome
-    degraded = any(result.outcome is Outcome.DEGRADED for result in results)
-    return Outcome.DEGRADED if last is Outcome.OK and degraded else last
+        self._logs.append(record)
 
 
 def _outcome_attributes(outcome: Outcome, failure: Failure | None) -> dict[str, Scalar]:

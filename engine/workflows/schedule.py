@@ -25,14 +25,19 @@ class Slots(Protocol):
         ...
 
 
+def share_of(text: str) -> float:
+    """A number from 0 up to 1 that is always the same for the same text, and spread evenly over texts."""
+    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
 class IntervalSlots:
     """Every `seconds`, shifted by an offset that depends on the workflow's id alone, so that not all meet."""
 
     def __init__(self, workflow_id: str, seconds: float) -> None:
-        digest = hashlib.blake2b(workflow_id.encode(), digest_size=8).digest()
         self.seconds = seconds
         # Whole milliseconds keep slots exact in a float of today's size.
-        self._offset = round(int.from_bytes(digest, "big") / 2**64 * seconds, 3)
+        self._offset = round(share_of(workflow_id) * seconds, 3)
 
     def after(self, start: float) -> float:
         # A start off the grid (the first one) is followed by half to one and a half intervals of rest.

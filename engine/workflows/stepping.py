@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.clock import Clock
-from engine.config.schema import BreakerSpec
 from engine.config.types import format_duration
 from engine.model import (
     BreakerState,
@@ -18,16 +17,19 @@ from engine.model import (
     Outcome,
     Phases,
     Scalar,
+    Span,
     SpanKind,
     SpanStatus,
     StepResult,
 )
-from engine.resilience.breaker import Breaker, Breakers, Permit
+from engine.resilience.breaker import Breaker, BreakerPolicy, Breakers, Permit
 from engine.resilience.classify import classify
 from engine.telemetry.points import PHASES
 from engine.telemetry.tracing import OpenSpan, traceparent
-from engine.workflows.plan import StepPlan, Verdict, judge
-from engine.workflows.steps.base import CheckError, Reply, StepContext, StepError, StepType
+from engine.text import own_words
+from engine.workflows.limits import HostLimits
+from engine.workflows.plan import StepPlan, Verdict, judge, turned_round
+from engine.workflows.steps.base import CheckError, Reply, StepContext, StepError, StepSkipped, StepType
 from engine.workflows.templates import Scope, render_spec
 
 OVERSTAY = 0.5
@@ -42,42 +44,82 @@ _STATUS = {Outcome.OK: SpanStatus.OK, Outcome.DEGRADED: SpanStatus.OK, Outcome.S
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """A step's result, the values it found, and the breaker of its target."""
+    """A step's result, the values it found, and the breaker of its target.
+
+    `spans` are the calls within the call; `refused_by` is the target whose breaker let nobody through;
+    `reply` is what was judged, None when nothing came back.
+    """
 
     result: StepResult
     values: Mapping[str, Scalar]
     breaker: Breaker | None
+    spans: tuple[Span, ...] = ()
+    refused_by: str = ""
+    reply: Reply | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One run of one step, everything filled in."""
+
+    plan: StepPlan
+    type: StepType
+    spec: Any
+    context: StepContext
+    scope: Scope
+    span: OpenSpan
 
 
 class StepRunner:
     """Runs steps of all types under the breakers of their targets."""
 
-    def __init__(self, clock: Clock, types: Mapping[str, StepType], breakers: Breakers) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        types: Mapping[str, StepType],
+        breakers: Breakers,
+        limits: HostLimits | None = None,
+    ) -> None:
         self._clock = clock
+        self._limits = limits
         self._types = types
         self._breakers = breakers
 
     async def run(
-        self, plan: StepPlan, scope: Scope, span: OpenSpan, deadline: float, spec: BreakerSpec | None
+        self,
+        plan: StepPlan,
+        scope: Scope,
+        span: OpenSpan,
+        deadline: float,
+        spec: BreakerPolicy | None,
+        execution_id: int | None = None,
     ) -> Stepped:
         """One run; any exception but cancellation is an outcome. `deadline` is on the monotonic clock."""
         started = self._clock.monotonic()
         breaker: Breaker | None = None
         attributes: dict[str, Scalar] = {}
-        phases = Phases()
+        phases, refused_by = Phases(), ""
+        reply: Reply | None = None
         try:
-            step_type = self._types[plan.kind]
-            rendered = render_spec(plan.spec, scope) if plan.is_templated else plan.spec
-            attributes["target"] = target = step_type.target(rendered)
-            breaker = self._breakers.get(target, spec.threshold, spec.reset) if spec else None
-            context = StepContext(traceparent(span.trace_id, span.span_id), self._time_for(plan, deadline))
-            reply, verdict = await self._guarded(plan, step_type, rendered, context, breaker, span)
-            if reply is not None:
+            call = self._call(plan, scope, span, deadline, execution_id)
+            if target := call.type.target(call.spec):
+                attributes["target"] = target
+                # What is to fail says nothing about its target, and must not be left alone for it.
+                if spec and not plan.expects_failure:
+                    breaker = self._breakers.get(target, spec)
+            reply, verdict = await self._placed(call, target, breaker)
+            if reply is None:
+                refused_by = target
+            else:
                 attributes.update(reply.attributes)
                 phases = reply.phases
+        except StepSkipped as skipped:
+            verdict, refused_by = Verdict(Outcome.SKIPPED, None, (), {}, skipped.message), skipped.target
         except Exception as error:  # noqa: BLE001 - border: whatever a step raises is its outcome
-            verdict = _verdict_of(error)
+            verdict = verdict_of(error)
             phases = getattr(error, "phases", phases)
+        if plan.expects_failure:
+            verdict = turned_round(verdict)
         result = StepResult(
             step_id=plan.id,
             type=plan.kind,
@@ -91,7 +133,15 @@ class StepRunner:
             attributes=attributes,
             reason=verdict.reason,
         )
-        return Stepped(result, verdict.values, breaker)
+        return Stepped(result, verdict.values, breaker, reply.spans if reply else (), refused_by, reply)
+
+    def _call(
+        self, plan: StepPlan, scope: Scope, span: OpenSpan, deadline: float, execution_id: int | None
+    ) -> _Call:
+        rendered = render_spec(plan.spec, scope) if plan.is_templated else plan.spec
+        header = traceparent(span.trace_id, span.span_id)
+        context = StepContext(header, self._time_for(plan, deadline), execution_id)
+        return _Call(plan, self._types[plan.kind], rendered, context, scope, span)
 
     def _time_for(self, plan: StepPlan, deadline: float) -> float:
         left = deadline - self._clock.monotonic()
@@ -99,18 +149,24 @@ class StepRunner:
             raise StepError(_timeout("the time of the whole workflow was used up"))
         return min(plan.timeout, left)
 
-    async def _guarded(
-        self,
-        plan: StepPlan,
-        step_type: StepType,
-        spec: Any,
-        context: StepContext,
-        breaker: Breaker | None,
-        span: OpenSpan,
+    async def _placed(
+        self, call: _Call, target: str, breaker: Breaker | None
     ) -> tuple[Reply | None, Verdict]:
+        """Run at its place, where the number of steps at one host is limited.
+
+        At most half of its time goes into waiting: what begins too late fails for no fault of the target.
+        """
+        if self._limits is None or not target or (breaker is not None and breaker.is_refusing):
+            return await self._guarded(call, breaker)
+        began = self._clock.monotonic()
+        async with self._limits.place(target, call.context.timeout / 2):
+            left = call.context.timeout - (self._clock.monotonic() - began)
+            return await self._guarded(replace(call, context=replace(call.context, timeout=left)), breaker)
+
+    async def _guarded(self, call: _Call, breaker: Breaker | None) -> tuple[Reply | None, Verdict]:
         """Run under the breaker's permit and report to it; a reply of None means it was refused."""
         if breaker is None:
-            return await _answer(plan, step_type, spec, context)
+            return await _answer(call)
         before = breaker.state
         permit = breaker.admit()
         if permit is None:
@@ -118,13 +174,13 @@ class StepRunner:
         try:
             with permit:
                 try:
-                    reply, verdict = await _answer(plan, step_type, spec, context)
+                    reply, verdict = await _answer(call)
                 except Exception as error:
-                    _report(permit, _verdict_of(error))
+                    _report(permit, verdict_of(error))
                     raise
                 _report(permit, verdict)
         finally:
-            self._note_change(before, breaker.state, span)
+            self._note_change(before, breaker.state, call.span)
         return reply, verdict
 
     def _note_change(self, before: BreakerState, after: BreakerState, span: OpenSpan) -> None:
@@ -158,26 +214,41 @@ def open_step_span(parent: OpenSpan, plan: StepPlan, now: float) -> OpenSpan:
     return parent.child(plan.id, now, SpanKind.CLIENT)
 
 
-async def _answer(
-    plan: StepPlan, step_type: StepType, spec: Any, context: StepContext
-) -> tuple[Reply, Verdict]:
+async def _answer(call: _Call) -> tuple[Reply, Verdict]:
     try:
-        async with asyncio.timeout(context.timeout + OVERSTAY) as cutoff:
-            reply = await step_type.run(spec, context)
+        async with asyncio.timeout(call.context.timeout + OVERSTAY) as cutoff:
+            reply = await call.type.run(call.spec, call.context)
     except TimeoutError:
         if not cutoff.expired():
             raise
-        seconds = format_duration(round(context.timeout, 3))
+        seconds = format_duration(round(call.context.timeout, 3))
         raise StepError(_timeout(f"the step did not end within {seconds}")) from None
-    return reply, judge(plan, reply)
+    return reply, judge(call.plan, reply, call.scope)
 
 
-def _verdict_of(error: Exception) -> Verdict:
+def verdict_of(error: Exception) -> Verdict:
+    """What an exception says: the target is wrong, or the check itself."""
     failure = classify(error)
     is_ours = isinstance(error, CheckError) or (
         not isinstance(error, StepError) and failure.type not in (ErrorType.NETWORK, ErrorType.TIMEOUT)
     )
     return Verdict(Outcome.ERROR if is_ours else Outcome.FAILED, failure, (), {})
+
+
+def verdict_of_function(error: Exception, *, is_late: bool) -> Verdict | None:
+    """What an exception of a workflow's function says; None: only what a step of its has said already."""
+    from engine.authoring import StepFailedError
+
+    if isinstance(error, TimeoutError) and is_late:
+        return verdict_of(StepError(_timeout("the function did not end within the time of the workflow")))
+    if isinstance(error, ExceptionGroup):
+        _, others = error.split(StepFailedError)
+        return None if others is None else verdict_of(others)
+    if isinstance(error, AssertionError):
+        message = own_words(error) if str(error) else "an assertion of the function does not hold"
+        failure = Failure(message, ErrorType.PERMANENT, ErrorCategory.VALIDATION)
+        return Verdict(Outcome.FAILED, failure, (), {})
+    return None if isinstance(error, StepFailedError) else verdict_of(error)
 
 
 def _report(permit: Permit, verdict: Verdict) -> None:

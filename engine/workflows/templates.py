@@ -1,36 +1,25 @@
-"""`{{ env.base_url }}`, `{{ login.token }}`: values of the environment and of earlier steps.
+"""`{{ env.base_url }}`, `{{ vars.user }}`, `{{ login.token }}`: values of the file and of earlier steps.
 
 A value that was filled in is never looked into again.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from engine.config.types import Strict
 from engine.model import ErrorCategory, ErrorType, Failure, Scalar
 from engine.text import plain
+from engine.workflows.placeholders import PLACEHOLDER, names, split
 from engine.workflows.steps.base import CheckError
+
+__all__ = ["RENDERED_LIMIT", "Scope", "has_placeholders", "names", "render", "render_spec", "sources"]
 
 RENDERED_LIMIT = 1_048_576
 
 Scope = Mapping[str, Mapping[str, Scalar]]
 S = TypeVar("S", bound=Strict)
-
-_PLACEHOLDER = re.compile(r"\{\{([^{}]{0,200})\}\}")
-_NAME = re.compile(
-    r"(env)\.([A-Za-z0-9_][A-Za-z0-9_.-]*)|([A-Za-z0-9_][A-Za-z0-9_.-]*)\.([A-Za-z0-9_][A-Za-z0-9_-]*)"
-)
-
-
-def names(text: str) -> set[tuple[str, str]]:
-    """The `(source, name)` pairs a text asks for, such as `("env", "base_url")` and `("login", "token")`.
-
-    A placeholder that is no name gives `(what stands in it, "")`, which no source has.
-    """
-    return {_split(found) for found in _PLACEHOLDER.findall(text)}
 
 
 def render(value: Any, scope: Scope, *, typed: bool = True) -> Any:
@@ -79,15 +68,19 @@ def has_placeholders(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and any(map(has_placeholders, value))
 
 
-def _split(content: str) -> tuple[str, str]:
-    match = _NAME.fullmatch(content.strip())
-    if match is None:
-        return content.strip(), ""
-    return (match[1], match[2]) if match[1] else (match[3], match[4])
+def sources(value: Any) -> set[str]:
+    """The sources that the placeholders anywhere in `value` name."""
+    if isinstance(value, str):
+        return {source for source, _ in names(value)}
+    if isinstance(value, Strict):
+        return sources([getattr(value, name) for name in type(value).model_fields])
+    if isinstance(value, dict):
+        return sources([*value, *value.values()])
+    return set().union(*map(sources, value)) if isinstance(value, (list, tuple)) else set()
 
 
 def _lookup(content: str, scope: Scope) -> Scalar:
-    source, name = _split(content)
+    source, name = split(content)
     values = scope.get(source)
     if values is None or name not in values:
         known = ", ".join(sorted(f"{place}.{key}" for place, keys in scope.items() for key in keys)[:10])
@@ -96,9 +89,9 @@ def _lookup(content: str, scope: Scope) -> Scalar:
 
 
 def _render_text(text: str, scope: Scope, typed: bool) -> Any:
-    if typed and (whole := _PLACEHOLDER.fullmatch(text)):
+    if typed and (whole := PLACEHOLDER.fullmatch(text)):
         return _lookup(whole[1], scope)
-    rendered = _PLACEHOLDER.sub(lambda match: _as_text(_lookup(match[1], scope)), text)
+    rendered = PLACEHOLDER.sub(lambda match: _as_text(_lookup(match[1], scope)), text)
     if len(rendered) > RENDERED_LIMIT:
         raise _wrong(f"a filled-in text has {len(rendered)} characters, the limit is {RENDERED_LIMIT}")
     return rendered

@@ -18,6 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from engine.paths import socket_path
+
 ROOT = Path(__file__).parents[2]
 PYTHON_TOCSIN = (sys.executable, "-m", "tui.cli")
 
@@ -49,6 +51,11 @@ class Place:
         self.home = home
         self.db = home / "test.db"
         self.env = environment(home)
+
+    @property
+    def socket(self) -> Path:
+        """Where the engine of this place takes commands."""
+        return Path(self.env["XDG_RUNTIME_DIR"], "tocsin", socket_path(self.db).name)
 
     def configure(self, workflows: str, rules: str = "[]", extra: str = "") -> None:
         """Write `rules.yaml` from flow-style YAML."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,16 @@ from engine.config.loader import LoadedConfig, load_config
 from engine.engine import Engine
 from engine.errors import EngineUnavailableError, LockedError, NotFoundError
 from engine.local import LocalClient
-from engine.model import Alert, AlertEventKind, AlertState, HealthStatus, Outcome, Recording, Topic
+from engine.model import (
+    Alert,
+    AlertEventKind,
+    AlertState,
+    HealthCheck,
+    HealthStatus,
+    Outcome,
+    Recording,
+    Topic,
+)
 from tests.servers import Target, http_target
 
 CONFIG = """
@@ -132,6 +142,45 @@ async def test_a_firing_alert_survives_a_restart_and_resolves_after_it(
         target.status = 200
         resolved = await watch.for_row(alert_in(AlertState.RESOLVED))
         assert resolved.id == first.id
+
+
+async def test_a_locked_file_holds_up_neither_the_checks_nor_the_news_of_it(
+    tmp_path: Path, target: Target
+) -> None:
+    db = tmp_path / "t.db"
+    async with running(configuration(tmp_path, target.url), db) as (engine, watch):
+        await watch.for_row(lambda row: isinstance(row, Recording))
+        with closing(sqlite3.connect(db, isolation_level=None)) as stranger:
+            stranger.execute("BEGIN IMMEDIATE")
+            target.status = 503
+            before = target.hits
+            # The first failure waits for the file to store its alert.
+            await target.more_hits(10)
+            check = await watch.for_row(
+                lambda row: isinstance(row, HealthCheck) and (row.component, row.score) == ("store", 0.0)
+            )
+            assert "locked by another program" in check.detail
+            assert await engine.reader.alerts() == ()
+            stranger.execute("ROLLBACK")
+        fired = await watch.for_row(alert_in(AlertState.FIRING))
+        during = target.hits - before
+    with closing(sqlite3.connect(db)) as connection:
+        first, failed = connection.execute(
+            "SELECT min(id), count(*) FROM executions WHERE outcome = 'failed'"
+        ).fetchone()
+    assert fired.execution_id == first
+    assert failed >= during
+
+
+async def test_one_round_ends_when_its_alerts_are_stored(tmp_path: Path, target: Target) -> None:
+    target.status = 503
+    engine = Engine(configuration(tmp_path, target.url), tmp_path / "t.db", SystemClock())
+    await engine.start(scheduled=False)
+    try:
+        await engine.run_once()
+        assert [alert.state for alert in await engine.reader.alerts()] == [AlertState.FIRING]
+    finally:
+        await engine.stop()
 
 
 async def test_each_execution_leaves_a_trace_points_and_a_log_line(tmp_path: Path, target: Target) -> None:

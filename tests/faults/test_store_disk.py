@@ -68,6 +68,25 @@ async def test_awaited_rows_get_the_room_that_telemetry_does_not_fit_in(store: S
     assert store.writer.dropped == sum(1 + 2 + 3 + 8 + 3 for _ in range(1, 200))
 
 
+async def test_a_file_that_was_taken_away_takes_nothing_in(tmp_path: Path) -> None:
+    db, elsewhere = tmp_path / "tocsin.db", tmp_path / "elsewhere.db"
+    store = await Store.open(db, VirtualClock(START))
+    await store.writer.must(alert(1))
+    db.rename(elsewhere)
+    store.writer.offer(recording(1))
+    with pytest.raises(StoreError, match="was removed or replaced while in use"):
+        await store.writer.must(alert(2))
+    assert "removed" in store.writer.last_error
+    assert store.writer.dropped == 1 + 2 + 3 + 8 + 3
+    db.write_bytes(b"another file")
+    with pytest.raises(StoreError, match="was removed or replaced while in use"):
+        await store.writer.must(alert(2))
+    elsewhere.rename(db)
+    await store.writer.must(alert(3))
+    assert {one.id for one in await store.reader.alerts()} == {1, 3}
+    await store.close()
+
+
 async def test_a_disk_that_is_full_at_the_start_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

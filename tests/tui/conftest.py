@@ -1,13 +1,29 @@
-"""Fixtures of the console's tests."""
+"""What all tests of the console share."""
 
 from __future__ import annotations
 
+import gc
+import os
+from collections.abc import Iterator
+
 import pytest
+
+# Frames follow each other at once; Textual reads this when it is imported.
+os.environ.setdefault("TEXTUAL_FPS", "1000")
 
 from tui.bridge import Loader
 
 
 @pytest.fixture(autouse=True)
-def _unpaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fetches follow each other at once."""
+def unpaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fetches follow each other at once: nobody watches, and every test would wait for the pace."""
     monkeypatch.setattr(Loader, "PACE", 0.0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def rare_collections() -> Iterator[None]:
+    """Every app is a web of cycles; looking through them as often as usual costs a quarter of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 50)
+    yield
+    gc.set_threshold(*before)

@@ -45,7 +45,7 @@ WORKFLOWS = (
     ("image-cdn", "Image CDN", Priority.NORMAL, "every 5m", ("head", "fetch"), 0.4),
     ("nightly-report", "Nightly report", Priority.LOW, "cron 0 2 * * *", ("export",), 12.0),
 )
-_FAILURE = Failure("status (503) == 200", ErrorType.TRANSIENT, ErrorCategory.VALIDATION)
+FAILURE = Failure("status (503) == 200", ErrorType.TRANSIENT, ErrorCategory.VALIDATION)
 
 
 def make_executions(say: Say, now: float) -> list[Execution]:
@@ -58,7 +58,7 @@ def make_executions(say: Say, now: float) -> list[Execution]:
         id, name, priority, _, _, base = WORKFLOWS[index]
         bad = (index == 1 and (number // 6) % 9 in (5, 6)) or number == 414
         outcome = Outcome.FAILED if bad else Outcome.DEGRADED if number % 37 == 5 else Outcome.OK
-        failure = replace(_FAILURE, message=say(_FAILURE.message, number)) if bad else None
+        failure = replace(FAILURE, message=say(FAILURE.message, number)) if bad else None
         duration = base * chance.uniform(0.8, 1.5) * (3 if bad else 1)
         attempts = tuple(
             Attempt(n, at + (n - 1) * duration / 3, duration / 3, outcome, failure) for n in (1, 2, 3)

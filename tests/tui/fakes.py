@@ -32,10 +32,20 @@ from engine.model import (
     LogRecord,
     Notification,
     NotificationState,
+    Outcome,
     Span,
     Topic,
 )
-from tests.tui.fake_data import HOSTILE, NOW, WORKFLOWS, make_alerts, make_executions, make_logs, make_spans
+from tests.tui.fake_data import (
+    FAILURE,
+    HOSTILE,
+    NOW,
+    WORKFLOWS,
+    make_alerts,
+    make_executions,
+    make_logs,
+    make_spans,
+)
 
 
 class FakeClient:
@@ -72,6 +82,18 @@ class FakeClient:
         record = LogRecord(self.clock.now(), level, message, "checkout", None, id=number)
         self.all_logs.append(record)
         return record
+
+    def add_execution(self, workflow_id: str, outcome: Outcome) -> Execution:
+        """One more execution, started now."""
+        number = (self.all_executions[-1].id if self.all_executions else 0) + 1
+        name, priority = next((name, priority) for id, name, priority, *_ in WORKFLOWS if id == workflow_id)
+        now, failed = self.clock.now(), outcome.is_failure
+        made = Execution(
+            number, workflow_id, name, priority, f"{number:032x}", now, now, 0.2, outcome, "",
+            FAILURE if failed else None, 0 if outcome is Outcome.SKIPPED else 1,
+        )  # fmt: skip
+        self.all_executions.append(made)
+        return made
 
     # The client's own methods.
 
@@ -273,9 +295,12 @@ class FakeClient:
     async def run_now(self, workflow_id: str) -> None:
         self._called("run_now", workflow_id)
 
-    async def set_paused(self, paused: bool) -> None:
-        self._called("set_paused", paused)
+    async def set_paused(self, paused: bool, workflow_id: str | None = None) -> None:
+        self._called("set_paused", paused, *([workflow_id] if workflow_id else []))
         self.paused = paused
+
+    async def reset_breaker(self, target: str) -> None:
+        self._called("reset_breaker", target)
 
     def close(self, grace: float = 10.0) -> None:
         self.calls.append(("close", grace))

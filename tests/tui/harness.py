@@ -14,7 +14,7 @@ from tui.app import TocsinApp
 
 @asynccontextmanager
 async def console(
-    client: FakeClient, tmp_path: Path, size: tuple[int, int] = (120, 40)
+    client: FakeClient, tmp_path: Path, size: tuple[int, int] = (100, 30)
 ) -> AsyncIterator[tuple[TocsinApp, Pilot[int]]]:
     """The console over `client`, settled; toasts and tooltips are on, as in life."""
     app = TocsinApp(client, clock=client.clock, crash_log=tmp_path / "crash.log")

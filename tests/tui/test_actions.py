@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from textual.binding import Binding
+from textual.pilot import Pilot
 
 from engine.model import AlertState
 from tests.tui.fakes import FakeClient
@@ -14,6 +15,9 @@ from tests.tui.harness import console, frame, press, settle, showing
 from tui.actions import ACTIONS, Action, Scope, bindings, in_scope, key_sign
 from tui.app import TocsinApp
 from tui.modals.help import help_text
+from tui.state import DEFAULT_RANGE
+from tui.themes import OWN_THEMES
+from tui.widgets.health_pane import HealthPane
 from tui.widgets.row_table import RowTable
 
 
@@ -26,11 +30,12 @@ def test_ids_are_unique_and_every_action_explains_itself() -> None:
 
 
 @pytest.mark.parametrize("scope", [scope for scope in Scope if scope not in (Scope.LISTS, Scope.GLOBAL)])
-def test_no_key_means_two_things_in_one_view(scope: Scope) -> None:
+@pytest.mark.parametrize("live", [True, False])
+def test_no_key_means_two_things_in_one_view(scope: Scope, live: bool) -> None:
     keys = [
         key
         for action in (*in_scope(scope), *in_scope(Scope.GLOBAL))
-        if action.command
+        if action.command and action.while_live in (None, live)
         for key in action.key.split(",")
         if key
     ]
@@ -97,7 +102,8 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...], Check]] = {
     "logs.previous": (("5", "slash", *"pay", "enter", "n"), (), lambda app, _: _log_cursor(app) == "832"),
     "global.search": ((), (), lambda app, _: app.focused is not None and app.focused.id == "search"),
     "global.range": ((), ("4",), lambda app, _: app.time_range.label == "24h"),
-    "global.live": ((), (), lambda app, _: not app.live and "paused" in frame(app)),
+    "global.pause": ((), (), lambda app, _: not app.live and "space Live" in frame(app)),
+    "global.live": (("space",), (), lambda app, _: app.live and "space Pause" in frame(app)),
     "global.zoom": ((), (), lambda app, _: app.screen.maximized is not None),
     "global.help": ((), (), _screen("HelpModal")),
     "global.back": (("2",), (), _mode("dashboard")),
@@ -121,15 +127,34 @@ def test_every_action_with_a_command_is_exercised() -> None:
     assert {action.id for action in ACTIONS if action.command} == CASES.keys() | ELSEWHERE
 
 
-@pytest.mark.parametrize("action", [a for a in ACTIONS if a.id in CASES], ids=lambda action: action.id)
-async def test_action_does_what_it_says(action: Action, tmp_path: Path) -> None:
-    way, after, worked = CASES[action.id]
+def _together() -> list[tuple[Action, ...]]:
+    """The actions with a case; those of one scope share a console, but a search is not shared."""
+    scopes = [tuple(action for action in in_scope(scope) if action.id in CASES) for scope in Scope]
+    alone = [(action,) for action in in_scope(Scope.LOGS) if action.id in CASES]
+    return [actions for actions in scopes if actions and actions[0].scope is not Scope.LOGS] + alone
+
+
+async def _go_home(app: TocsinApp, pilot: Pilot[int], client: FakeClient) -> None:
+    """Back to how a console starts."""
+    app.screen.minimize()
+    app.open_view("dashboard")
+    app.live, app.time_range, app.theme = True, DEFAULT_RANGE, OWN_THEMES[0].name
+    app.screen.query_one(HealthPane).focus()
+    await settle(pilot)
+    client.calls.clear()
+
+
+@pytest.mark.parametrize("actions", _together(), ids=lambda actions: actions[0].id)
+async def test_actions_do_what_they_say(actions: tuple[Action, ...], tmp_path: Path) -> None:
     client = FakeClient()
     async with console(client, tmp_path) as (app, pilot):
-        await press(pilot, *way)
-        assert not worked(app, client)
-        await press(pilot, action.key.split(",")[0], *after)
-        assert worked(app, client), frame(app)
+        for action in actions:
+            way, after, worked = CASES[action.id]
+            await _go_home(app, pilot, client)
+            await press(pilot, *way)
+            assert not worked(app, client), action.id
+            await press(pilot, action.key.split(",")[0], *after)
+            assert worked(app, client), (action.id, frame(app))
 
 
 async def test_quit_leaves_with_code_zero(tmp_path: Path) -> None:
@@ -152,8 +177,8 @@ async def test_acknowledging_carries_the_note_and_shows_it(tmp_path: Path) -> No
     client = FakeClient()
     async with console(client, tmp_path) as (app, pilot):
         await press(pilot, "3", "a", *"mine", "enter")
-        assert ("acknowledge", (2, "mine")) in client.calls
-        assert client.all_alerts[1].state is AlertState.ACKNOWLEDGED
+        assert ("acknowledge", (1, "mine")) in client.calls
+        assert client.all_alerts[0].state is AlertState.ACKNOWLEDGED
         assert "“mine”" in frame(app)
 
 

@@ -35,7 +35,7 @@ sys.exit(code)
 
 
 async def test_every_theme_can_be_worn(tmp_path: Path) -> None:
-    async with console(FakeClient(), tmp_path) as (app, pilot):
+    async with console(FakeClient(), tmp_path, (80, 24)) as (app, pilot):
         worn = set()
         for _ in range(len(app.available_themes)):
             await pilot.press("T")

@@ -274,3 +274,42 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_import_writes_what_it_could_and_lists_the_rest(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conditions = "['[STATUS] == 200', '[IP] == 1.2.3.4']"
+    (elsewhere / "gatus.yaml").write_text(
+        f"endpoints:\n  - {{name: a, url: 'http://127.0.0.1', conditions: {conditions}}}\n"
+    )
+    assert main(["import", "gatus", "gatus.yaml", "--output", "rules.yaml"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.splitlines() == [
+        "Imported 1 workflow from gatus in rules.yaml; see what it says: tocsin check rules.yaml.",
+        "Not translated:",
+        "  a: the condition `[IP] == 1.2.3.4`: it has no counterpart",
+    ]
+    assert main(["check"]) == 0
+    assert (elsewhere / "rules.yaml").stat().st_mode & 0o777 == 0o600
+    assert main(["import", "gatus", "gatus.yaml", "--output", "rules.yaml"]) == 2
+    assert main(["import", "gatus", "nowhere.yaml"]) == 2
+    assert main(["import", "nagios", "gatus.yaml"]) == 2
+    assert "cannot read nowhere.yaml: No such file" in capsys.readouterr().err
+    assert main(["import", "curl", "curl -f 'http://127.0.0.1/x'"]) == 0
+    assert "url: http://127.0.0.1/x" in capsys.readouterr().out
+
+
+def test_schema_is_json_that_editors_read(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["properties"]["workflows"]["anyOf"][0]["items"] == {"$ref": "#/$defs/Workflow"}
+
+
+def test_every_importer_is_offered() -> None:
+    from engine.importers import SOURCES as KNOWN
+    from tui.commands.import_ import SOURCES
+
+    assert tuple(KNOWN) == SOURCES

@@ -78,7 +78,7 @@ async def test_a_search_that_cannot_be_asked_says_how_to_ask(tmp_path: Path) -> 
 
 async def test_older_lines_come_as_one_scrolls_up(tmp_path: Path) -> None:
     async with console(FakeClient(), tmp_path) as (app, pilot):
-        await press(pilot, "5")
+        await press(pilot, "t", "2", "5")
         table = app.screen.query_one("#lines", RowTable)
         assert table.row_count == 500
         await press(pilot, "g", "k")

@@ -86,7 +86,7 @@ async def test_pane(width: int) -> None:
         assert "◐ degraded  for 2 m" in lines[0]
         assert "✗ store: commit" in lines[1]
         assert "workflow:w1" not in lines[1]
-        assert "3 workflows  ✓ 1 ok" in lines[2]
+        assert lines[2].split("✗")[1].startswith(" 1 failed  ✓ 1 ok  o")
         assert [one.split()[0] for one in lines[3:6]] == ["✓", "✗", "·"]
         assert "▌█" in lines[4]
         assert "42.0 %" in lines[4]

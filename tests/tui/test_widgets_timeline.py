@@ -1,4 +1,4 @@
-"""The alert timeline: newest first, with its life against the range."""
+"""The alert timeline: what is open first, the worst of it on top, with its life against the range."""
 
 from __future__ import annotations
 
@@ -43,15 +43,51 @@ async def test_rows(width: int) -> None:
         lines = frame(app)
         assert {cell_len(line) for line in lines} == {width}
         assert [
-            word in line for word, line in zip(("CRITICAL", "WARNING", "ERROR"), lines[1:], strict=False)
+            word in line for word, line in zip(("CRITICAL", "ERROR", "WARNING"), lines[1:], strict=False)
         ] == [True] * 3
-        assert [age in line for age, line in zip((" 1 m", "45 m", " 2 h"), lines[1:], strict=False)] == [
+        assert [age in line for age, line in zip((" 1 m", " 2 h", "45 m"), lines[1:], strict=False)] == [
             True
         ] * 3
         assert ("firing" in lines[1]) is (width >= 48)
-        assert ("now" in lines[0]) is (width >= 60)
-        assert ("ann" in lines[3]) is (width >= 90)
-        assert "Slow" in lines[1]
+        assert ("now" in lines[0]) is (width >= 72)
+        assert ("ann" in lines[2]) is (width >= 90)
+        assert "subject-3 · Slow" in lines[1]
+        assert [mark in line for mark, line in zip("◉◐✓", lines[1:], strict=False)] == [True] * 3
+
+
+async def test_what_is_open_comes_first_and_the_worst_of_it_on_top() -> None:
+    pending = replace(alert(5, 1, Severity.CRITICAL), state=AlertState.PENDING)
+    over = replace(alert(6, 5, Severity.CRITICAL), state=AlertState.RESOLVED, resolved_at=NOW)
+    timeline = AlertTimeline()
+    async with Host(timeline).run_test(size=(80, 12)) as pilot:
+        timeline.show((over, pending, *ALERTS, alert(4, 30, Severity.WARNING)), NOW, SINCE)
+        timeline.focus()
+        order = [timeline.cursor_key]
+        for _ in range(5):
+            await pilot.press("j")
+            order.append(timeline.cursor_key)
+        assert order == ["3", "1", "4", "5", "6", "2"]
+
+
+async def test_an_untouched_cursor_stays_on_the_worst_until_it_is_taken() -> None:
+    timeline, other = AlertTimeline(), AlertTimeline()
+    worse = tuple(alert(number, 9, Severity.CRITICAL) for number in range(10, 30))
+    async with Host(timeline, other).run_test(size=(80, 12)) as pilot:
+        other.focus()
+        await pilot.pause()
+        timeline.show(ALERTS, NOW, SINCE)
+        timeline.show((*ALERTS, *worse), NOW, SINCE)
+        await pilot.pause()
+        assert timeline.cursor_key == "29"
+        assert timeline.scroll_offset.y == 0
+        timeline.focus()
+        await pilot.press("j")
+        other.focus()
+        await pilot.pause()
+        timeline.show((*ALERTS, *worse, alert(40, 8, Severity.CRITICAL)), NOW, SINCE)
+        assert timeline.cursor_key == "28"
+        timeline.release()
+        assert timeline.cursor_key == "40"
 
 
 async def test_life_bars_lie_on_the_range() -> None:
@@ -60,8 +96,8 @@ async def test_life_bars_lie_on_the_range() -> None:
     async with app.run_test(size=(160, 8)) as pilot:
         timeline.show(ALERTS, NOW, SINCE)
         await pilot.pause()
-        left = frame(app)[3].index("◂")
-        fresh, resolved, old = (line[left:] for line in frame(app)[1:4])
+        left = frame(app)[2].index("◂")
+        fresh, old, resolved = (line[left:] for line in frame(app)[1:4])
         width = len(old.rstrip())
         assert old.rstrip() == "◂" + "━" * (width - 2) + "▸"
         assert fresh.rstrip().endswith("·▸")
@@ -75,10 +111,10 @@ async def test_bars_move_when_only_the_time_does() -> None:
     async with app.run_test(size=(160, 8)) as pilot:
         timeline.show(ALERTS, NOW, SINCE)
         await pilot.pause()
-        before = frame(app)[2]
+        before = frame(app)[3]
         timeline.show(ALERTS, NOW, NOW - 36_000)
         await pilot.pause()
-        assert frame(app)[2] != before
+        assert frame(app)[3] != before
 
 
 async def test_messages_name_the_alert() -> None:
@@ -89,8 +125,8 @@ async def test_messages_name_the_alert() -> None:
         await pilot.press("j", "enter")
         timeline.show([], NOW, SINCE)
         await pilot.pause()
-        assert [message.alert_id for message in ear.of(AlertTimeline.Highlighted)] == [3, 2, None]
-        assert [message.alert_id for message in ear.of(AlertTimeline.Selected)] == [2]
+        assert [message.alert_id for message in ear.of(AlertTimeline.Highlighted)] == [3, 1, None]
+        assert [message.alert_id for message in ear.of(AlertTimeline.Selected)] == [1]
         assert timeline.cursor_alert is None
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 DEFAULT_CONFIG = Path("rules.yaml")
 # Seconds in which the engine stops; half of them are for executions that run. A person is waiting.
 QUIT_GRACE = 4.0
+# Seconds after which Python lets another thread run. An execution is a dozen short turns of the engine; with
+# the usual 5 ms for each, a console that draws without pause would make checks miss their slots.
+SWITCH_INTERVAL = 0.001
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +75,7 @@ def launch(options: argparse.Namespace, config: Path, db: Path, env: Mapping[str
 def _show(loaded: LoadedConfig, db: Path) -> int:
     from engine.local import LocalClient
 
+    sys.setswitchinterval(SWITCH_INTERVAL)
     client = LocalClient.launch(loaded, db)
     try:
         # Takes a third of a second, in which the engine starts.

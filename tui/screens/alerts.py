@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import on
@@ -12,7 +13,7 @@ from textual.widgets import Static
 
 from engine.client import AlertDetail
 from engine.errors import NotFoundError, TocsinError
-from engine.model import Alert, AlertState, Topic
+from engine.model import Alert, AlertState, Execution, Topic
 from tui.actions import Scope, bindings
 from tui.bridge import Loader
 from tui.present import foreign
@@ -22,6 +23,14 @@ from tui.widgets.status_bar import hint
 from tui.widgets.timeline import AlertTimeline
 
 _OPEN = frozenset({AlertState.PENDING, AlertState.FIRING, AlertState.ACKNOWLEDGED})
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPage:
+    """What stands beside the list: one alert, and the execution that raised it."""
+
+    detail: AlertDetail
+    cause: Execution | None
 
 
 class AlertsView(AlertActions[tuple[Alert, ...]]):
@@ -36,7 +45,7 @@ class AlertsView(AlertActions[tuple[Alert, ...]]):
     def __init__(self) -> None:
         super().__init__()
         self._open_only = False
-        self._detail: Loader[AlertDetail | None] = Loader(
+        self._detail: Loader[AlertPage | None] = Loader(
             self, "detail", self._fetch_detail, self._show_detail, self._detail_failed
         )
 
@@ -75,25 +84,36 @@ class AlertsView(AlertActions[tuple[Alert, ...]]):
         self._open_only = not self._open_only
         self.reload()
 
-    async def _fetch_detail(self) -> AlertDetail | None:
+    async def _fetch_detail(self) -> AlertPage | None:
         alert = self.query_one(AlertTimeline).cursor_alert
         if alert is None:
             return None
         try:
-            return await self.client.alert(alert.id)
+            detail = await self.client.alert(alert.id)
+        except NotFoundError:
+            return None
+        return AlertPage(detail, await self._cause(detail.alert))
+
+    async def _cause(self, alert: Alert) -> Execution | None:
+        """The execution that raised it, if one did and it is still stored."""
+        if alert.execution_id is None:
+            return None
+        try:
+            return await self.client.execution(alert.execution_id)
         except NotFoundError:
             return None
 
-    def _show_detail(self, detail: AlertDetail | None) -> None:
+    def _show_detail(self, shown: AlertPage | None) -> None:
         page = self.query_one("#detail", VerticalScroll)
         text = self.query_one("#detail-text", Static)
-        if detail is None:
+        if shown is None:
             label = self.console.time_range.label
             text.update(hint(f"no alert in the last {label}", "t", "chooses a longer range"))
             self.set_title(page, "Alert")
         else:
-            text.update(alert_text(detail, self.console.moment()))
-            self.set_title(page, "Alerts", foreign(f"{detail.alert.rule_name} #{detail.alert.id}", 100))
+            alert = shown.detail.alert
+            text.update(alert_text(shown.detail, shown.cause, self.console.moment()))
+            self.set_title(page, "Alerts", foreign(f"{alert.rule_name} #{alert.id}", 100))
         self.alert_changed()
 
     def _detail_failed(self, error: TocsinError | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 
 from textual import events
@@ -14,7 +14,7 @@ from textual.widgets import Footer, Static
 
 from engine.client import EngineClient
 from engine.errors import TocsinError
-from engine.model import Alert, Topic
+from engine.model import Alert, Execution, Topic
 from tui.actions import Scope
 from tui.bridge import Loader
 from tui.present import MUTED, foreign
@@ -120,6 +120,11 @@ class View(Screen[None], Generic[T]):
             node = node.parent if isinstance(node.parent, Widget) else None
         if node is not None:
             self.maximized = node
+
+    def until_moment(self, executions: Sequence[Execution]) -> tuple[Execution, ...]:
+        """Without those that have started since the display was paused."""
+        moment = self.console.moment()
+        return tuple(one for one in executions if one.started_at <= moment)
 
     def command(self, work: Callable[[], Awaitable[object]], done: str) -> None:
         """Run a command of the engine and tell how it went."""

@@ -20,6 +20,13 @@ class ChartPair(Vertical):
         yield Chart(id="durations")
         yield Chart(id="success")
 
+    def on_resize(self) -> None:
+        """Both charts are of one height; a line left over parts them."""
+        half, spare = divmod(self.size.height, 2)
+        self.query_one("#durations").styles.height = half
+        success = self.query_one("#success")
+        success.styles.height, success.styles.margin = half, (spare, 0, 0, 0)
+
     def show(self, buckets: Sequence[Bucket], since: float, until: float) -> None:
         """Draw the buckets of the range [since, until)."""
         durations, unit = duration_series(buckets)

@@ -5,20 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
+from textual.content import Content
 
 from engine.client import Bucket, WorkflowStatus
-from engine.errors import NotFoundError
-from engine.model import Alert, Execution, Span, Topic
+from engine.model import Alert, Span, Topic
 from tui import present
 from tui.actions import Scope, bindings
 from tui.screens.base import AlertActions
 from tui.screens.charts import BUCKETS, ChartPair
+from tui.screens.traced import Traced, choose
 from tui.state import Selection, Vitals
 from tui.widgets.health_pane import HealthPane
+from tui.widgets.status_bar import hint
 from tui.widgets.timeline import AlertTimeline
 from tui.widgets.trace_tree import TraceTree
 
@@ -30,12 +32,15 @@ class DashboardPage:
     workflows: tuple[WorkflowStatus, ...]
     buckets: tuple[Bucket, ...]
     alerts: tuple[Alert, ...]
-    execution: Execution | None
+    traced: Traced
     spans: tuple[Span, ...]
 
 
 class DashboardView(AlertActions[DashboardPage]):
-    """Four panes; the trace is that of the alert under the cursor, or the newest."""
+    """Four panes; the trace is that of the alert or workflow pointed at, else of what fails, else the newest.
+
+    While the trace itself has the focus it stays what it is.
+    """
 
     CSS_PATH = "dashboard.tcss"
     AUTO_FOCUS = "#health RowTable"
@@ -46,7 +51,7 @@ class DashboardView(AlertActions[DashboardPage]):
     def __init__(self) -> None:
         super().__init__()
         self._page: DashboardPage | None = None
-        self._pinned: int | None = None
+        self._pointed: Alert | str | None = None
 
     def compose_body(self) -> ComposeResult:
         health = HealthPane(id="health", classes="pane")
@@ -67,13 +72,15 @@ class DashboardView(AlertActions[DashboardPage]):
     async def fetch(self) -> DashboardPage:
         until = self.console.moment()
         since = self.console.time_range.since(until)
-        execution = await self._chosen_execution()
+        workflows = await self.client.workflows(since, until)
+        traced, spans = await self._trace(workflows, until)
+        alerts = await self.client.alerts(since=since)
         return DashboardPage(
-            await self.client.workflows(since, until),
+            workflows,
             await self.client.buckets(since, until, BUCKETS),
-            await self.client.alerts(since=since),
-            execution,
-            await self.client.trace(execution.trace_id) if execution else (),
+            tuple(alert for alert in alerts if alert.started_at <= until),
+            traced,
+            spans,
         )
 
     def show(self, data: DashboardPage) -> None:
@@ -96,9 +103,11 @@ class DashboardView(AlertActions[DashboardPage]):
         self._show_health()
 
     def back(self) -> bool:
-        if self._pinned is None:
+        if self._pointed is None:
             return False
-        self._pinned = None
+        self._pointed = None
+        self.query_one(AlertTimeline).release()
+        self.query_one(HealthPane).release()
         self.reload()
         return True
 
@@ -130,32 +139,52 @@ class DashboardView(AlertActions[DashboardPage]):
     def _show_trace(self, data: DashboardPage, now: float) -> None:
         tree = self.query_one(TraceTree)
         tree.show(data.spans)
-        execution = data.execution
+        execution = data.traced.execution
         if execution is None:
+            nothing = Content(data.traced.why) if self._pointed else hint("nothing has been executed yet")
+            tree.set_empty(nothing)
             self.set_title(tree, "Trace")
             return
-        which = "alert" if self._pinned is not None else "newest"
         age = present.age_text(execution.started_at, now)
-        self.set_title(tree, "Trace", present.foreign(execution.workflow_name, 60), f"{which} · {age}")
+        name = present.foreign(execution.workflow_name, 60)
+        self.set_title(tree, "Trace", name, f"{data.traced.why} · {age}")
 
-    async def _chosen_execution(self) -> Execution | None:
-        if self._pinned is not None:
-            try:
-                return await self.client.execution(self._pinned)
-            except NotFoundError:
-                self._pinned = None
-        newest = await self.client.executions(limit=10)
-        return next((execution for execution in newest if execution.attempt_count), None)
+    async def _trace(
+        self, workflows: tuple[WorkflowStatus, ...], until: float
+    ) -> tuple[Traced, tuple[Span, ...]]:
+        """The trace to show; the one that is being read stays."""
+        page = self._page
+        if page is not None and page.spans and self.query_one(TraceTree).has_focus:
+            return page.traced, page.spans
+        traced = await choose(self.client, self._pointed, workflows, until)
+        execution = traced.execution
+        return traced, await self.client.trace(execution.trace_id) if execution is not None else ()
+
+    def _point(self, at: Alert | str | None) -> None:
+        """Show the trace of this alert, or workflow, from now on."""
+        old = self._pointed
+        same = old.id == at.id if isinstance(old, Alert) and isinstance(at, Alert) else old == at
+        if at is not None and not same:
+            self._pointed = at
+            self.reload()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Who goes to the alerts points at one."""
+        if event.widget is self.query_one(AlertTimeline):
+            self._point(self.query_one(AlertTimeline).cursor_alert)
 
     @on(AlertTimeline.Highlighted)
     def _alert_highlighted(self) -> None:
-        if not self.query_one(AlertTimeline).has_focus:
-            return
-        alert = self.query_one(AlertTimeline).cursor_alert
-        if alert is not None and alert.execution_id not in (None, self._pinned):
-            self._pinned = alert.execution_id
-            self.reload()
+        timeline = self.query_one(AlertTimeline)
+        if timeline.taken and timeline.has_focus:
+            self._point(timeline.cursor_alert)
         self.alert_changed()
+
+    @on(HealthPane.Highlighted)
+    def _workflow_highlighted(self) -> None:
+        pane = self.query_one(HealthPane)
+        if pane.taken and pane.has_focus_within:
+            self._point(pane.cursor_workflow)
 
     @on(AlertTimeline.Selected)
     def _alert_opened(self, event: AlertTimeline.Selected) -> None:
@@ -167,6 +196,6 @@ class DashboardView(AlertActions[DashboardPage]):
 
     @on(TraceTree.Opened)
     def _trace_opened(self) -> None:
-        execution = self._page.execution if self._page else None
+        execution = self._page.traced.execution if self._page else None
         if execution is not None:
             self.console.open_view("traces", Selection(execution_id=execution.id))

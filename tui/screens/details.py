@@ -18,7 +18,6 @@ from engine.model import (
     NotificationState,
     Scalar,
 )
-from engine.text import is_utf8_terminal
 from tui import present
 
 _LABEL_WIDTH = 12
@@ -30,10 +29,10 @@ _NOTIFICATION_STYLES = {
 }
 
 
-def alert_text(detail: AlertDetail, now: float) -> Content:
-    """An alert, what happened to it, why, and who was told."""
-    alert = detail.alert
-    blocks = [_alert_head(alert, now)]
+def alert_text(detail: AlertDetail, cause: Execution | None, now: float) -> Content:
+    """An alert, the execution that raised it, what happened to it, why, and who was told."""
+    head = _alert_head(detail.alert, now)
+    blocks = [Content("\n").join([head, _cause(cause, now)]) if cause is not None else head]
     if detail.events:
         blocks.append(_block("History", (_event_line(event, now) for event in detail.events)))
     if detail.decisions:
@@ -46,12 +45,8 @@ def alert_text(detail: AlertDetail, now: float) -> Content:
 
 def execution_text(execution: Execution, now: float) -> Content:
     """One execution: how it went, when, and what each attempt came to."""
-    lines = [
-        fact("Outcome", present.outcome(execution.outcome)),
-        fact("Started", _when(execution.started_at, now)),
-        fact("Took", Content(present.duration_text(execution.duration))),
-        fact("Trace", present.foreign(execution.trace_id, 32, present.MUTED)),
-    ]
+    took = f"  {present.duration_text(execution.duration)}"
+    lines = [fact("Outcome", present.outcome(execution.outcome).append(took))]
     if execution.reason:
         lines.append(fact("Reason", present.foreign(execution.reason, 200)))
     if execution.failure is not None:
@@ -66,6 +61,10 @@ def execution_text(execution: Execution, now: float) -> Content:
         lines.append(
             fact(f"Attempt {attempt.number}", text.append(present.foreign(error, 300, present.MUTED)))
         )
+    lines += [
+        fact("Started", _when(execution.started_at, now)),
+        fact("Trace", present.foreign(execution.trace_id, 32, present.MUTED)),
+    ]
     return Content("\n").join(lines)
 
 
@@ -120,7 +119,7 @@ def _alert_head(alert: Alert, now: float) -> Content:
         present.foreign(alert.message, 2000),
         Content(""),
         fact("Subject", present.foreign(alert.subject, 200)),
-        fact("Value", present.foreign("–" if alert.value is None else alert.value, 200)),
+        fact("Value", _value(alert.value)),
         fact("Since", _when(alert.fired_at or alert.started_at, now)),
     ]
     if alert.acked_at is not None:
@@ -128,6 +127,25 @@ def _alert_head(alert: Alert, now: float) -> Content:
     if alert.resolved_at is not None:
         lines.append(fact("Resolved", _by(alert.resolved_by, alert.resolve_note, alert.resolved_at, now)))
     return Content("\n").join(lines)
+
+
+def _value(value: Scalar) -> Content:
+    """What was measured, to four digits."""
+    if value is None:
+        return Content.styled(present.sign("–", "-"), present.MUTED)
+    return present.foreign(f"{value:.4g}" if isinstance(value, float) else value, 200)
+
+
+def _cause(execution: Execution, now: float) -> Content:
+    """How the execution went that raised an alert."""
+    said = present.foreign(execution.error or execution.reason, 500, "$text-error")
+    took = (
+        f"  {present.duration_text(execution.duration)} · {present.age_text(execution.started_at, now)} ago"
+    )
+    lines = [
+        fact("Raised by", present.outcome(execution.outcome).append(Content.styled(took, present.MUTED)))
+    ]
+    return Content("\n").join([*lines, fact("", said)] if said else lines)
 
 
 def _by(author: str, note: str, at: float, now: float) -> Content:
@@ -163,8 +181,11 @@ def _decision_lines(decision: Decision) -> Content:
 
 
 def _gate_line(gate: Gate) -> Content:
-    yes, no = ("✓", "✗") if is_utf8_terminal() else ("+", "x")
-    sign = Content.styled(yes, "$text-success") if gate.passed else Content.styled(no, "$text-warning")
+    sign = (
+        Content.styled(present.sign("✓", "+"), "$text-success")
+        if gate.passed
+        else Content.styled(present.sign("✗", "x"), "$text-warning")
+    )
     return Content.assemble(
         "          ",
         sign,

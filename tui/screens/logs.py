@@ -91,8 +91,11 @@ class LogsView(View[LogPage]):
     def show(self, data: LogPage) -> None:
         stick = self._go_to_tail or self.table.at_end
         self._go_to_tail = False
-        self._records = list(reversed(data.records))
-        self._held, self._unseen, self._more = [], 0, data.more
+        until = self.console.moment()
+        records = list(reversed(data.records))
+        self._records = [record for record in records if record.at <= until]
+        self._held = [record for record in records if record.at > until]
+        self._unseen, self._more = 0, data.more
         self._terms = data.terms
         self.table.set_empty(self._why_empty())
         self.table.set_rows(self._rows(self._records))
@@ -194,7 +197,8 @@ class LogsView(View[LogPage]):
 
     @on(Input.Changed, "#search")
     def _typed(self, event: Input.Changed) -> None:
-        query = plain(event.value.strip(), 500)
+        # Who presses / in the open field means to search, not to look for a stroke.
+        query = plain(event.value.strip().lstrip("/"), 500)
         if query != self._query:
             self._query = query
             self._go_to_tail = True

@@ -31,15 +31,15 @@ WORKFLOW_COLUMNS = (
 
 EXECUTION_COLUMNS = (
     Column("at", "Started", 12),
-    Column("outcome", "Outcome", 13),
-    Column("duration", "Duration", 9, align="right"),
+    Column("outcome", "Outcome", 11),
+    Column("duration", "Took", 8, align="right"),
     Column("attempts", "Tries", 5, align="right", min_terminal=70),
-    Column("error", "Error", 16, flex=2, min_terminal=70),
+    Column("error", "Error", 14, flex=2, min_terminal=70),
 )
 
 NAMED_EXECUTION_COLUMNS = (
     *EXECUTION_COLUMNS[:2],
-    Column("workflow", "Workflow", 14, flex=1),
+    Column("workflow", "Workflow", 18, flex=1),
     *EXECUTION_COLUMNS[2:],
 )
 

@@ -39,6 +39,7 @@ class TracesView(View[tuple[Execution, ...]]):
         self._executions: dict[str, Execution] = {}
         self._failures_only = False
         self._limit = _PAGE
+        self._more = False
         self._trace: Loader[tuple[Span, ...]] = Loader(
             self, "trace", self._fetch_trace, self._show_trace, self._trace_failed
         )
@@ -62,6 +63,8 @@ class TracesView(View[tuple[Execution, ...]]):
         found = await self.client.executions(
             since=since, failures_only=self._failures_only, limit=self._limit
         )
+        self._more = len(found) >= self._limit
+        found = self.until_moment(found)
         wanted = self.console.selection.execution_id
         if wanted is None or any(execution.id == wanted for execution in found):
             return found
@@ -124,6 +127,6 @@ class TracesView(View[tuple[Execution, ...]]):
 
     @on(RowTable.BottomReached, "#executions")
     def _older(self) -> None:
-        if len(self._executions) >= self._limit and self._limit < _MOST:
+        if self._more and self._limit < _MOST:
             self._limit += _PAGE
             self.reload()

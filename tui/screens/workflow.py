@@ -53,6 +53,7 @@ class WorkflowView(View[WorkflowPage]):
         self._workflow_id = workflow_id
         self._failures_only = False
         self._limit = _PAGE
+        self._more = False
 
     def compose_body(self) -> ComposeResult:
         facts = Static(classes="pane", id="facts")
@@ -67,15 +68,17 @@ class WorkflowView(View[WorkflowPage]):
         until = self.console.moment()
         since = self.console.time_range.since(until)
         statuses = await self.client.workflows(since, until)
+        executions = await self.client.executions(
+            workflow_id=self._workflow_id,
+            since=since,
+            failures_only=self._failures_only,
+            limit=self._limit,
+        )
+        self._more = len(executions) >= self._limit
         return WorkflowPage(
             next((status for status in statuses if status.id == self._workflow_id), None),
             await self.client.buckets(since, until, BUCKETS, self._workflow_id),
-            await self.client.executions(
-                workflow_id=self._workflow_id,
-                since=since,
-                failures_only=self._failures_only,
-                limit=self._limit,
-            ),
+            self.until_moment(executions),
         )
 
     def show(self, data: WorkflowPage) -> None:
@@ -90,7 +93,6 @@ class WorkflowView(View[WorkflowPage]):
             facts.update(workflow_text(data.status, now, label))
             self.set_title(facts, "Workflows", foreign(data.status.name, 120))
         self.query_one(ChartPair).show(data.buckets, self.console.time_range.since(now), now)
-        self.set_title(self.query_one("#charts"), f"Charts · {label}")
         self.set_title(self.query_one("#charts"), f"Charts · {label}")
         table = self.query_one("#executions", RowTable)
         what = "failed executions" if self._failures_only else "executions"
@@ -114,6 +116,6 @@ class WorkflowView(View[WorkflowPage]):
 
     @on(RowTable.BottomReached)
     def _older(self) -> None:
-        if self.query_one(RowTable).row_count >= self._limit and self._limit < _MOST:
+        if self._more and self._limit < _MOST:
             self._limit += _PAGE
             self.reload()

@@ -15,11 +15,12 @@ from textual.theme import Theme
 from textual.widget import Widget
 
 from engine.client import Bucket
-from tui.present import MUTED, fit, foreign, sign, sparkline
+from tui.present import MUTED, duration_text, fit, foreign, sign, sparkline
 from tui.widgets.plot import AXES, PLOTTER, Frame, Rgb, Series, render_plot
 
 _LEAST_WIDTH, _LEAST_HEIGHT = 16, 3
 _MILLISECONDS_BELOW = 2.0
+_SECONDS = {"ms": 0.001, "s": 1.0}
 
 
 class Chart(Widget):
@@ -140,9 +141,16 @@ def _legend(title: Content | str, series: Sequence[Series], unit: str) -> Conten
     """The title, then name and newest value of each series in its colour."""
     parts = [title if isinstance(title, Content) else foreign(title, style="bold")]
     for one in series:
-        newest = f" {one.measured[-1][1]:.3g} {unit}".rstrip() if one.measured else ""
+        newest = f" {_value_text(one.measured[-1][1], unit)}" if one.measured else ""
         parts.append(Content.styled(f"{sign('━', '-')} {one.name}{newest}", f"${one.color}"))
     return Content("  ").join([part for part in parts if part])
+
+
+def _value_text(value: float, unit: str) -> str:
+    """The value with three digits in its unit; seconds as everywhere else."""
+    if unit in _SECONDS:
+        return duration_text(value * _SECONDS[unit])
+    return f"{value:.3g} {unit}".rstrip()
 
 
 def _series(

@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.widgets import Digits, Static
 
 from engine.client import WorkflowStatus
-from engine.model import BreakerState, Health, HealthStatus
+from engine.model import BreakerState, Health, HealthStatus, Outcome
 from tui import present
 from tui.present import (
     MUTED,
@@ -43,6 +43,15 @@ _COLUMNS = (
 _UPTIME = 2
 _SHORT_BELOW = 12
 _REMARKABLE = 0.7
+_NO_NEWS = frozenset({Outcome.SKIPPED, Outcome.INTERRUPTED})
+_WORST = (
+    Outcome.FAILED,
+    Outcome.ERROR,
+    Outcome.DEGRADED,
+    Outcome.OK,
+    Outcome.SKIPPED,
+    Outcome.INTERRUPTED,
+)
 _RANK = (HealthStatus.UNHEALTHY, HealthStatus.DEGRADED, HealthStatus.UNKNOWN, HealthStatus.HEALTHY)
 
 
@@ -130,6 +139,15 @@ class HealthPane(Vertical):
         """The id of the workflow under the cursor."""
         return self._list.cursor_key
 
+    @property
+    def taken(self) -> bool:
+        """A person has put the cursor where it is."""
+        return self._list.taken
+
+    def release(self) -> None:
+        """Forget that a person took the cursor: back to the first workflow."""
+        self._list.release()
+
     def move_to(self, workflow_id: str) -> bool:
         """Put the cursor on this workflow; False when it is not listed."""
         return self._list.move_to(workflow_id)
@@ -176,7 +194,7 @@ def components_line(health: Health) -> Content:
 
 
 def _facts(health: Health, workflows: Sequence[WorkflowStatus], now: float) -> Content:
-    since = Content.styled(f"  for {duration_text(now - health.since)}", MUTED)
+    since = Content.styled(f"  for {age_text(min(health.since, now), now)}", MUTED)
     return Content("\n").join(
         [health_status(health.status) + since, components_line(health), _tally(workflows)]
     )
@@ -188,14 +206,23 @@ def _short_facts(health: Health) -> Content:
 
 
 def _tally(workflows: Sequence[WorkflowStatus]) -> Content:
-    """How the newest executions ended, counted."""
-    ended = Counter(status.last.outcome for status in workflows if status.last is not None)
-    parts = [outcome_glyph(outcome) + f" {count} {outcome.value}" for outcome, count in ended.most_common()]
-    return Content("  ").join([Content.styled(f"{len(workflows)} workflows", MUTED), *parts])
+    """How the workflows ended when last they ran, counted, the worst first."""
+    ended = Counter(outcome for status in workflows if (outcome := newest_outcome(status)) is not None)
+    parts = [
+        outcome_glyph(outcome) + f" {ended[outcome]} {outcome.value}" for outcome in _WORST if ended[outcome]
+    ]
+    return Content("  ").join([*parts, Content.styled(f"of {len(workflows)} workflows", MUTED)])
+
+
+def newest_outcome(status: WorkflowStatus) -> Outcome | None:
+    """How it ended when last it really ran: what an open breaker skips is no news."""
+    ran = (one for one in reversed(status.recent) if one not in _NO_NEWS)
+    return next(ran, status.last.outcome if status.last is not None else None)
 
 
 def _workflow_row(status: WorkflowStatus, now: float) -> Row:
-    glyph = outcome_glyph(status.last.outcome) if status.last else Content.styled(sign("·", "."), MUTED)
+    newest = newest_outcome(status)
+    glyph = outcome_glyph(newest) if newest is not None else Content.styled(sign("·", "."), MUTED)
     name = foreign(status.name, 120)
     states = {state for _, state in status.breakers}
     for state in (BreakerState.OPEN, BreakerState.HALF_OPEN):

@@ -22,6 +22,8 @@ AXES = "axes"
 _STEPS = (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800)
 _DAY = 86_400
 _HEADROOM = 1.05
+# Charts below each other have their time axes below each other: `100 %` and `1000 ms` both fit.
+_LABEL_WIDTH = 7
 _LOWEST, _HIGHEST = 1e-6, 1e12
 # Lower than this, every line is needed for the values.
 _TIMES_FROM = 5
@@ -135,9 +137,10 @@ def _value_range(frame: Frame) -> tuple[float, float]:
 
 
 def _axes(plotext: Any, frame: Frame, low: float, high: float) -> None:
-    ticks = value_ticks(low, high, min(max((frame.height - 2) // 4, 1), 5))
+    ticks = value_ticks(low, high, min(max((frame.height - 1) // 4, 1), 5))
     labels = [f"{value:g}" for value in ticks]
     labels[-1] += f" {frame.unit}" if frame.unit else ""
+    labels[-1] = labels[-1].rjust(_LABEL_WIDTH)
     plotext.ylim(low, high)
     plotext.yticks(ticks, labels)
     room = max((frame.width - 8) // 12, 1)

@@ -28,6 +28,7 @@ class RowTable(ScrollView, can_focus=True):
         columns: at least one; their number is the number of cells of every row.
         empty: what is shown when there are no rows: why, and which key helps.
         follow: while the cursor is on the last row, it stays on the last row as rows are appended.
+        lead: the first row matters most: until a person takes the cursor, it stays on the first row.
         max_rows: rows kept by `append_rows` and `prepend_rows`; those at the far end are dropped.
     """
 
@@ -100,6 +101,7 @@ class RowTable(ScrollView, can_focus=True):
         *,
         empty: Content,
         follow: bool = False,
+        lead: bool = False,
         show_header: bool = True,
         max_rows: int = 5000,
         id: str | None = None,
@@ -109,6 +111,8 @@ class RowTable(ScrollView, can_focus=True):
         self._columns = tuple(columns)
         self._empty = empty
         self._follow = follow
+        self._lead = lead
+        self._taken = False
         self._header = int(show_header)
         self._max_rows = max_rows
         self._rows: list[Row] = []
@@ -121,6 +125,11 @@ class RowTable(ScrollView, can_focus=True):
     def cursor_key(self) -> str | None:
         """The key of the row under the cursor; None when there are no rows."""
         return self._rows[self._cursor].key if self._rows else None
+
+    @property
+    def taken(self) -> bool:
+        """A person has put the cursor where it is."""
+        return self._taken
 
     @property
     def row_count(self) -> int:
@@ -138,6 +147,7 @@ class RowTable(ScrollView, can_focus=True):
         top, old, following = self.scroll_offset.y, self._cursor, self._follow and self.at_end
         # Whoever has scrolled away from the cursor is not pulled back to it.
         in_view = top <= old < top + self._page
+        keep_cursor = keep_cursor and (self._taken or self.has_focus or not self._lead)
         self._rows = list(rows)
         if following:
             self._cursor = len(self._rows) - 1
@@ -149,6 +159,11 @@ class RowTable(ScrollView, can_focus=True):
         self._cursor = max(min(self._cursor, len(self._rows) - 1), 0)
         # Lines stay where they are for the eye, but a view at its top keeps showing what is newest.
         self._settle(before, top + self._cursor - old if top else 0, reveal=in_view or following)
+
+    def release(self) -> None:
+        """Forget that a person took the cursor: back to the first row."""
+        self._taken = False
+        self._put_cursor(0)
 
     def append_rows(self, rows: Sequence[Row]) -> None:
         """Add rows at the bottom; beyond `max_rows` the first ones are dropped."""
@@ -260,12 +275,18 @@ class RowTable(ScrollView, can_focus=True):
             self._announced = self.cursor_key
             self.post_message(self.Highlighted(self, self._announced))
 
+    def _take(self, place: int) -> None:
+        """A person puts the cursor there; the first time it is told even where it has been before."""
+        if not self._taken:
+            self._taken, self._announced = True, None
+        self._put_cursor(place)
+
     def _move(self, distance: int) -> None:
         """Move the cursor, and tell when it is at either end."""
         last = len(self._rows) - 1
         target = self._cursor + distance
         if self._rows:
-            self._put_cursor(max(min(target, last), 0))
+            self._take(max(min(target, last), 0))
         if distance < 0 and target <= 0:
             self.post_message(self.TopReached(self))
         elif distance > 0 and target >= last:
@@ -309,7 +330,7 @@ class RowTable(ScrollView, can_focus=True):
         if place == self._cursor:
             self.action_choose()
         else:
-            self._put_cursor(place)
+            self._take(place)
 
     def on_mouse_scroll_up(self) -> None:
         if self.scroll_offset.y <= 0:

@@ -22,7 +22,7 @@ from tui.present import (
     zone_text,
 )
 
-_SEPARATOR = "   "
+_SEPARATOR = "  "
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,7 @@ def _alert_parts(counts: Mapping[Severity, int]) -> list[Part]:
     if not firing:
         return [Part(5, Content.styled("no alerts", MUTED))]
     return [
-        Part(0 if place == 0 else 4, _chip(severity, counts[severity]))
-        for place, severity in enumerate(firing)
+        Part((0, 4, 5, 5)[place], _chip(severity, counts[severity])) for place, severity in enumerate(firing)
     ]
 
 

@@ -24,16 +24,16 @@ from tui.widgets.row_table import RowTable
 _COLUMNS = (
     Column("severity", "severity", 10),
     Column("state", "state", 10, min_terminal=48),
-    Column("what", "alert", 20, flex=4),
+    Column("what", "alert", 20, flex=8),
     Column("who", "by", 12, flex=1, min_terminal=90),
     Column("age", "age", 5, align="right"),
-    Column("life", "", 11, flex=2, min_terminal=60),
+    Column("life", "", 11, flex=1, min_terminal=72),
 )
-_LIFE = 5
+_STATE, _WHAT, _LIFE = 1, 2, 5
 
 
 class AlertTimeline(RowTable):
-    """Alerts, newest first, each with its life drawn against the time range."""
+    """Open alerts first, the worst on top; then the others, newest first; lives drawn against the range."""
 
     class Highlighted(RowTable.Highlighted):
         """The cursor is on another alert, or on none."""
@@ -52,7 +52,9 @@ class AlertTimeline(RowTable):
     def __init__(
         self, *, empty: Content | None = None, id: str | None = None, classes: str | None = None
     ) -> None:
-        super().__init__(_COLUMNS, empty=empty or Content("no alerts in this range"), id=id, classes=classes)
+        super().__init__(
+            _COLUMNS, empty=empty or Content("no alerts in this range"), lead=True, id=id, classes=classes
+        )
         self._alerts: dict[str, Alert] = {}
         self._since = 0.0
         self._now = 1.0
@@ -60,8 +62,7 @@ class AlertTimeline(RowTable):
     def show(self, alerts: Sequence[Alert], now: float, since: float) -> None:
         """Show these alerts against [since, now]."""
         self._since, self._now = since, max(now, since + 1.0)
-        newest = sorted(alerts, key=lambda alert: (alert.started_at, alert.id), reverse=True)
-        self._alerts = {str(alert.id): alert for alert in newest}
+        self._alerts = {str(alert.id): alert for alert in sorted(alerts, key=_urgency, reverse=True)}
         self.set_rows([_row(key, alert, now) for key, alert in self._alerts.items()])
         # Bars move with the time, whatever the rows say.
         self.refresh()
@@ -71,7 +72,12 @@ class AlertTimeline(RowTable):
         return self._alerts.get(self.cursor_key or "")
 
     def cell(self, row: Row, place: int, width: int) -> Content:
-        return self._life(self._alerts[row.key], width) if place == _LIFE else row.cells[place]
+        alert = self._alerts[row.key]
+        if place == _LIFE:
+            return self._life(alert, width)
+        if place == _WHAT and self.size.width < _COLUMNS[_STATE].min_terminal:
+            return alert_state(alert.state)[:2] + row.cells[place]
+        return row.cells[place]
 
     def title_cell(self, place: int, width: int) -> Content:
         if place != _LIFE:
@@ -99,8 +105,15 @@ class AlertTimeline(RowTable):
         )
 
 
+def _urgency(alert: Alert) -> tuple[bool, bool, int, float, int]:
+    """What is open comes before what waits and what is over; the worst of it, then the newest, first."""
+    is_open = alert.state.is_active
+    rank = alert.severity.rank if is_open else 0
+    return is_open, alert.state is AlertState.PENDING, rank, alert.started_at, alert.id
+
+
 def _row(key: str, alert: Alert, now: float) -> Row:
-    what = foreign(alert.rule_name) + Content.styled(" · ", MUTED) + foreign(alert.subject, 200)
+    what = foreign(alert.subject, 200) + Content.styled(" · ", MUTED) + foreign(alert.rule_name)
     dim = alert.state in (AlertState.RESOLVED, AlertState.PENDING)
     return Row(
         key,

@@ -24,6 +24,7 @@ _COLUMNS = (
 )
 _BAR = 3
 _DEEPEST = 16
+_LONGEST_NAME = 32
 _ERROR = "/error"
 _REST = "/rest"
 # Each phase: attribute, word, style, and what stands for it without colour.
@@ -162,7 +163,7 @@ class TraceTree(RowTable):
         yield Row(key, (name, glyph, Content(duration_text(span.duration)), Content("")))
         if message:
             self._spans[key + _ERROR] = span
-            text = Content.styled(branch.below, MUTED) + foreign(message, 300, "dim $error")
+            text = Content.styled(branch.below, MUTED) + foreign(message, 300, "$error")
             yield Row(key + _ERROR, (text,))
 
     def chosen(self, key: str) -> Message:
@@ -232,7 +233,8 @@ class TraceTree(RowTable):
         ]
         if span.attributes:
             lines += [Content(""), Content.styled("attributes", "bold")]
-            lines += [_fact(key, _value(key, value)) for key, value in sorted(span.attributes.items())]
+            width = min(max(map(len, span.attributes)), _LONGEST_NAME)
+            lines += [_fact(key, _value(key, value), width) for key, value in sorted(span.attributes.items())]
         if span.events:
             lines += [Content(""), Content.styled("events", "bold")]
         for event in span.events:
@@ -252,5 +254,5 @@ def _value(key: str, value: Scalar) -> Scalar:
     return duration_text(number(value)) if key.startswith("phase.") else value
 
 
-def _fact(name: str, value: Scalar) -> Content:
-    return Content.styled(foreign(name, 120).plain.ljust(12), MUTED) + Content(" ") + foreign(value, 2000)
+def _fact(name: str, value: Scalar, width: int = 12) -> Content:
+    return Content.styled(foreign(name, 120).plain.ljust(width), MUTED) + Content(" ") + foreign(value, 2000)

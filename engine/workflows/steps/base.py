@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Protocol
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
+from engine.config.retrying import RetrySpec
 from engine.config.types import Identifier, PositiveDuration, Strict
 from engine.errors import TocsinError
-from engine.model import Failure, Phases, Scalar
+from engine.model import Assertion, Failure, Phases, Scalar, Span
+
+FAILURE = "failure"
+"""What `expect:` says instead of an expectation when the step is to fail."""
 
 
 class StepError(TocsinError):
@@ -26,6 +30,14 @@ class CheckError(StepError):
     """The check itself is wrong, not its target: the outcome is `error`, not `failed`."""
 
 
+class StepSkipped(TocsinError):  # noqa: N818 - it is no error: nothing is known about the target
+    """The step could not be tried; the message is the reason, such as `breaker`, `target` whose it is."""
+
+    def __init__(self, reason: str, target: str = "") -> None:
+        super().__init__(reason)
+        self.target = target
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came back. `fields` are the names that `expect` and `extract` may use."""
@@ -35,6 +47,10 @@ class Reply:
     attributes: Mapping[str, Scalar] = field(default_factory=dict)
     failure: Failure | None = None
     """Set when the reply itself is a failure unless an assertion accepts it (an HTTP 5xx)."""
+    assertions: tuple[Assertion, ...] = ()
+    """What the step type itself held the reply against; one that is broken fails the step."""
+    spans: tuple[Span, ...] = ()
+    """Calls within the call, below the step's own span."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +59,7 @@ class StepContext:
 
     traceparent: str
     timeout: float
+    execution_id: int | None = None
 
 
 class StepType(Protocol):
@@ -51,7 +68,7 @@ class StepType(Protocol):
     name: str
 
     def target(self, spec: Any) -> str:
-        """Whom the rendered specification talks to; the key of its circuit breaker."""
+        """Whom the rendered specification talks to; the key of its circuit breaker. Empty: nobody."""
         ...
 
     async def run(self, spec: Any, context: StepContext) -> Reply:
@@ -68,13 +85,87 @@ def _tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _expectations(value: object) -> object:
+    return (FAILURE,) if value == FAILURE else _tuple(value)
+
+
+def _texts(value: object) -> object:
+    return (value,) if isinstance(value, str) else _tuple(value)
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_tuple), Field(max_length=100)]
+_TEXTS_SCHEMA = {"type": "array", "items": {"type": "string"}, "maxItems": 100}
+_EXPECT_SCHEMA = WithJsonSchema({"anyOf": [_TEXTS_SCHEMA, {"const": FAILURE}], "default": []})
+_WHEN_SCHEMA = WithJsonSchema({"anyOf": [_TEXTS_SCHEMA, {"type": "string"}], "default": []})
+Value = str | int | float | bool
+Round = Value | Annotated[dict[Identifier, Value], Field(max_length=20)]
+
+
+class Capture(Strict):
+    """What `extract` takes when a path alone does not say it; exactly one of `from`, `header`, `cookie`.
+
+    Keys:
+        from: a path into the reply, such as `json.token` or `body`.
+        header, cookie: the name of one.
+        regex: an RE2 pattern searched in it; its first group is taken, or all that matched when it has none.
+    """
+
+    from_: Annotated[str | None, Field(alias="from")] = None
+    header: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9!#$%&*+.^_`|~-]+$")] = None
+    cookie: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9!#$%&*+.^_`|~-]+$")] = None
+    regex: Annotated[str | None, Field(min_length=1, max_length=1000)] = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Capture:
+        if sum(part is not None for part in (self.from_, self.header, self.cookie)) != 1:
+            raise ValueError("a value is extracted from exactly one of from, header, cookie")
+        return self
+
+    @property
+    def path(self) -> str:
+        """The path it begins with."""
+        if self.header is not None:
+            return f"headers['{self.header.lower()}']"
+        return f"cookies['{self.cookie}']" if self.cookie is not None else self.from_ or ""
+
+
+def _kind_of_source(value: Any) -> str:
+    return "Capture" if isinstance(value, (dict, Capture)) else "text"
+
+
+Source = Annotated[
+    Annotated[str, Tag("text")] | Annotated[Capture, Tag("Capture")], Discriminator(_kind_of_source)
+]
+
+
 class StepBase(Strict):
-    """The keys of a step that do not depend on its type."""
+    """The keys of a step that do not depend on its type.
+
+    Keys:
+        timeout: of one try of the step; the workflow's own timeout caps it.
+        expect: expectations that fail the step, or `failure`: the step is to fail, and succeeding is wrong.
+        degraded: expectations that only make it degraded: slow is not down.
+        extract: values for later steps: a path into the reply, or where from and by which pattern.
+        needs: steps above that must have succeeded; the step above unless said. Steps that need nothing of
+            each other run at the same time.
+        when: conditions on values of the environment and of earlier steps; unless all hold, the step is
+            skipped: `{{ env.region }} == 'eu'`.
+        foreach: run once for each of these, in order, known as `{{ item.value }}` or by their own keys, and
+            `{{ item.index }}` from 1. All rounds run; the step fails when one did.
+        retry: tries of this step alone, inside one attempt of the workflow.
+        continue_on_error: a failure leaves the execution degraded instead of failed, and later steps run.
+    """
 
     id: Identifier
     timeout: PositiveDuration = 30.0
-    expect: Annotated[tuple[str, ...], BeforeValidator(_tuple), Field(max_length=100)] = ()
-    extract: dict[Identifier, str] = Field(default_factory=dict)
+    expect: Annotated[Texts, BeforeValidator(_expectations), _EXPECT_SCHEMA] = ()
+    degraded: Texts = ()
+    extract: dict[Identifier, Source] = Field(default_factory=dict)
+    needs: Annotated[tuple[Identifier, ...] | None, BeforeValidator(_tuple)] = None
+    when: Annotated[Texts, BeforeValidator(_texts), _WHEN_SCHEMA] = ()
+    foreach: Annotated[tuple[Round, ...], BeforeValidator(_tuple), Field(max_length=100)] = ()
+    retry: str | RetrySpec | None = None
+    continue_on_error: bool = False
 
     @model_validator(mode="after")
     def _one_type(self) -> StepBase:
@@ -82,6 +173,8 @@ class StepBase(Strict):
         given = [name for name in kinds if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"a step has exactly one type: {', '.join(kinds)}")
+        if self.foreach and self.extract:
+            raise ValueError("a step with foreach extracts nothing: each round would replace the last one's")
         return self
 
     @property

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 import zlib
 from typing import Any
 
-from engine.model import ErrorCategory, ErrorType
+from engine.model import ErrorCategory, ErrorType, Failure
+from engine.text import own_words, plain
+from engine.workflows.steps.base import CheckError
 from engine.workflows.steps.probe import Probe
+
+FILE_LIMIT = 16 * 1024 * 1024
 
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 
@@ -53,6 +59,31 @@ def body_fault(error: ValueError | zlib.error, probe: Probe) -> Exception:
     if isinstance(error, BodyLimitError):
         return probe.fault(str(error), ErrorType.PERMANENT, ErrorCategory.VALIDATION)
     return probe.fault("the compressed body is broken", ErrorType.TRANSIENT, ErrorCategory.VALIDATION)
+
+
+def read_body(path: str) -> bytes:
+    """A file to send.
+
+    Raises:
+        CheckError: it is no regular file of at most 16 MiB that can be read.
+    """
+    shown = plain(path, 200)
+    try:
+        # A named pipe would otherwise hold the engine until somebody writes to it.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise _unusable(f"the body {shown} is no regular file")
+            if found.st_size > FILE_LIMIT:
+                raise _unusable(f"the body {shown} has {found.st_size} bytes, the limit is {FILE_LIMIT}")
+            return file.read(FILE_LIMIT)
+    except (OSError, ValueError) as error:
+        reason = plain(error.strerror, 120).lower() if isinstance(error, OSError) else own_words(error, 120)
+        raise _unusable(f"the body {shown} cannot be read: {reason}") from error
+
+
+def _unusable(message: str) -> CheckError:
+    return CheckError(Failure(message, ErrorType.PERMANENT, ErrorCategory.VALIDATION))
 
 
 def parse_json(text: str) -> Any:

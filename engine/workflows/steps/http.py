@@ -15,21 +15,22 @@ from urllib.parse import urlsplit
 
 from engine.clock import Clock
 from engine.config.types import format_duration
-from engine.model import ErrorCategory, ErrorType, Failure, Scalar
+from engine.model import Assertion, ErrorCategory, ErrorType, Failure, Scalar
 from engine.resilience.classify import classify_status
 from engine.text import clean, plain
 from engine.version import __version__
 from engine.workflows.steps.base import CheckError, Reply, StepContext
-from engine.workflows.steps.decoding import Body, body_fault, parse_json
-from engine.workflows.steps.http_spec import HTTP_FIELDS, HttpSpec
+from engine.workflows.steps.decoding import Body, body_fault, parse_json, read_body
+from engine.workflows.steps.http_spec import HTTP_FIELDS, HttpSpec, parse_proxy
+from engine.workflows.steps.json_schema import fits
 from engine.workflows.steps.probe import Probe
+from engine.workflows.steps.route import DIRECT, Proxy, Route, basic
 
 if TYPE_CHECKING:
     import httpx
 
     from engine.workflows.steps.resolver import Resolver
 
-REDIRECT_LIMIT = 5
 URL_SHOWN = 500
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -71,8 +72,9 @@ class HttpStep:
             parts = urlsplit(spec.url)
             port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
             return plain(f"{parts.scheme}://{parts.hostname or ''}:{port}", 300)
-        except ValueError as error:
-            raise _wrong(f"the address {_shown(spec.url)} is not one: {plain(error, 100)}") from None
+        except ValueError:
+            # The library's own words quote parts of the address, which may be parts of a secret.
+            raise _wrong(f"the address {_shown(spec.url)} is not one: host or port cannot be read") from None
 
     async def run(self, spec: HttpSpec, context: StepContext) -> Reply:
         """Send the request, follow redirects if told to, and take the body.
@@ -86,11 +88,14 @@ class HttpStep:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(context.timeout):
-                response, body = await self._exchange(request, spec, probe)
+                response, body, redirects = await self._exchange(request, spec, probe)
         except TimeoutError:
             seconds, peer = format_duration(round(context.timeout, 3)), probe.peer or plain(request.url.host)
             raise probe.fault(f"no answer within {seconds} from {peer}", ErrorType.TIMEOUT) from None
-        return self._reply(response, body, probe, time.perf_counter() - started)
+        fields = _Fields(
+            response, body, probe, time.perf_counter() - started, _public_url(response.url), redirects
+        )
+        return self._reply(response, fields, probe, spec)
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -99,17 +104,19 @@ class HttpStep:
         for name, value in (("the address", spec.url), *_header_texts(spec.headers)):
             if any(ord(character) < 0x20 or ord(character) == 0x7F for character in value):
                 raise _wrong(f"{name} has a line break or control character in it")
+        body = read_body(spec.body_file) if spec.body_file is not None else spec.body
         try:
             request = self._client.build_request(
                 spec.method,
                 spec.url,
                 params=spec.params or None,
-                headers={"traceparent": context.traceparent, **spec.headers},
+                headers={"traceparent": context.traceparent, **spec.headers, **_authorization(spec)},
                 json=spec.json_,
                 data=spec.form,
-                content=spec.body,
+                content=body,
                 extensions={"probe": probe},
             )
+            request.extensions["route"] = _route(spec, request.url)
         except Exception as error:  # border: httpx, idna and codecs each have errors of their own
             raise _wrong(f"the request cannot be made: {plain(error, 200)}") from error
         if request.url.scheme not in _DEFAULT_PORTS or not request.url.host:
@@ -120,18 +127,20 @@ class HttpStep:
 
     async def _exchange(
         self, request: httpx.Request, spec: HttpSpec, probe: Probe
-    ) -> tuple[httpx.Response, bytes]:
-        for _ in range(REDIRECT_LIMIT + 1):
+    ) -> tuple[httpx.Response, bytes, int]:
+        for redirects in range(spec.max_redirects + 1):
             response = await self._client.send(request, stream=True)
             async with aclosing(response):
                 following = response.next_request if spec.follow_redirects else None
                 if following is None:
-                    return response, await _take(response, probe)
+                    return response, await _take(response, probe), redirects
+                _check_redirect(request.url, following.url, spec, probe)
                 request = following
-        raise probe.fault(f"over {REDIRECT_LIMIT} redirects", ErrorType.PERMANENT, ErrorCategory.VALIDATION)
+        message = f"over {spec.max_redirects} redirects"
+        raise probe.fault(message, ErrorType.PERMANENT, ErrorCategory.VALIDATION)
 
-    def _reply(self, response: httpx.Response, body: bytes, probe: Probe, duration: float) -> Reply:
-        status, url = response.status_code, _public_url(response.url)
+    def _reply(self, response: httpx.Response, fields: _Fields, probe: Probe, spec: HttpSpec) -> Reply:
+        status = response.status_code
         failure = None
         if status >= 400:
             kind, category = classify_status(status)
@@ -140,12 +149,19 @@ class HttpStep:
             failure = Failure(message, kind, category, self._retry_after(response))
         attributes: dict[str, Scalar] = {
             "http.request.method": response.request.method,
-            "url.full": url,
+            "url.full": fields["url"],
             "http.response.status_code": status,
-            "http.response.body.size": len(body),
+            "http.response.body.size": fields["size"],
             "network.peer.address": probe.peer,
+            "network.protocol.version": response.http_version.removeprefix("HTTP/"),
         }
-        return Reply(_Fields(response, body, probe, duration, url), probe.phases, attributes, failure)
+        if not spec.verify:
+            attributes["tls.verify"] = False
+        assertions: tuple[Assertion, ...] = ()
+        if spec.schema_ is not None:
+            is_json = fields["json"] is not None or fields["body"].strip() == "null"
+            assertions = (fits(spec.schema_, fields["json"], is_json),)
+        return Reply(fields, probe.phases, attributes, failure, assertions)
 
     def _retry_after(self, response: httpx.Response) -> float | None:
         value = response.headers.get("retry-after", "").strip()
@@ -175,7 +191,13 @@ class _Fields(Mapping[str, Any]):
     """What expectations see of a response; text and JSON are read when first asked for."""
 
     def __init__(
-        self, response: httpx.Response, body: bytes, probe: Probe, duration: float, url: str
+        self,
+        response: httpx.Response,
+        body: bytes,
+        probe: Probe,
+        duration: float,
+        url: str,
+        redirects: int,
     ) -> None:
         self._response = response
         self._body = body
@@ -184,6 +206,7 @@ class _Fields(Mapping[str, Any]):
             "size": len(body),
             "duration": duration,
             "url": url,
+            "redirects": redirects,
             **probe.seconds,
         }
 
@@ -208,6 +231,8 @@ class _Fields(Mapping[str, Any]):
                 return parse_json(self["body"])
             case "headers":
                 return _Headers((key.lower(), value) for key, value in self._response.headers.items())
+            case "cookies":
+                return _cookies(self._response.headers.get_list("set-cookie"))
             case "reason":
                 return self._response.reason_phrase
             case "http_version":
@@ -230,6 +255,39 @@ def _decoded(body: bytes, charset: str | None) -> str:
         return body.decode(charset or "utf-8", "replace")
     except LookupError:
         return body.decode("utf-8", "replace")
+
+
+def _authorization(spec: HttpSpec) -> dict[str, str]:
+    auth = spec.auth
+    if auth is None:
+        return {}
+    if "bearer" in auth:
+        return {"authorization": f"Bearer {auth['bearer']}"}
+    return {"authorization": basic(f"{auth['user']}:{auth.get('password', '')}")}
+
+
+def _route(spec: HttpSpec, url: httpx.URL) -> Route:
+    if spec.proxy is None and spec.tls is None and spec.http_version == "1.1":
+        return DIRECT
+    proxy = Proxy(*parse_proxy(spec.proxy)) if spec.proxy is not None else None
+    origin = (url.scheme, url.host, url.port or _DEFAULT_PORTS.get(url.scheme, 0))
+    return Route(spec.http_version, proxy, spec.tls, origin)
+
+
+def _check_redirect(start: httpx.URL, end: httpx.URL, spec: HttpSpec, probe: Probe) -> None:
+    refused = ""
+    if start.scheme == "https" and end.scheme == "http":
+        refused = f"redirect from https to http://{plain(end.host, 255)} is refused"
+    elif spec.follow_redirects == "same-host" and end.host != start.host:
+        refused = f"redirect to another host, {plain(end.host, 255)}, is refused"
+    if refused:
+        raise probe.fault(refused, ErrorType.PERMANENT, ErrorCategory.VALIDATION)
+
+
+def _cookies(lines: list[str]) -> dict[str, str]:
+    """Values of Set-Cookie by name; of two with one name the later one counts."""
+    pairs = (line.split(";", 1)[0].partition("=") for line in lines)
+    return {name.strip(): value.strip().strip('"') for name, _, value in pairs if name.strip()}
 
 
 def _header_texts(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:

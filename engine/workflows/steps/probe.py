@@ -18,12 +18,14 @@ class Probe:
     Args:
         verify: whether TLS certificates are checked.
         max_body: bytes kept of the final body, after decompression.
+        awaited: what there is to say when the time is over, such as `no answer`.
     """
 
     verify: bool = True
     max_body: int = 1_048_576
     phase: str = "dns"
     peer: str = ""
+    awaited: str = "no answer"
     is_outside: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
     _since: float = 0.0

@@ -73,6 +73,13 @@ def is_inside(address: str) -> bool:
     return ip.is_loopback or ip.is_link_local or ip.is_unspecified
 
 
+def is_written_inside(host: str) -> bool:
+    """Whether a host is inside by its spelling alone: an address that is, or `localhost`."""
+    literal = _literal(host)
+    name = host.rstrip(".").lower()
+    return is_inside(literal) if literal else name == "localhost" or name.endswith(".localhost")
+
+
 @functools.lru_cache(CACHED)
 def _literal(host: str) -> str | None:
     try:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import errno
 import functools
+import re
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from engine.model import ErrorType
 from engine.text import plain
 from engine.workflows.steps.base import StepError
 from engine.workflows.steps.probe import Probe
+
+Prepare = Callable[[socket.socket], Awaitable[None]]
 
 BUFFER_LIMIT = 262_144
 FALLBACK_AFTER = 1.0
@@ -26,6 +29,7 @@ _REASONS = {
     errno.ENETUNREACH: "no route to {}",
     errno.EMFILE: "too many open files to connect to {}",
 }
+_DECORATION = re.compile(r"^\[[^\]]*\] | \(_ssl\.c:\d+\)$")
 _CERTIFICATES = {
     9: "is not yet valid",
     10: "has expired",
@@ -35,6 +39,9 @@ _CERTIFICATES = {
     21: "is signed by an authority that is not known",
     62: "is for another host",
     64: "is for another address",
+    66: "has a key that is too weak",
+    67: "has an authority in its chain whose key is too weak",
+    68: "has a signature in its chain that is too weak",
 }
 
 
@@ -68,6 +75,18 @@ class Wire(asyncio.Protocol):
         self._ended, self._error = True, error
         self._wake()
 
+    @property
+    def protocol(self) -> str | None:
+        """What TLS agreed on by ALPN, such as `h2`; None when it agreed on nothing."""
+        return None if self.tls is None else self.tls.selected_alpn_protocol()
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """What hands were shaken by; None on a connection without TLS."""
+        found = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
+        assert found is None or isinstance(found, ssl.SSLObject)
+        return found
+
     def write(self, data: bytes) -> None:
         if self._transport is not None:
             self._transport.write(data)
@@ -99,14 +118,30 @@ class Wire(asyncio.Protocol):
 
 
 async def connect(
-    addresses: Sequence[str], port: int, host: str, context: ssl.SSLContext | None, probe: Probe
+    addresses: Sequence[str],
+    port: int,
+    host: str,
+    context: ssl.SSLContext | None,
+    probe: Probe,
+    prepare: Prepare | None = None,
 ) -> Wire:
     """Connect to the first address that answers; with `context`, shake hands for `host`.
+
+    `prepare`, when given, talks on the connection before that.
 
     Raises:
         StepError: refused, unreachable, or TLS failed.
     """
     raw = await _connect_any(addresses, port, probe)
+    if prepare is not None:
+        try:
+            await prepare(raw)
+        except OSError as error:
+            raw.close()
+            raise network_fault(error, probe.peer, probe) from error
+        except BaseException:
+            raw.close()
+            raise
     if context is not None:
         probe.begin("tls")
     try:
@@ -159,7 +194,8 @@ def network_fault(error: OSError, peer: str, probe: Probe) -> StepError:
         reason = _CERTIFICATES.get(error.verify_code) or f"is not trusted: {plain(error.verify_message, 120)}"
         return probe.fault(f"TLS certificate of {name} {reason}", ErrorType.PERMANENT)
     if isinstance(error, ssl.SSLError):
-        reason = plain(error.reason or error.args[-1], 120).replace("_", " ").lower()
+        words = error.reason or _DECORATION.sub("", str(error.args[-1]))
+        reason = plain(words, 120).replace("_", " ").lower()
         return probe.fault(f"TLS with {name} failed: {reason}")
     if isinstance(error, ConnectionResetError):
         return probe.fault(f"connection reset by {name}")
@@ -172,10 +208,10 @@ def network_fault(error: OSError, peer: str, probe: Probe) -> StepError:
 
 
 @functools.cache
-def tls_context(verify: bool) -> ssl.SSLContext:
-    """The one context of its kind; loading the authorities takes 20 ms."""
+def tls_context(verify: bool, protocols: tuple[str, ...] = ("http/1.1",)) -> ssl.SSLContext:
+    """The one context of its kind, offering `protocols` by ALPN; loading the authorities takes 20 ms."""
     context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(protocols)
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -112,7 +112,8 @@ or `_`, found `bad name`
 13:15: `priority` wants one of low, normal, high, critical, found `hihg` (did you mean `high`?)
 14:14: `breaker` wants a mapping or false, found the number 5
 15:13: unknown key `max_attempt` (did you mean `max_attempts`?)
-18:41: `method` wants one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, found `GTE` (did you mean `GET`?)
+18:41: `method` wants one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE, found \
+`GTE` (did you mean `GET`?)
 19:17: `expect` wants a list, found `status == 200` (write ["status == 200"])
 22:12: `every`: a duration is a number with a unit, such as 500ms, 30s, 5m, 1h30m or 7d, found `soon`
 23:12: `steps` needs at least 1 entry
@@ -158,7 +159,8 @@ references
 workflow.duration, workflow.error, workflow.name, workflow.priority, workflow.status)
 84:25: `concurrency` wants a whole number, found `5` (write it without quotes)
 84:41: `retention`: a duration is a number with a unit, such as 500ms, 30s, 5m, 1h30m or 7d, found nothing
-85:1: unknown key `extra` (known here: channels, environments, retries, rules, settings, version, workflows)
+85:1: unknown key `extra` (known here: channels, environments, fragments, overlays, python, \
+retries, rules, settings, version, workflows)
 """
 
 
@@ -293,8 +295,8 @@ def test_names_are_cleaned_on_the_way_in(tmp_path: Path) -> None:
 
 def test_hostile_keys_are_shown_tame(tmp_path: Path) -> None:
     assert problems(tmp_path, 'version: 1\n"\\e[31mred\\u202e": 1') == [
-        "2:1: unknown key `red\ufffd` (known here: channels, environments, retries, rules, settings, "
-        "version, workflows)"
+        "2:1: unknown key `red\ufffd` (known here: channels, environments, fragments, overlays, python, "
+        "retries, rules, settings, version, workflows)"
     ]
 
 

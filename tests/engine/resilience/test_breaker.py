@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from engine.clock import VirtualClock
 from engine.model import BreakerState
-from engine.resilience.breaker import Breaker, BreakerChange, Breakers, Permit
+from engine.resilience.breaker import Breaker, BreakerChange, BreakerPolicy, Breakers, Permit
 
 CLOSED, OPEN, HALF_OPEN = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN
 
@@ -32,7 +32,7 @@ def clock() -> VirtualClock:
 
 @pytest.fixture
 def breaker(clock: VirtualClock) -> Breaker:
-    return Breaker("target", 3, 60.0, clock)
+    return Breaker("target", BreakerPolicy(3), clock)
 
 
 def test_it_opens_after_failures_in_a_row(breaker: Breaker) -> None:
@@ -133,7 +133,7 @@ def test_a_permit_counts_once(breaker: Breaker) -> None:
 
 async def test_changes_are_told(clock: VirtualClock) -> None:
     changes: list[BreakerChange] = []
-    breaker = Breaker("t", 1, 10.0, clock, changes.append)
+    breaker = Breaker("t", BreakerPolicy(1, 10.0), clock, changes.append)
     fail(breaker, 1)
     await clock.advance(10)
     trial(breaker).success()
@@ -147,12 +147,97 @@ async def test_changes_are_told(clock: VirtualClock) -> None:
 def test_the_registry_is_bounded_and_shows_the_worst_state(clock: VirtualClock) -> None:
     breakers = Breakers(clock, limit=3)
     for number in range(5):
-        breakers.get(f"t{number}", 5, 60.0)
-        breakers.get("t0", 5, 60.0)
+        breakers.get(f"t{number}", BreakerPolicy())
+        breakers.get("t0", BreakerPolicy())
     assert set(breakers.states()) == {"t0", "t3", "t4"}
-    fail(breakers.get("t4", 1, 60.0), 1)
+    fail(breakers.get("t4", BreakerPolicy(1)), 1)
     assert breakers.states()["t4"] is OPEN
-    assert breakers.get("t4", 1, 60.0) is not breakers.get("t4", 5, 60.0)
+    assert breakers.get("t4", BreakerPolicy(1)) is not breakers.get("t4", BreakerPolicy(5))
+
+
+RATED = BreakerPolicy(reset=60.0, failure_rate=50.0, window=30.0, min_calls=4)
+
+
+async def test_by_rate_it_opens_at_the_share_of_failed_calls_and_not_before_enough(
+    clock: VirtualClock,
+) -> None:
+    changes: list[BreakerChange] = []
+    breaker = Breaker("t", RATED, clock, changes.append)
+    fail(breaker, 2)
+    trial(breaker).success()
+    assert breaker.state is CLOSED
+    fail(breaker, 1)
+    assert breaker.state is OPEN
+    assert (changes[0].failures, changes[0].calls) == (3, 4)
+    await clock.advance(60)
+    trial(breaker).success()
+    fail(breaker, 3)
+    assert breaker.state is CLOSED
+
+
+async def test_by_rate_old_calls_are_forgotten_and_successes_between_do_not_save_it(
+    clock: VirtualClock,
+) -> None:
+    breaker = Breaker("t", RATED, clock)
+    fail(breaker, 3)
+    await clock.advance(31)
+    fail(breaker, 1)
+    assert breaker.state is CLOSED
+    for _ in range(2):
+        trial(breaker).success()
+        fail(breaker, 1)
+    assert breaker.state is OPEN
+
+
+def test_a_reset_by_hand_closes_it_and_fences_what_is_still_at_work(clock: VirtualClock) -> None:
+    changes: list[BreakerChange] = []
+    breakers = Breakers(clock, changes.append)
+    breaker = breakers.get("t", BreakerPolicy(2))
+    late = trial(breaker)
+    fail(breaker, 2)
+    assert breakers.reset("t")
+    assert breaker.state is CLOSED
+    assert [change.after for change in changes] == [OPEN, CLOSED]
+    fail(breaker, 1)
+    late.failure()
+    assert breaker.state is CLOSED
+    assert not breakers.reset("nobody")
+
+
+@pytest.mark.parametrize(("away", "refused"), [(20.0, True), (60.0, False)])
+async def test_an_open_breaker_survives_a_restart_and_time_goes_on(away: float, refused: bool) -> None:
+    clock = VirtualClock()
+    kept: list[BreakerChange] = []
+    fail(Breakers(clock, kept.append).get("t", BreakerPolicy(2)), 2)
+    later = VirtualClock(clock.now() + away)
+    again = Breakers(later, known=[change.memory for change in kept])
+    assert (again.get("t", BreakerPolicy(2)).admit() is None) is refused
+    assert again.get("t", BreakerPolicy(3)).state is CLOSED
+    if refused:
+        await later.advance(60 - away)
+        trial(again.get("t", BreakerPolicy(2))).success()
+
+
+async def test_a_trial_that_a_restart_ended_leaves_its_place_free(clock: VirtualClock) -> None:
+    kept: list[BreakerChange] = []
+    breaker = Breakers(clock, kept.append).get("t", BreakerPolicy(2))
+    fail(breaker, 2)
+    await clock.advance(60)
+    trial(breaker)
+    again = Breakers(VirtualClock(clock.now()), known=[kept[-1].memory]).get("t", BreakerPolicy(2))
+    trial(again).failure()
+    assert again.state is OPEN
+    assert again.admit() is None
+
+
+def test_what_is_remembered_can_be_reset_before_anybody_asks(clock: VirtualClock) -> None:
+    kept: list[BreakerChange] = []
+    fail(Breakers(clock, kept.append).get("t", BreakerPolicy(2)), 2)
+    told: list[BreakerChange] = []
+    again = Breakers(clock, told.append, known=[kept[0].memory])
+    assert again.reset("t")
+    assert (told[0].memory.key, told[0].memory.state) == (kept[0].memory.key, CLOSED)
+    assert again.get("t", BreakerPolicy(2)).state is CLOSED
 
 
 class BreakerMachine(RuleBasedStateMachine):
@@ -162,7 +247,7 @@ class BreakerMachine(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.clock = VirtualClock()
-        self.breaker = Breaker("t", 3, 60.0, self.clock)
+        self.breaker = Breaker("t", BreakerPolicy(3), self.clock)
         self.permits: list[Permit] = []
         self.trial_until = 0.0
 

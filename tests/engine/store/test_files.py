@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from engine.clock import VirtualClock
 from engine.errors import StoreError
+from engine.store.lock import InstanceLock
 from engine.store.migrations import MIGRATIONS, VERSION, inspect, migrate, prepare
 from engine.store.reader import Reader
 from engine.store.store import Store
@@ -181,3 +183,28 @@ async def test_damage_is_found_after_a_crash(store: Store, db: Path, clock: Virt
     damage(db)
     with pytest.raises(StoreError, match="is damaged"):
         await Store.open(db, clock)
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (os.mkfifo, "is not a regular file"),
+        (lambda path: path.symlink_to(path), "Too many levels of symbolic links"),
+        (lambda path: path.symlink_to("gone.db"), "does not exist"),
+    ],
+    ids=["pipe", "circle of links", "link to nothing"],
+)
+async def test_what_is_no_file_is_told_at_once(
+    tmp_path: Path, clock: VirtualClock, make: Callable[[Path], object], sentence: str
+) -> None:
+    db = tmp_path / "odd.db"
+    make(db)
+    lock = InstanceLock(db)
+    lock.acquire()
+    try:
+        with pytest.raises(StoreError, match=sentence):
+            await Store.open(db, clock)
+    finally:
+        lock.release()
+    with pytest.raises(StoreError, match=sentence):
+        await Reader.open(db)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import LockedError
+from engine.errors import LockedError, StoreError
 from engine.paths import lock_path
 from engine.store.lock import InstanceLock
 
@@ -87,4 +88,20 @@ def test_the_lock_file_is_private(db: Path) -> None:
     lock = InstanceLock(db)
     lock.acquire()
     assert lock_path(db).stat().st_mode & 0o777 == 0o600
+    lock.release()
+
+
+def test_a_disk_without_room_for_the_lock_is_told_and_the_lock_is_free_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    db = tmp_path / "t.db"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", no_room)
+        with pytest.raises(StoreError, match="No space left on device"):
+            InstanceLock(db).acquire()
+    lock = InstanceLock(db)
+    lock.acquire()
     lock.release()

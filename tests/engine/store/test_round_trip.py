@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import NotFoundError
-from engine.model import AlertState, NotificationState, Outcome
+from engine.model import AlertState, BreakerMemory, BreakerState, NotificationState, Outcome
 from engine.store.store import Store
 from tests.engine.store.samples import (
     FAILURE,
@@ -69,6 +69,18 @@ async def test_health_checks_and_cursors_come_back(store: Store) -> None:
     await store.writer.flush()
     assert await store.reader.health_history(START) == (health_check(),)
     assert await store.reader.cursors() == {"user-login": cursor(START + 30)}
+
+
+async def test_a_breaker_is_kept_until_it_closes(store: Store) -> None:
+    other = BreakerMemory("http://b", "5 60", BreakerState.OPEN, 7, START)
+    store.writer.offer(other, BreakerMemory("http://a", "5 60", BreakerState.OPEN, 5, START))
+    trying = BreakerMemory("http://a", "5 60", BreakerState.HALF_OPEN, 5, START + 60)
+    store.writer.offer(trying, BreakerMemory("http://c", "5 60", BreakerState.CLOSED, 0, START))
+    await store.writer.flush()
+    assert await store.reader.breakers() == (trying, other)
+    store.writer.offer(BreakerMemory("http://a", "5 60", BreakerState.CLOSED, 0, START + 61))
+    await store.writer.flush()
+    assert await store.reader.breakers() == (other,)
 
 
 async def test_points_share_their_series_also_after_a_restart(store: Store, db: Path) -> None:

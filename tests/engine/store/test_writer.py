@@ -11,7 +11,7 @@ import pytest
 
 from engine.clock import VirtualClock
 from engine.errors import StoreError
-from engine.model import NotificationState
+from engine.model import LogLevel, NotificationState
 from engine.store.migrations import prepare
 from engine.store.store import Store
 from engine.store.writer import Row, Writer
@@ -69,10 +69,10 @@ async def test_one_bad_row_does_not_cost_the_others(store: Store, db: Path) -> N
         store.writer.offer(log(f"later {number}"))
     await store.writer.must(alert(1))
     await store.writer.flush()
-    assert count(db, "logs") == 40
+    messages = [record.message for record in (await store.reader.logs("could not be stored")).records]
+    assert messages == [f"3 records could not be stored: {db}: UNIQUE constraint failed: executions.id"]
+    assert count(db, "logs") == 41
     assert store.writer.dropped == 3
-    assert "UNIQUE" in store.writer.last_error
-    await store.writer.must(alert(2))
     assert store.writer.last_error == ""
 
 
@@ -126,14 +126,63 @@ async def test_the_queue_is_bounded_while_a_stranger_holds_the_lock(db: Path, cl
         kept = sum(writer.offer(log(f"line {number}")) for number in range(80))
         with pytest.raises(StoreError, match="locked by another program"):
             await writer.must(alert(1))
-        assert (kept, writer.dropped, writer.queued) == (50, 30, 50)
+        # The one beyond the bound tells of those that found no room.
+        assert (kept, writer.dropped, writer.queued) == (50, 30, 51)
         assert "locked" in writer.last_error
         stranger.execute("ROLLBACK")
     await writer.flush()
     assert writer.last_error == ""
     await writer.must(alert(1))
     await writer.close()
-    assert (count(db, "logs"), count(db, "alerts")) == (50, 1)
+    assert (count(db, "logs"), count(db, "alerts")) == (51, 1)
+
+
+async def test_losses_are_told_every_ten_seconds_and_at_the_end(db: Path, clock: VirtualClock) -> None:
+    prepare(db, START)
+    writer = await Writer.open(db, clock, capacity=3)
+
+    async def lose() -> None:
+        writer.offer(log("a"), log("b"), log("c"))
+        writer.offer(log("no room"))
+        await writer.flush()
+
+    await lose()
+    await lose()
+    await clock.advance(9.0)
+    await lose()
+    assert told(db) == [1]
+    await clock.advance(1.5)
+    await writer.must(alert(1))
+    assert told(db) == [1, 2]
+    await lose()
+    await writer.close()
+    assert told(db) == [1, 2, 1]
+
+
+async def test_what_tells_of_losses_is_told_later_when_it_is_lost_too(db: Path, clock: VirtualClock) -> None:
+    prepare(db, START)
+    writer = await Writer.open(db, clock)
+    await writer.run(lambda connection: connection.execute_fetchall("PRAGMA query_only = ON"))
+    for _ in range(3):
+        writer.offer(log("a line"))
+        with pytest.raises(StoreError, match="read-only"):
+            await writer.must(alert(1))
+        await clock.advance(11.0)
+    await writer.run(lambda connection: connection.execute_fetchall("PRAGMA query_only = OFF"))
+    await clock.advance(11.0)
+    await writer.must(alert(1))
+    await writer.close()
+    assert (told(db), writer.dropped) == ([3], 3)
+
+
+def told(db: Path) -> list[int]:
+    """The numbers of lost records that the log speaks of, oldest first."""
+    with closing(sqlite3.connect(db)) as connection:
+        lines = connection.execute(
+            "SELECT level, message FROM logs WHERE message LIKE '%could not be stored%' ORDER BY id"
+        ).fetchall()
+    assert all(level == LogLevel.WARNING for level, _ in lines)
+    return [int(message.split()[0]) for _, message in lines]
 
 
 async def test_a_must_waits_for_a_short_lock(db: Path, clock: VirtualClock) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from engine.clock import VirtualClock, settle
 from engine.config.schema import Workflow
 from engine.errors import ConflictError, NotFoundError
-from engine.model import LogRecord, ScheduleCursor
+from engine.model import LogRecord, Outcome, ScheduleCursor
 from engine.workflows.schedule import CronSlots, IntervalSlots
 from engine.workflows.scheduler import Scheduler
 
@@ -33,7 +33,7 @@ class Bench:
         *,
         cursors: dict[str, ScheduleCursor] | None = None,
         concurrency: int = 50,
-        work: Callable[[Workflow], Awaitable[None]] | None = None,
+        work: Callable[[Workflow], Awaitable[Outcome | None]] | None = None,
         start: float = 1_700_000_000.0,
     ) -> None:
         self.clock = VirtualClock(start)
@@ -42,6 +42,7 @@ class Bench:
         self.skips: list[tuple[str, str]] = []
         self.cursors: list[ScheduleCursor] = []
         self.logs: list[LogRecord] = []
+        self.jumps: list[float] = []
         self.active = self.peak = 0
         self._work = work
         self.scheduler = Scheduler(
@@ -53,15 +54,15 @@ class Bench:
             cursors=cursors or {},
             advanced=self.cursors.append,
             log=self.logs.append,
+            jumped=self.jumps.append,
         )
 
-    async def _start(self, workflow: Workflow, slot: float) -> None:
+    async def _start(self, workflow: Workflow, slot: float) -> Outcome | None:
         self.starts.append((workflow.id, slot, self.clock.monotonic()))
         self.active += 1
         self.peak = max(self.peak, self.active)
         try:
-            if self._work is not None:
-                await self._work(workflow)
+            return await self._work(workflow) if self._work is not None else None
         finally:
             self.active -= 1
 

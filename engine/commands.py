@@ -1,0 +1,38 @@
+"""What may be asked of an engine through its control socket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from engine.control import pack
+from engine.errors import NotFoundError, TocsinError
+from engine.text import own_words, plain
+from engine.version import __version__
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+
+
+async def obey(engine: Engine, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Carry out one command and return its answer. Raises TocsinError for what cannot be done."""
+    try:
+        match command:
+            case "ping":
+                return {"version": __version__}
+            case "info":
+                return pack(await engine.info())
+            case "acknowledge":
+                return pack(await engine.alerts.acknowledge(**arguments))
+            case "resolve":
+                return pack(await engine.alerts.resolve(**arguments))
+            case "run_now":
+                await engine.run_now(**arguments)
+            case "set_paused":
+                await engine.set_paused(**arguments)
+            case "reset_breaker":
+                await engine.reset_breaker(**arguments)
+            case _:
+                raise NotFoundError(f"there is no command {plain(command)}")
+    except TypeError as error:
+        raise TocsinError(f"{command}: {own_words(error)}") from error
+    return {}

@@ -1,0 +1,68 @@
+"""Workflows that are written in Python, and the modules that a configuration names for them."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from engine.config.report import Report
+from engine.config.schema import Workflow
+from engine.text import own_words, plain
+from engine.workflows.steps import StepSpec
+
+Body = Callable[[Any], Awaitable[None]]
+
+
+class CodeWorkflow(Workflow):
+    """A workflow whose steps are calls in an async function; made by `engine.authoring.workflow`."""
+
+    body: Any
+    steps: tuple[StepSpec, ...] = ()
+
+
+def load_modules(names: object, base: Path, report: Report) -> list[tuple[int, CodeWorkflow]]:
+    """Import the modules of `python:` and find their workflows, each with the place of its module.
+
+    Args:
+        names: files, relative to `base`, or modules by their dotted names.
+        report: takes what is wrong: a module runs when it is imported, and may raise anything.
+    """
+    found: list[tuple[int, CodeWorkflow]] = []
+    for index, name in enumerate(names if isinstance(names, Sequence) and not isinstance(names, str) else ()):
+        try:
+            module = _module(str(name), base)
+        except Exception as error:  # noqa: BLE001 - border: the module is somebody else's
+            message = f"`{plain(name, 100)}` cannot be imported: {own_words(error, 300)}"
+            report.at(("python", index), message, "a file such as checks.py, or the name of a module")
+            continue
+        workflows = [value for value in vars(module).values() if isinstance(value, CodeWorkflow)]
+        if not workflows:
+            message = f"there is no workflow in `{plain(name, 100)}`"
+            report.at(("python", index), message, "the decorator @workflow makes one")
+        found += [(index, workflow) for workflow in workflows]
+    return found
+
+
+def _module(name: str, base: Path) -> ModuleType:
+    if not name.endswith(".py"):
+        return importlib.import_module(name)
+    path = (base / name).resolve()
+    # Files of one name in two directories are two modules.
+    known = f"{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(known, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[known] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[known]
+        raise
+    return module

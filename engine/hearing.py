@@ -1,0 +1,120 @@
+"""Joins what heartbeats need: the listener that hears them, the book they are in, the store that keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from engine.clock import Clock
+from engine.config.schema import Config
+from engine.config.types import parse_loopback
+from engine.errors import ConflictError, NotFoundError
+from engine.listener import Listener
+from engine.model import LogLevel, LogRecord, Signal
+from engine.store.store import Store
+from engine.text import clean
+from engine.workflows.heartbeats import NOTE_LIMIT, Heartbeats
+from engine.workflows.steps import STEP_KINDS
+from engine.workflows.steps.base import StepType
+from engine.workflows.steps.heartbeat import HeartbeatSpec, HeartbeatStep
+
+_LEVELS = {Signal.FAIL: LogLevel.ERROR, Signal.LOG: LogLevel.INFO}
+
+
+class Hearing:
+    """Hears for one engine; made by `open()`.
+
+    Args:
+        log: where each signal leaves a line.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        book: Heartbeats,
+        store: Store,
+        clock: Clock,
+        log: Callable[[LogRecord], None],
+    ) -> None:
+        self.book = book
+        self._store = store
+        self._clock = clock
+        self._log = log
+        self._wake: Callable[[str], None] = _nobody
+        self._listener = Listener(*parse_loopback(config.settings.heartbeats), self._heard)
+
+    @classmethod
+    async def open(
+        cls, config: Config, store: Store, clock: Clock, log: Callable[[LogRecord], None]
+    ) -> Hearing:
+        """Recall what was heard of the configuration's jobs; new ones are waited for from now on."""
+        known = await store.reader.heartbeats()
+        book = Heartbeats(_jobs(config), known, clock.now())
+        if book.fresh:
+            store.writer.offer(*book.fresh)
+        return cls(config, book, store, clock, log)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return self._listener.port
+
+    def types(self) -> dict[str, Callable[[Clock], StepType]]:
+        """What makes each step type; heartbeats look into this book."""
+        makers = {name: kind.make for name, kind in STEP_KINDS.items()}
+        return makers | {HeartbeatStep.name: lambda clock: HeartbeatStep(clock, self.book)}
+
+    async def start(self, wake: Callable[[str], None]) -> None:
+        """Listen, when there is a job to be heard.
+
+        `wake` is told the workflow whose job has said how it ended, so that nobody waits for its next slot.
+
+        Raises:
+            EngineUnavailableError: the address cannot be had.
+        """
+        self._wake = wake
+        if len(self.book):
+            await self._listener.start()
+
+    async def close(self) -> None:
+        await self._listener.close()
+
+    async def _heard(self, token: str, signal: Signal, note: bytes, exit_code: int | None) -> bool:
+        workflow = self.book.workflow_of(token)
+        if workflow is None:
+            return False
+        now = self._clock.now()
+        if signal is not Signal.LOG:
+            beat = self.book.heard(token, signal, now, note, exit_code)
+            # Known at once, so that the next signal builds on it; answered when it is stored.
+            self.book.keep(beat)
+            await self._store.writer.must(beat)
+        said = clean(note, NOTE_LIMIT, multiline=True)
+        code = {} if exit_code is None else {"exit_code": exit_code}
+        self._log(
+            LogRecord(
+                at=now,
+                level=_LEVELS.get(signal, LogLevel.DEBUG),
+                message=f"heartbeat {signal.value}{': ' + said if said else ''}",
+                workflow_id=workflow,
+                fields={"signal": signal.value, **code},
+            )
+        )
+        if signal in (Signal.SUCCESS, Signal.FAIL):
+            with suppress(NotFoundError, ConflictError):  # it runs already, or is only ever called
+                self._wake(workflow)
+        return True
+
+
+def _nobody(_: str) -> None:
+    """Nobody is woken before the engine listens."""
+
+
+def _jobs(config: Config) -> dict[str, str]:
+    """The workflow of each token."""
+    return {
+        step.spec.token: workflow.id
+        for workflow in config.workflows
+        for step in (*workflow.steps, *workflow.finally_)
+        if isinstance(step.spec, HeartbeatSpec)
+    }

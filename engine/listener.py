@@ -1,0 +1,159 @@
+"""Hears heartbeats: a small HTTP server on loopback.
+
+`/TOKEN` or `/TOKEN/success`, `/TOKEN/start`, `/TOKEN/fail`, `/TOKEN/log`, `/TOKEN/EXIT_CODE` (0–255).
+A signal is stored before it is answered. One request a connection; whoever does not come to the point within
+five seconds is hung up on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from engine.errors import EngineUnavailableError, TocsinError
+from engine.model import Signal
+from engine.text import own_words
+
+if TYPE_CHECKING:
+    import h11
+
+BODY_KEPT = 10_000
+BODY_LIMIT = 1_048_576
+HEAD_LIMIT = 16_384
+MAX_CONNECTIONS = 64
+DEADLINE = 5.0
+
+_METHODS = (b"GET", b"HEAD", b"POST", b"PUT")
+
+Heard = Callable[[str, Signal, bytes, "int | None"], Awaitable[bool]]
+"""Takes token, signal, note and exit code; returns when it is stored. False: nobody waits for this token."""
+
+
+class Listener:
+    """Hears heartbeats until closed; `port` is the one it listens on."""
+
+    def __init__(self, host: str, port: int, heard: Heard, deadline: float = DEADLINE) -> None:
+        self._host = host
+        self.port = port
+        self._heard = heard
+        self._deadline = deadline
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            EngineUnavailableError: the address cannot be had.
+        """
+        try:
+            self._server = await asyncio.start_server(self._accept, self._host, self.port)
+        except OSError as error:
+            raise EngineUnavailableError(
+                f"heartbeats cannot be heard on {self._host}:{self.port}: {own_words(error)}",
+                "set settings.heartbeats to another address",
+            ) from error
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        """Stop listening and hang up."""
+        if self._server is None:
+            return
+        self._server.close()
+        for connection in list(self._connections):
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        await self._server.wait_closed()
+        self._server = None
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            if len(self._connections) <= MAX_CONNECTIONS:
+                async with asyncio.timeout(self._deadline):
+                    await self._converse(reader, writer)
+        except (OSError, TimeoutError):
+            pass  # the job went away or does not come to the point: nobody is left to tell
+        except asyncio.CancelledError:
+            pass  # the listener closes, and only close() cancels this task
+        finally:
+            self._connections.discard(task)
+            writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        import h11
+
+        request: h11.Request | None = None
+        protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT)
+        try:
+            request, body = await _request(protocol, reader, writer)
+            status, words = await self._answer(request, body) if request else (413, "too long")
+        except h11.RemoteProtocolError as error:
+            status, words = error.error_status_hint, "this is no HTTP request"
+        if protocol.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            return
+        text = f"{words}\n".encode()
+        headers = [("content-type", "text/plain; charset=utf-8"), ("connection", "close")]
+        headers.append(("content-length", str(len(text))))
+        response = h11.Response(status_code=status, headers=headers)
+        writer.write(protocol.send(response) or b"")
+        if request is None or request.method != b"HEAD":
+            writer.write(protocol.send(h11.Data(data=text)) or b"")
+        await writer.drain()
+
+    async def _answer(self, request: h11.Request, body: bytes) -> tuple[int, str]:
+        if request.method not in _METHODS:
+            return 405, "use GET or POST"
+        path = request.target.split(b"?")[0].decode("ascii", "replace")
+        token, _, word = path.removeprefix("/").partition("/")
+        said = _signal(word)
+        if said is None:
+            return 404, "not found"
+        signal, exit_code = said
+        try:
+            known = await self._heard(token, signal, body, exit_code)
+        except TocsinError:
+            return 503, "not stored, try again"
+        return (200, "ok") if known else (404, "not found")
+
+
+async def _request(
+    protocol: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> tuple[h11.Request | None, bytes]:
+    """The head and as much of the body as is kept; no head when the body is too long to read to its end."""
+    import h11
+
+    request: h11.Request | None = None
+    body, size = b"", 0
+    while True:
+        event = protocol.next_event()
+        if event is h11.NEED_DATA:
+            if protocol.they_are_waiting_for_100_continue:
+                go_on = h11.InformationalResponse(status_code=100, headers=[])
+                writer.write(protocol.send(go_on) or b"")
+            protocol.receive_data(await reader.read(65_536))
+        elif isinstance(event, h11.Request):
+            request = event
+        elif isinstance(event, h11.Data):
+            size += len(event.data)
+            body += bytes(event.data)[: max(BODY_KEPT - len(body), 0)]
+            if size > BODY_LIMIT:
+                return None, b""
+        elif isinstance(event, h11.EndOfMessage):
+            return request, body
+        else:
+            raise ConnectionResetError("the job hung up")
+
+
+def _signal(word: str) -> tuple[Signal, int | None] | None:
+    """What the last part of a path says."""
+    if word.isascii() and word.isdecimal() and len(word) <= 3 and int(word) <= 255:
+        code = int(word)
+        return (Signal.FAIL if code else Signal.SUCCESS), code
+    try:
+        return Signal(word or "success"), None
+    except ValueError:
+        return None

@@ -1,0 +1,169 @@
+"""What steps got back, kept small and without secrets, so that changed expectations can be tried on it."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from engine.clock import Clock
+from engine.model import LogLevel, LogRecord, StoredResponse
+from engine.redaction import Redactor
+from engine.store.store import Store
+from engine.text import own_words
+from engine.workflows.plan import StepPlan
+from engine.workflows.stepping import Stepped
+from engine.workflows.steps.base import Reply
+from engine.workflows.steps.decoding import parse_json
+
+FIELD_LIMIT = 4_096
+"""Characters that are kept of one field."""
+INTERVAL = 10.0
+"""Seconds between two successes of a step of which both are kept; failures are all kept."""
+UNPACKED_LIMIT = 4 * 1024 * 1024
+
+Names = tuple[str, ...]
+_TEXTS = ("body", "message")
+"""Fields that `json` is read from; it is kept only where there is none of them."""
+
+_SECRET = ("cookies",)
+
+
+async def keeper(amount: int, store: Store, clock: Clock, redact: Redactor) -> Keeper | None:
+    """What keeps `amount` responses of each step in `store`, going on where it stands; None for none."""
+    if not amount:
+        return None
+    return Keeper(clock, amount, redact, store.writer.offer, await store.reader.response_slots())
+
+
+class Keeper:
+    """Shown to a runner as `keep`; offers responses to the store, the newest in place of the oldest.
+
+    Args:
+        amount: how many are kept of each step.
+        redact: takes secrets out.
+        slots: where the newest of each step stands in the store.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        amount: int,
+        redact: Redactor,
+        offer: Callable[[StoredResponse | LogRecord], object],
+        slots: Mapping[tuple[str, str], int],
+    ) -> None:
+        self._clock = clock
+        self._amount = amount
+        self._redact = redact
+        self._offer = offer
+        self._slots = dict(slots)
+        self._taken: dict[tuple[str, str], float] = {}
+        # Most targets answer the same again and again, and looking for secrets takes time.
+        self._last: dict[tuple[str, str], tuple[int, str]] = {}
+
+    def __call__(self, workflow_id: str, execution_id: int, plan: StepPlan, stepped: Stepped) -> None:
+        """Keep what `stepped` got back, unless a success of the step was kept a moment ago."""
+        reply, now = stepped.reply, self._clock.monotonic()
+        key = (workflow_id, plan.id)
+        succeeded = stepped.result.outcome.is_success
+        if reply is None or (succeeded and now - self._taken.get(key, -INTERVAL) < INTERVAL):
+            return
+        if succeeded:
+            self._taken[key] = now
+        try:
+            self._offer(self._response(key, execution_id, stepped, reply))
+        except Exception as error:  # noqa: BLE001 - border: what is kept for later must not hurt the run
+            message = f"{workflow_id}/{plan.id}: its response cannot be kept: {own_words(error, 200)}"
+            self._offer(LogRecord(self._clock.now(), LogLevel.WARNING, message, workflow_id, execution_id))
+
+    def _response(
+        self, key: tuple[str, str], execution_id: int, stepped: Stepped, reply: Reply
+    ) -> StoredResponse:
+        fields, cut = self._kept(key, reply.fields)
+        packed = zlib.compress(json.dumps(fields, default=str).encode(), 1)
+        slot = self._slots[key] = (self._slots.get(key, -1) + 1) % self._amount
+        return StoredResponse(
+            workflow_id=key[0],
+            step_id=key[1],
+            slot=slot,
+            execution_id=execution_id,
+            at=stepped.result.started_at,
+            succeeded=stepped.result.outcome.is_success,
+            fields=packed,
+            cut=cut,
+            failure=reply.failure,
+        )
+
+    def _kept(
+        self, key: tuple[str, str], fields: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """The fields without secrets, and the names of those that are not whole."""
+        kept: dict[str, Any] = {}
+        cut: list[str] = []
+        has_text = any(name in fields for name in _TEXTS)
+        for name in fields:
+            if name == "json" and has_text:
+                continue
+            value = fields.get(name)
+            if value is None:
+                continue
+            if name in _SECRET and value:
+                cut.append(name)
+                continue
+            if isinstance(value, str) and len(value) > FIELD_LIMIT:
+                value = value[:FIELD_LIMIT]
+                cut.append(name)
+            elif isinstance(value, (Mapping, list, tuple)) and _size(value) > FIELD_LIMIT:
+                cut.append(name)
+                continue
+            kept[name] = self._text(key, value) if name in _TEXTS and isinstance(value, str) else value
+        texts = {name: kept.pop(name) for name in _TEXTS if name in kept}
+        return {**self._redact(kept), **texts}, tuple(cut)
+
+    def _text(self, key: tuple[str, str], text: str) -> str:
+        mark, known = self._last.get(key, (0, ""))
+        if mark != hash(text):
+            known = self._redact.text(text)
+            self._last[key] = (hash(text), known)
+        return known
+
+
+def fields_of(response: StoredResponse) -> dict[str, Any]:
+    """The fields of a reply, as far as they were kept.
+
+    Raises:
+        ValueError: they cannot be read.
+    """
+    try:
+        packed = zlib.decompressobj()
+        fields = json.loads(packed.decompress(response.fields, UNPACKED_LIMIT))
+    except zlib.error as error:
+        raise ValueError(f"the stored response is damaged: {error}") from None
+    if not isinstance(fields, dict):
+        raise ValueError("the stored response is damaged")
+    for name in _TEXTS:
+        if isinstance(text := fields.get(name), str):
+            fields["json"] = parse_json(text)
+    if isinstance(headers := fields.get("headers"), dict):
+        fields["headers"] = _Headers(headers)
+    return fields
+
+
+def is_whole(response: StoredResponse, root: str) -> bool:
+    """Whether the field that an expectation begins with was kept as it came."""
+    if root == "json" and any(name in response.cut for name in _TEXTS):
+        return False
+    return root not in response.cut
+
+
+class _Headers(dict[str, Any]):
+    """Names in lower case, found in any."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return super().get(key.lower(), default)
+
+
+def _size(value: Any) -> int:
+    return len(json.dumps(value, default=str))

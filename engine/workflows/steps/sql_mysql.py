@@ -1,0 +1,197 @@
+"""Asking a MySQL or MariaDB server, within a read-only transaction.
+
+The driver blocks; it runs in a thread of its own on a connection made here, which is cut when time is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import os
+import socket
+import ssl
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from engine.model import ErrorCategory, ErrorType, Failure
+from engine.resilience.classify import classify
+from engine.text import own_words, plain
+from engine.workflows.steps.base import StepError
+from engine.workflows.steps.dial import wrong
+from engine.workflows.steps.probe import Probe
+from engine.workflows.steps.route import context_with
+from engine.workflows.steps.sql_common import Place, Question, Table, fault, with_markers
+from engine.workflows.steps.threads import Threads
+
+if TYPE_CHECKING:
+    from engine.workflows.steps.sql import SqlSpec
+
+Kind = tuple[ErrorType, ErrorCategory]
+
+_FORBIDDEN: Kind = (ErrorType.PERMANENT, ErrorCategory.AUTHENTICATION)
+_MISSING: Kind = (ErrorType.PERMANENT, ErrorCategory.NOT_FOUND)
+_INVALID: Kind = (ErrorType.PERMANENT, ErrorCategory.VALIDATION)
+_PASSING: Kind = (ErrorType.TRANSIENT, ErrorCategory.DATABASE)
+_GONE: Kind = (ErrorType.NETWORK, ErrorCategory.DATABASE)
+_LATE: Kind = (ErrorType.TIMEOUT, ErrorCategory.DATABASE)
+_CODES: dict[int, Kind] = {
+    **dict.fromkeys((1044, 1045, 1142, 1143, 1227, 1698), _FORBIDDEN),
+    **dict.fromkeys((1049, 1146), _MISSING),
+    **dict.fromkeys((1054, 1064, 1305), _INVALID),
+    **dict.fromkeys((1040, 1053, 1203, 1205, 1213, 1226), _PASSING),
+    **dict.fromkeys((2002, 2003, 2006, 2013, 2055), _GONE),
+    **dict.fromkeys((1317, 1969, 3024), _LATE),
+    2026: (ErrorType.PERMANENT, ErrorCategory.NETWORK),
+}
+_READ_ONLY = 1792
+_UNKNOWN_VARIABLE = 1193
+
+
+async def ask_mysql(
+    place: Place,
+    question: Question,
+    spec: SqlSpec,
+    addresses: Sequence[str],
+    probe: Probe,
+    timeout: float,
+    threads: Threads,
+) -> Table:
+    """The answer of a server; when this is cancelled, its connection is cut.
+
+    Args:
+        timeout: after which the server itself ends the query, seconds.
+
+    Raises:
+        StepError: it cannot be reached, refuses, or gives too much.
+        CheckError: the query would write, or the driver is not installed.
+    """
+    try:
+        import pymysql
+    except ImportError:
+        raise wrong("MySQL needs a driver, which `pip install tocsin[mysql]` brings") from None
+    tls = context_with(spec.verify, (), spec.certificate, spec.key, spec.ca) if spec.tls else None
+    probe.begin("connect")
+    connected = await _dial(place, addresses, probe)
+    # The driver closes its own, and wraps it for TLS; this one stays at hand to cut the connection with.
+    handle = connected.dup()
+
+    def cut() -> None:
+        with contextlib.suppress(OSError):
+            handle.shutdown(socket.SHUT_RDWR)
+
+    try:
+        return await threads.run(lambda: _ask(pymysql, place, question, connected, tls, probe, timeout), cut)
+    finally:
+        cut()
+        handle.close()
+
+
+async def _dial(place: Place, addresses: Sequence[str], probe: Probe) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    refused: OSError | None = None
+    for address in addresses:
+        is_six = ipaddress.ip_address(address).version == 6
+        made = socket.socket(socket.AF_INET6 if is_six else socket.AF_INET)
+        try:
+            made.setblocking(False)
+            await loop.sock_connect(made, (address, place.port))
+        except OSError as error:
+            made.close()
+            refused = error
+        except BaseException:
+            made.close()
+            raise
+        else:
+            made.setblocking(True)
+            return made
+    reason = "there is no address"
+    if refused is not None:
+        reason = os.strerror(refused.errno).lower() if refused.errno else own_words(refused, 200)
+    raise StepError(Failure(f"{place.name}: {reason} (connect)", *_GONE), probe.phases)
+
+
+def _ask(
+    pymysql: Any,
+    place: Place,
+    question: Question,
+    connected: socket.socket,
+    tls: ssl.SSLContext | None,
+    probe: Probe,
+    timeout: float,
+) -> Table:
+    connection = pymysql.connections.Connection(
+        host=place.host,
+        port=place.port,
+        user=place.user,
+        password=place.password.encode(),
+        database=place.database or None,
+        charset="utf8mb4",
+        ssl=tls,
+        ssl_disabled=tls is None,
+        program_name="tocsin",
+        defer_connect=True,
+        autocommit=None,
+    )
+    try:
+        with contextlib.closing(connected):
+            connection.connect(connected)
+            probe.end()
+            probe.begin("transfer")
+            _only_read(pymysql, connection, timeout)
+            table = _rows(pymysql, connection, place, question)
+            probe.end()
+            return table
+    except pymysql.err.Error as error:
+        raise _refused(place, error, probe) from None
+    finally:
+        if connection.open:
+            connection.close()
+
+
+def _only_read(pymysql: Any, connection: Any, timeout: float) -> None:
+    is_maria = "mariadb" in connection.get_server_info().lower()
+    limit = (
+        f"max_statement_time = {timeout:.3f}" if is_maria else f"max_execution_time = {timeout * 1000:.0f}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION TRANSACTION READ ONLY")
+        try:
+            cursor.execute(f"SET SESSION {limit}")
+        except pymysql.err.Error as error:
+            # Old servers have no such limit; the connection is cut all the same.
+            if error.args[0] != _UNKNOWN_VARIABLE:
+                raise
+        cursor.execute("START TRANSACTION READ ONLY")
+
+
+def _rows(pymysql: Any, connection: Any, place: Place, question: Question) -> Table:
+    cursor = connection.cursor(pymysql.cursors.SSCursor)
+    try:
+        text = with_markers(question.text, question.params, place.kind)
+        cursor.execute(text, dict(question.params) or None)
+        if cursor.description is None:
+            raise wrong("the query cannot be asked: it gives no table")
+        table = Table(tuple(column[0] for column in cursor.description), question)
+        while (row := cursor.fetchone()) is not None:
+            table.add(row)
+        return table
+    finally:
+        # The driver would read all the rows that are still to come, which may be without end.
+        if cursor._result is not None:
+            cursor._result.unbuffered_active = False
+
+
+def _refused(place: Place, error: Any, probe: Probe) -> StepError:
+    code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+    if code == _READ_ONLY:
+        return wrong("the query would do more than read, which a sql step never does")
+    where = "" if probe.phase == "transfer" else f" ({probe.phase})"
+    if (cause := getattr(error, "original_exception", None)) is not None:
+        found = classify(cause)
+        failure = Failure(f"{place.name}: {found.message}{where}", found.type, found.category)
+        return StepError(failure, probe.phases)
+    words = plain(error.args[1], 300) if len(error.args) > 1 else own_words(error, 300)
+    kind = _CODES.get(code, (ErrorType.UNKNOWN, ErrorCategory.DATABASE))
+    failure = fault(place, f"{words} ({code}){where}" if code else f"{words}{where}", *kind).failure
+    return StepError(failure, probe.phases)

@@ -1,0 +1,187 @@
+"""Asking a PostgreSQL server, within a read-only transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from engine.model import ErrorCategory, ErrorType, Failure
+from engine.text import own_words, plain
+from engine.workflows.steps.base import StepError
+from engine.workflows.steps.dial import wrong
+from engine.workflows.steps.probe import Probe
+from engine.workflows.steps.sql_common import Place, Question, Table, fault, with_markers
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from engine.workflows.steps.sql import SqlSpec
+
+LET_GO = 0.12
+"""Seconds that a cancelled query has to tell the server; then its connection is closed on the spot."""
+
+Kind = tuple[ErrorType, ErrorCategory]
+
+_FORBIDDEN: Kind = (ErrorType.PERMANENT, ErrorCategory.AUTHENTICATION)
+_MISSING: Kind = (ErrorType.PERMANENT, ErrorCategory.NOT_FOUND)
+_INVALID: Kind = (ErrorType.PERMANENT, ErrorCategory.VALIDATION)
+_PASSING: Kind = (ErrorType.TRANSIENT, ErrorCategory.DATABASE)
+_GONE: Kind = (ErrorType.NETWORK, ErrorCategory.DATABASE)
+# By the longest beginning of the SQLSTATE.
+_STATES: dict[str, Kind] = {
+    "08": _GONE,
+    "22": _INVALID,
+    "25006": _INVALID,
+    "28": _FORBIDDEN,
+    "3D": _MISSING,
+    "40": _PASSING,
+    "42": _INVALID,
+    "42501": _FORBIDDEN,
+    "42P01": _MISSING,
+    "53": _PASSING,
+    "55P03": _PASSING,
+    "57": _PASSING,
+    "57014": (ErrorType.TIMEOUT, ErrorCategory.DATABASE),
+    "58": _PASSING,
+}
+_READ_ONLY = "25006"
+# What libpq tells of a connection it could not make has words only.
+_BY_WORDS: tuple[tuple[re.Pattern[str], Kind], ...] = (
+    (re.compile(r"password|pg_hba|authentication|role .* does not exist", re.I), _FORBIDDEN),
+    (re.compile(r"certificate|host name", re.I), (ErrorType.PERMANENT, ErrorCategory.NETWORK)),
+    (re.compile(r"does not exist", re.I), _MISSING),
+    (re.compile(r"too many|remaining connection|starting up|shutting down|recovery", re.I), _PASSING),
+)
+
+
+async def ask_postgres(
+    place: Place,
+    question: Question,
+    spec: SqlSpec,
+    addresses: Sequence[str],
+    probe: Probe,
+    timeout: float,
+) -> Table:
+    """The answer of a server; when this is cancelled, the server is told to stop.
+
+    Args:
+        timeout: after which the server itself ends the query, seconds.
+
+    Raises:
+        StepError: it cannot be reached, refuses, or gives too much.
+        CheckError: the query would write, or the driver is not installed.
+    """
+    try:
+        import psycopg
+    except ImportError:
+        raise wrong("PostgreSQL needs a driver, which `pip install tocsin[postgres]` brings") from None
+    # What it warns of is told by the step's own outcome.
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)
+    work = asyncio.create_task(
+        _ask(psycopg, place, question, _options(place, spec, addresses), probe, timeout)
+    )
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        # The driver takes seconds to cancel politely with a peer that is silent; told again, it hangs up.
+        for _ in range(3):
+            work.cancel()
+            if (await asyncio.wait([work], timeout=LET_GO))[0]:
+                break
+        if work.done() and not work.cancelled():
+            work.exception()
+        raise
+
+
+async def _ask(
+    psycopg: Any, place: Place, question: Question, options: dict[str, Any], probe: Probe, timeout: float
+) -> Table:
+    probe.begin("connect")
+    try:
+        connection: psycopg.AsyncConnection[Any] = await psycopg.AsyncConnection.connect(**options)
+    except psycopg.Error as error:
+        raise _no_connection(place, error, probe) from None
+    probe.end()
+    probe.begin("transfer")
+    try:
+        await connection.set_read_only(True)
+        await connection.execute(f"set local statement_timeout = {math.ceil(timeout * 1000)}")
+        table = await _rows(connection, place, question)
+    except psycopg.Error as error:
+        raise _refused(place, error, probe) from None
+    finally:
+        connection.pgconn.finish()
+        await connection.close()
+    probe.end()
+    return table
+
+
+async def _rows(connection: psycopg.AsyncConnection[Any], place: Place, question: Question) -> Table:
+    text = with_markers(question.text, question.params, place.kind)
+    table = Table((), question)
+    async with connection.cursor() as cursor:
+        # Row by row, and in the protocol that takes one statement only.
+        rows = cursor.stream(text, dict(question.params) or None)
+        try:
+            async for row in rows:
+                table.add(row)
+        except StepError:
+            # Hanging up ends the query, too, and nothing that is still to come has to be read.
+            connection.pgconn.finish()
+            raise
+        finally:
+            await rows.aclose()  # type: ignore[attr-defined]
+        table.columns = tuple(column.name for column in cursor.description or ())
+    return table
+
+
+def _options(place: Place, spec: SqlSpec, addresses: Sequence[str]) -> dict[str, Any]:
+    """Addresses are given, so that nobody asks the system's resolver again; its name is what TLS checks."""
+    options: dict[str, Any] = {
+        "host": ",".join([place.host] * len(addresses)),
+        "hostaddr": ",".join(addresses),
+        "port": place.port,
+        "user": place.user or None,
+        "password": place.password or None,
+        "dbname": place.database or None,
+        "application_name": "tocsin",
+        "client_encoding": "utf-8",
+        "passfile": "/dev/null",
+        "gssencmode": "disable",
+        "sslmode": "disable",
+    }
+    if spec.tls:
+        import certifi
+
+        options["sslmode"] = "verify-full" if spec.verify else "require"
+        # Without verification libpq would still verify if it were told of authorities.
+        options["sslrootcert"] = (spec.ca or certifi.where()) if spec.verify else "/dev/null/none"
+        options["sslcert"], options["sslkey"] = spec.certificate, spec.key or spec.certificate
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _no_connection(place: Place, error: psycopg.Error, probe: Probe) -> StepError:
+    words = str(error).partition("\n")[0].rpartition("failed: ")[2].removeprefix("FATAL:").strip()
+    message = plain(words, 300) or own_words(error, 300)
+    kind = next((kind for pattern, kind in _BY_WORDS if pattern.search(message)), _GONE)
+    message = message[:1].lower() + message[1:]
+    return StepError(Failure(f"{place.name}: {message} (connect)", *kind), probe.phases)
+
+
+def _refused(place: Place, error: psycopg.Error, probe: Probe) -> StepError:
+    state = error.sqlstate or ""
+    if type(error).__name__ == "ProgrammingError" and not state:
+        words = own_words(error, 200)
+        reason = "it gives no table" if "produce a result" in words else words
+        return wrong(f"the query cannot be asked: {reason}")
+    if state == _READ_ONLY:
+        return wrong("the query would do more than read, which a sql step never does")
+    message = plain(error.diag.message_primary or str(error).partition("\n")[0], 300)
+    found = (_STATES[state[:length]] for length in (5, 2) if state[:length] in _STATES)
+    default = (ErrorType.UNKNOWN, ErrorCategory.DATABASE) if state else _GONE
+    failure = fault(place, f"{message} ({state})" if state else message, *next(found, default)).failure
+    return StepError(failure, probe.phases)

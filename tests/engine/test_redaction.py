@@ -1,0 +1,182 @@
+"""Secrets are found in whatever form they come back, and nothing else is."""
+
+import base64
+import json
+import time
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.model import (
+    Alert,
+    AlertState,
+    Assertion,
+    Attempt,
+    ErrorType,
+    Execution,
+    Failure,
+    LogLevel,
+    LogRecord,
+    Outcome,
+    Priority,
+    Recording,
+    Severity,
+    Span,
+    SpanEvent,
+    SpanKind,
+    StepResult,
+)
+from engine.redaction import Redactor, is_secret_name
+from engine.text import plain
+
+SECRET = 'p/ss "wörd"+<1>\n&x'
+REDACT = Redactor([SECRET, "S3CR3T-canary", "short", "http://127.0.0.1:8777"])
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        SECRET,
+        quote(SECRET),
+        quote(SECRET, safe=""),
+        quote_plus(SECRET),
+        json.dumps(SECRET),
+        json.dumps(SECRET, ensure_ascii=False),
+        plain(SECRET),
+        base64.b64encode(SECRET.encode()).decode(),
+        base64.urlsafe_b64encode(b"user:" + SECRET.encode()).decode(),
+        base64.b64encode(b"u:" + SECRET.encode() + b":tail").decode(),
+        "Basic " + base64.b64encode(b"me:" + SECRET.encode()).decode(),
+    ],
+)
+def test_a_value_is_hidden_in_every_form(form: str) -> None:
+    hidden = REDACT.text(f"before {form} after")
+    assert hidden.startswith("before ")
+    assert hidden.endswith(" after")
+    assert "***" in hidden
+    assert "word" not in hidden
+    assert len(hidden) < 30
+
+
+def test_base64_keeps_nothing_that_gives_the_secret_away() -> None:
+    for before in (b"", b"a", b"ab", b"user:"):
+        for after in (b"", b"z", b"zz"):
+            encoded = base64.b64encode(before + b"S3CR3T-canary" + after).decode()
+            left = REDACT.text(encoded).replace("***", "")
+            assert len(left) < len(encoded) - 12
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("GET http://me:pw@h:1/x?token=abc&a=1", "GET http://***@h:1/x?token=***&a=1"),
+        ("Authorization: Token abc def", "Authorization: ***"),
+        ("set-cookie: sid=abc; path=/", "set-cookie: ***"),
+        ("sent Bearer abcdef.123-_", "sent Bearer ***"),
+        ('{"user": "x", "password": "pw"}', '{"user": "x", "password": "***"}'),
+        ("client_secret=abc, api_key=x", "client_secret=***, api_key=***"),
+        ("jwt eyJhbGciOiJ9.eyJzdWIiOiIx.c2ln end", "jwt *** end"),
+        ("https://hooks.slack.com/services/T0/B0/abcdef", "https://hooks.slack.com/services/***"),
+        ("https://api.telegram.org/bot123:AbC/send", "https://api.telegram.org/bot/***"),
+        ("x ghp_abcdefghijklmnopqrstuvwx y", "x *** y"),
+        ("-----BEGIN PRIVATE KEY-----\nMIIabc\n-----END PRIVATE KEY-----", "***"),
+    ],
+)
+def test_what_looks_like_a_credential_is_hidden(text: str, hidden: str) -> None:
+    assert REDACT.text(text) == hidden
+    assert REDACT.text(hidden) == hidden
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "status (503) == 200",
+        "extract token: json.token is missing",
+        "json.token (missing) != null",
+        "json.password == 'x'",
+        "connection refused by http://127.0.0.1:8777",
+        "a short word",
+        "tokens per second: 12, basic idea",
+        "WWW-Authenticate: Basic realm",
+        "user-login ok in 12ms",
+        "mail ops@example.com",
+    ],
+)
+def test_ordinary_words_stay(text: str) -> None:
+    assert REDACT.text(text) == text
+
+
+def test_a_secret_cut_in_the_middle_is_hidden() -> None:
+    assert REDACT.text(plain("see S3CR3T-canary", 15)) == "see ***…(+2 chars)"
+    assert REDACT.text(plain("see S3CR3T-canary", 8)) == "see S3CR…(+9 chars)"
+
+
+@pytest.mark.parametrize(
+    "name", ["token", "json.access_token", "X-Api-Key", "password", "cookie", "clientSecret"]
+)
+def test_names_of_credentials(name: str) -> None:
+    assert is_secret_name(name)
+
+
+@pytest.mark.parametrize("name", ["tokens_used", "status", "key", "author", "keyboard", "duration", "name"])
+def test_names_of_ordinary_things(name: str) -> None:
+    assert not is_secret_name(name)
+
+
+LEAK = "got S3CR3T-canary"
+
+
+def recording() -> Recording:
+    failure = Failure(LEAK, ErrorType.NETWORK)
+    step = StepResult(
+        "s", "http", Outcome.FAILED, 0.0, 1.0, failure, assertions=(Assertion(LEAK, False, LEAK),),
+        extracted={"token": "31 characters", "n": 5}, attributes={"url.full": LEAK, "password": "x"},
+        reason=LEAK,
+    )  # fmt: skip
+    attempt = Attempt(1, 0.0, 1.0, Outcome.FAILED, failure, (step,))
+    execution = Execution(
+        1, "w", LEAK, Priority.HIGH, "t" * 32, 0.0, 0.0, 1.0, Outcome.FAILED, LEAK, failure, 1, (attempt,)
+    )
+    span = Span("t", "s", None, LEAK, SpanKind.CLIENT, 0.0, 1.0, attributes={"a": LEAK},
+                events=(SpanEvent(0.0, "e", {"x": LEAK}),))  # fmt: skip
+    return Recording(execution, (span,), (), (LogRecord(0.0, LogLevel.ERROR, LEAK, fields={"f": LEAK}),))
+
+
+def test_records_are_redacted_to_any_depth() -> None:
+    clean = REDACT(recording())
+    assert "S3CR3T" not in repr(clean)
+    step = clean.execution.attempts[0].steps[0]
+    assert step.extracted == {"token": "31 characters", "n": 5}
+    assert step.attributes == {"url.full": "got ***", "password": "***"}
+    assert step.outcome is Outcome.FAILED
+    assert clean.execution.trace_id == "t" * 32
+
+
+def test_what_holds_no_secret_is_the_same_object() -> None:
+    clean = REDACT(recording())
+    assert REDACT(clean) is clean
+    assert REDACT({"a": ["b", {"token": "x" * 9}]}) == {"a": ["b", {"token": "***"}]}
+
+
+def test_alerts_are_records_too() -> None:
+    alert = Alert(1, "r|w", "r", "R", "w", Severity.ERROR, AlertState.FIRING, LEAK, 0.0, 0.0, value=LEAK)
+    assert "S3CR3T" not in repr(REDACT(alert))
+
+
+@given(st.text(min_size=6, max_size=40), st.text(max_size=40), st.text(max_size=40))
+def test_no_secret_survives_and_doing_it_again_changes_nothing(secret: str, before: str, after: str) -> None:
+    redact = Redactor([secret])
+    once = redact.text(before + secret + after)
+    assert secret not in once or secret in "***" * 20
+    assert redact.text(once) == once or secret in once.replace("***", "")
+
+
+def test_a_large_text_takes_little_time() -> None:
+    redact = Redactor([f"secret-number-{index}" for index in range(50)])
+    parts = ("a", "=", "token", "token=", "http://a:b", "eyJ", '"token', "secret-number-", "…(+", "bearer ")
+    for part in parts:
+        started = time.process_time()
+        redact.text(part * (200_000 // len(part)))
+        assert time.process_time() - started < 1.0, part

@@ -1,0 +1,250 @@
+"""Responses are kept bounded and without secrets, and changed expectations are tried on them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.clock import SystemClock, VirtualClock
+from engine.config.loader import load_config
+from engine.config.schema import Workflow
+from engine.engine import Engine
+from engine.model import StoredResponse
+from engine.redaction import Redactor
+from engine.store.migrations import MIGRATIONS, migrate, prepare
+from engine.store.store import Store
+from engine.workflows.replay import replay
+from engine.workflows.responses import FIELD_LIMIT, INTERVAL, Keeper, fields_of, is_whole
+from tests.servers import Target, http_target
+from tui.cli import main
+
+SECRET = "hunter2-hunter2"
+
+
+def file(target: Target, *, expect: str = '["status == 200"]', keep: int = 100) -> str:
+    return f"""
+version: 1
+settings: {{responses: {keep}}}
+environments: {{here: {{wanted: 7}}}}
+workflows:
+  - id: shop
+    name: Shop
+    every: 1h
+    retry: {{max_attempts: 1}}
+    steps:
+      - id: login
+        http: {{url: "{target.url}"}}
+        extract: {{number: json.number}}
+      - id: page
+        http: {{url: "{target.url}"}}
+        expect: {expect}
+"""
+
+
+async def fill(path: Path, db: Path, times: int, env: Mapping[str, str] | None = None) -> None:
+    """Run the workflows of `path` so many times; each engine keeps one response of each step."""
+    for _ in range(times):
+        engine = Engine(load_config(path, env=env or {}), db, SystemClock())
+        await engine.start(scheduled=False)
+        await engine.run_once()
+        await engine.stop()
+
+
+async def stored(db: Path, **asked: Any) -> tuple[StoredResponse, ...]:
+    store = await Store.open(db, SystemClock())
+    try:
+        return await store.reader.responses(**asked)
+    finally:
+        await store.close()
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> tuple[Path, Path]:
+    return tmp_path / "rules.yaml", tmp_path / "x.db"
+
+
+async def test_what_came_back_is_kept_and_judged_anew(paths: tuple[Path, Path]) -> None:
+    path, db = paths
+    async with http_target() as target:
+        target.body, target.headers = b'{"number": 7, "name": "a"}', {"X-Kind": "shop"}
+        path.write_text(file(target))
+        await fill(path, db, 2)
+        target.status = 503
+        await fill(path, db, 1)
+        target.status, target.body = 200, b'{"number": 8, "name": "b"}'
+        await fill(path, db, 1)
+        path.write_text(
+            file(
+                target,
+                expect='["json.number == {{ login.number }}", "headers.X-Kind == shop", "json.name == a"]',
+            )
+        )
+    workflow = load_config(path, env={}).config.workflows[0]
+    found = {
+        one.step_id: one for one in replay(workflow, await stored(db, workflow_id="shop"), {"wanted": 7})
+    }
+    login, page = found["login"], found["page"]
+    assert (login.total, login.failed, login.before, login.newly_failed) == (4, 1, 1, 0)
+    # The step after a login that failed got nothing back.
+    assert (page.total, page.failed, page.newly_failed, page.unknown) == (3, 1, 1, 0)
+    assert page.examples == [(4, "json.name (b) == a")]
+
+
+async def test_the_command_says_how_many_would_have_failed(
+    paths: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    import asyncio
+
+    path, db = paths
+    async with http_target() as target:
+        target.body = b'{"number": 7}'
+        path.write_text(file(target))
+        await fill(path, db, 3)
+        path.write_text(file(target, expect='["status == 201"]'))
+
+        async def check(*argv: str) -> tuple[int, list[str]]:
+            code = await asyncio.to_thread(main, ["check", str(path), "--db", str(db), *argv])
+            printed = capsys.readouterr()
+            return code, (printed.out or printed.err).splitlines()
+
+        assert await check("--replay", "last:500") == (
+            1,
+            [
+                "shop/login: 0 of 3 would have failed",
+                "shop/page: 3 of 3 would have failed (3 of them succeeded then)",
+                "  execution 3: status (200) == 201",
+                "  execution 2: status (200) == 201",
+                "  execution 1: status (200) == 201",
+            ],
+        )
+        code, lines = await check("--replay", "2", "--json")
+        assert (code, [json.loads(line)["total"] for line in lines]) == (1, [1, 1])
+        assert (await check("--replay", "99"))[0] == 2
+        code, (sentence,) = await check("--replay", "yesterday")
+        assert (code, "that is no execution" in sentence) == (2, True)
+        path.write_text(file(target))
+        assert (await check("--replay", "last:2"))[0] == 0
+
+
+async def test_secrets_are_never_stored(paths: tuple[Path, Path]) -> None:
+    path, db = paths
+    async with http_target() as target:
+        target.body = json.dumps({"number": 7, "echo": SECRET, "session_token": "abcdefgh"}).encode()
+        target.headers = {"Set-Cookie": "sid=zyxwvuts", "X-Echo": SECRET}
+        text = file(target, expect='["json.echo == {{ env.key }}", "cookies.sid != null"]')
+        path.write_text(text.replace("wanted: 7", 'wanted: 7, key: "${env:KEY}"'))
+        await fill(path, db, 1, {"KEY": SECRET})
+    responses = await stored(db, workflow_id="shop")
+    seen = [json.dumps(fields_of(response)) for response in responses]
+    assert len(seen) == 2
+    assert not [word for text in seen for word in (SECRET, "zyxwvuts", "abcdefgh") if word in text]
+    assert fields_of(responses[0])["json"]["number"] == 7
+    workflow = load_config(path, env={"KEY": SECRET}).config.workflows[0]
+    page = replay(workflow, responses, {"wanted": 7, "key": SECRET})[1]
+    assert (page.total, page.failed, page.unknown) == (1, 0, 1)
+
+
+class Hall:
+    """A keeper with what it offered."""
+
+    def __init__(self, amount: int = 3) -> None:
+        self.clock = VirtualClock()
+        self.offered: list[Any] = []
+        self.keeper = Keeper(self.clock, amount, Redactor(), self.offered.append, {("w", "s"): 1})
+
+    def tell(self, fields: dict[str, Any], *, succeeded: bool = True) -> None:
+        from engine.model import Outcome, StepResult
+        from engine.resilience.retry import DEFAULT
+        from engine.workflows.plan import plan_workflow
+        from engine.workflows.stepping import Stepped
+        from engine.workflows.steps.base import Reply
+
+        (plan,) = plan_workflow(WORKFLOW, lambda retry: DEFAULT).steps
+        outcome = Outcome.OK if succeeded else Outcome.FAILED
+        result = StepResult("s", "http", outcome, 0.0, 0.1)
+        self.keeper("w", 5, plan, Stepped(result, {}, None, reply=Reply(fields)))
+
+
+WORKFLOW = Workflow.model_validate(
+    {
+        "id": "w",
+        "name": "W",
+        "every": "1m",
+        "steps": [{"id": "s", "http": {"url": "http://a"}, "expect": ["body contains x", "json.a == 1"]}],
+    }
+)
+
+
+async def test_slots_go_round_and_successes_are_thinned_out() -> None:
+    hall = Hall()
+    for succeeded in (True, True, False, False):
+        hall.tell({"status": 200}, succeeded=succeeded)
+    await hall.clock.advance(INTERVAL)
+    hall.tell({"status": 200})
+    assert [(one.slot, one.succeeded) for one in hall.offered] == [
+        (2, True),
+        (0, False),
+        (1, False),
+        (2, True),
+    ]
+
+
+def test_what_is_too_long_is_cut_and_cannot_be_told() -> None:
+    hall = Hall()
+    hall.tell({"status": 200, "body": "x" * 10_000, "json": {"a": 1}, "rows": [["y" * 10_000]]})
+    (response,) = hall.offered
+    fields = fields_of(response)
+    assert (len(fields["body"]), "rows" in fields, response.cut) == (FIELD_LIMIT, False, ("body", "rows"))
+    assert [is_whole(response, root) for root in ("status", "body", "json", "rows")] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+    (found,) = replay(WORKFLOW, hall.offered, {})
+    assert (found.total, found.failed, found.unknown) == (1, 0, 1)
+
+
+def test_a_damaged_response_cannot_be_told() -> None:
+    hall = Hall()
+    hall.tell({"status": 200, "body": "x"})
+    (good,) = hall.offered
+    from dataclasses import replace
+
+    (found,) = replay(WORKFLOW, [replace(good, fields=b"not packed")], {})
+    assert (found.total, found.unknown) == (1, 1)
+
+
+def test_what_cannot_be_packed_is_told_and_hurts_nobody() -> None:
+    hall = Hall()
+    hall.tell({"status": {(1, 2): "a key that JSON does not have"}})
+    (line,) = hall.offered
+    assert line.message.startswith("w/s: its response cannot be kept: keys must be")
+
+
+async def test_the_store_keeps_no_more_than_it_is_told(paths: tuple[Path, Path]) -> None:
+    path, db = paths
+    async with http_target() as target:
+        target.body = b'{"number": 7}'
+        path.write_text(file(target, keep=2))
+        await fill(path, db, 3)
+        assert {response.execution_id for response in await stored(db, workflow_id="shop")} == {2, 3}
+        path.write_text(file(target, keep=0))
+        await fill(path, db, 1)
+    assert {response.execution_id for response in await stored(db)} == {2, 3}
+
+
+def test_a_file_of_the_version_before_learns_of_responses(tmp_path: Path) -> None:
+    db = tmp_path / "x.db"
+    prepare(db, 0.0)
+    with closing(sqlite3.connect(db, isolation_level=None)) as connection:
+        connection.execute("DROP TABLE responses")
+        connection.execute("PRAGMA user_version = 3")
+        migrate(connection, MIGRATIONS[:4])
+        assert connection.execute("SELECT count(*) FROM responses").fetchone() == (0,)
