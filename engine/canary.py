@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from engine.config.schema import Config
     from engine.workflows.steps.resolver import Resolver
 
-INTERVAL = 15.0
+CANARY_INTERVAL = 15.0
 """Seconds between two looks."""
 FRESH = 3.0
 """Seconds for which a look that found the network gone, or there, holds."""

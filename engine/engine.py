@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.alerts.backlog import Backlog
 from engine.alerts.manager import AlertManager
-from engine.canary import INTERVAL as CANARY_INTERVAL
-from engine.canary import Canary, with_own_rule
+from engine.canary import CANARY_INTERVAL, Canary, with_own_rule
 from engine.client import EngineInfo, WorkflowStatus
 from engine.clock import Clock
 from engine.commands import obey
@@ -94,13 +93,12 @@ class Engine:
         self._lock.acquire()
         try:
             self._store = await Store.open(self._db, self._clock)
+            try:
+                await self._wire()
+            except BaseException:
+                await self._store.close()
+                raise
         except BaseException:
-            self._lock.release()
-            raise
-        try:
-            await self._wire()
-        except BaseException:
-            await self._store.close()
             self._lock.release()
             raise
         self._spawn(scheduled)
@@ -229,6 +227,19 @@ class Engine:
             log=self._log,
             jumped=lambda shift: self._warn(jump_message(shift)),
         )
+        await self._wire_judges(alert_id, scheduled)
+        await self._restore_alerts(recent)
+        self._record_interrupted(cursors, recent)
+        self._control = ControlServer(socket_path(self._db), self._command)
+        await self._hearing.start(self._wake)
+        try:
+            await self._control.start()
+        except BaseException:
+            await self._hearing.close()
+            raise
+
+    async def _wire_judges(self, first_alert: int, scheduled: list[Workflow]) -> None:
+        config, store, clock = self._config, self._store, self._clock
         self._outbox = Outbox(
             channels=config.channels, store=store, clock=clock, changed=self.publisher.changed, log=self._log
         )
@@ -243,22 +254,13 @@ class Engine:
             config=with_own_rule(config),
             writer=store.writer,
             clock=clock,
-            first_id=alert_id,
+            first_id=first_alert,
             changed=self.publisher.changed,
             notified=self._outbox.poke,
             compose=compose,
             breaker=self._runner.breaker_of,
         )
         self._backlog = Backlog(self._alerts.on_execution, self._alerts.remember, self._warn)
-        await self._restore_alerts(recent)
-        self._record_interrupted(cursors, recent)
-        self._control = ControlServer(socket_path(self._db), self._command)
-        await self._hearing.start(self._wake)
-        try:
-            await self._control.start()
-        except BaseException:
-            await self._hearing.close()
-            raise
 
     async def _restore_alerts(self, recent: dict[str, tuple[Execution, ...]]) -> None:
         reader = self._store.reader
