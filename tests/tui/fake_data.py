@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from engine.model import (
     Alert,
@@ -83,28 +84,32 @@ def make_executions(say: Say, now: float) -> list[Execution]:
     return made
 
 
+def _alert(
+    say: Say, now: float, id: int, name: str, subject: str, severity: Severity, age: float, **more: object
+) -> Alert:
+    made = Alert(
+        id,
+        f"{name}|{subject}",
+        name.lower().replace(" ", "-"),
+        say(name, id),
+        say(subject, id + 1),
+        severity,
+        AlertState.FIRING,
+        say(f"{subject} failed: status (503) == 200", id + 2),
+        now - age,
+        now - 20,
+        "failed",
+        420 - id * 6 + 2,
+        f"{420 - id * 6 + 2:032x}",
+        now - age,
+    )
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
 def make_alerts(say: Say, now: float) -> list[Alert]:
     """Six alerts: firing, acknowledged and resolved."""
 
-    def alert(id: int, name: str, subject: str, severity: Severity, age: float, **more: object) -> Alert:
-        made = Alert(
-            id,
-            f"{name}|{subject}",
-            name.lower().replace(" ", "-"),
-            say(name, id),
-            say(subject, id + 1),
-            severity,
-            AlertState.FIRING,
-            say(f"{subject} failed: status (503) == 200", id + 2),
-            now - age,
-            now - 20,
-            "failed",
-            420 - id * 6 + 2,
-            f"{420 - id * 6 + 2:032x}",
-            now - age,
-        )
-        return replace(made, **more)  # type: ignore[arg-type]
-
+    alert = partial(_alert, say, now)
     done = AlertState.RESOLVED
     return [
         alert(1, "Critical workflow failure", "checkout", Severity.CRITICAL, 125),
