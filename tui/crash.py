@@ -19,7 +19,7 @@ def write_crash_log(path: Path, error: BaseException) -> str:
     Returns:
         The sentence to leave the person with; it names the file, or says why there is none.
     """
-    what = f"the console broke: {type(error).__name__}: {own_words(error, 200)}"
+    what = f"an unexpected fault: {type(error).__name__}: {own_words(error, 200)}"
     lines = traceback.TracebackException.from_exception(error, capture_locals=False).format()
     text = clean(f"tocsin {__version__}\n{''.join(lines)}", _LIMIT, multiline=True)
     try:
