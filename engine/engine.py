@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,21 +27,19 @@ from engine.model import (
     LogLevel,
     LogRecord,
     Outcome,
-    Recording,
-    ScheduleCursor,
     Topic,
 )
 from engine.notify.messages import compose
 from engine.notify.outbox import Outbox
+from engine.overview import status_of
 from engine.paths import socket_path
 from engine.publisher import Publisher
+from engine.recorder import Recorder
 from engine.redaction import Redactor
 from engine.store.lock import InstanceLock
 from engine.store.reader import Reader
-from engine.store.statistics import Activity
 from engine.store.store import Store
 from engine.supervisor import Supervisor
-from engine.telemetry.tracing import new_trace_id
 from engine.text import plain
 from engine.version import __version__
 from engine.workflows.limits import HostLimits
@@ -76,7 +73,6 @@ class Engine:
         self._started_at = clock.now()
         self._redactor = Redactor({*loaded.secrets, *(c.url for c in loaded.config.channels.values())})
         self._lock = InstanceLock(db)
-        self._finished: dict[str, Execution] = {}
         self._supervisor = Supervisor(clock, self._log)
         self.publisher = Publisher()
         self._feed = Feed(self.publisher)
@@ -130,7 +126,8 @@ class Engine:
         await self._scheduler.run_once()
         await self._backlog.settled()
         await self._store.writer.flush()
-        return tuple(self._finished[w.id] for w in self._config.workflows if w.id in self._finished)
+        finished = (self._recorder.finished(workflow.id) for workflow in self._config.workflows)
+        return tuple(execution for execution in finished if execution is not None)
 
     @property
     def reader(self) -> Reader:
@@ -187,7 +184,8 @@ class Engine:
 
     async def workflow_statuses(self, since: float, until: float) -> tuple[WorkflowStatus, ...]:
         activity = await self.reader.workflow_activity(since, until)
-        return tuple(self._status(workflow, activity.get(workflow.id)) for workflow in self._config.workflows)
+        workflows, scheduler, runner = self._config.workflows, self._scheduler, self._runner
+        return tuple(status_of(each, activity.get(each.id), scheduler, runner) for each in workflows)
 
     async def _wire(self) -> None:
         """Build the rooms on what the file remembers."""
@@ -195,7 +193,6 @@ class Engine:
         store.writer.on_commit = self._feed.committed
         store.writer.redact = self._redactor
         execution_id, alert_id = await store.reader.next_ids()
-        self._execution_ids = itertools.count(execution_id)
         cursors = await store.reader.cursors()
         recent = {
             workflow.id: await store.reader.recent_executions(workflow.id, RESTORED_EXECUTIONS)
@@ -216,20 +213,30 @@ class Engine:
             keep=await keeper(config.settings.responses, store, clock, self._redactor),
         )
         scheduled = [workflow for workflow in config.workflows if not workflow.on_call]
+        self._health = HealthMonitor(
+            clock=clock,
+            workflows=scheduled,
+            emit=self._note_health,
+            history=await store.reader.health_history(clock.now() - UPTIME_WINDOW),
+            watches_network=self._canary.is_watching,
+        )
+        self._recorder = Recorder(
+            clock=clock, writer=store.writer, health=self._health, first_id=execution_id
+        )
         self._scheduler = Scheduler(
             clock=clock,
             workflows=scheduled,
             start=self._execute,
-            skipped=self._skipped,
+            skipped=self._recorder.skipped,
             concurrency=config.settings.concurrency,
             cursors=cursors,
             advanced=store.writer.offer,
             log=self._log,
             jumped=lambda shift: self._warn(jump_message(shift)),
         )
-        await self._wire_judges(alert_id, scheduled)
+        self._wire_judges(alert_id)
         await self._restore_alerts(recent)
-        self._record_interrupted(cursors, recent)
+        self._recorder.cut_off(config.workflows, cursors, recent)
         self._control = ControlServer(socket_path(self._db), self._command)
         await self._hearing.start(self._wake)
         try:
@@ -238,17 +245,10 @@ class Engine:
             await self._hearing.close()
             raise
 
-    async def _wire_judges(self, first_alert: int, scheduled: list[Workflow]) -> None:
+    def _wire_judges(self, first_alert: int) -> None:
         config, store, clock = self._config, self._store, self._clock
         self._outbox = Outbox(
             channels=config.channels, store=store, clock=clock, changed=self.publisher.changed, log=self._log
-        )
-        self._health = HealthMonitor(
-            clock=clock,
-            workflows=scheduled,
-            emit=self._note_health,
-            history=await store.reader.health_history(clock.now() - UPTIME_WINDOW),
-            watches_network=self._canary.is_watching,
         )
         self._alerts = AlertManager(
             config=with_own_rule(config),
@@ -271,15 +271,6 @@ class Engine:
             for execution in reversed(executions[:2]):
                 self._health.observe(execution)
 
-    def _record_interrupted(
-        self, cursors: dict[str, ScheduleCursor], recent: dict[str, tuple[Execution, ...]]
-    ) -> None:
-        """A slot that was begun but left no execution was cut off by the end of the last run."""
-        for workflow in self._config.workflows:
-            cursor, executions = cursors.get(workflow.id), recent[workflow.id]
-            if cursor and executions and cursor.last_slot > max(e.scheduled_at for e in executions[:20]):
-                self._record(self._blank(workflow, cursor.last_slot, Outcome.INTERRUPTED, "engine ended"))
-
     def _spawn(self, scheduled: bool) -> None:
         supervisor = self._supervisor
         if scheduled:
@@ -293,44 +284,18 @@ class Engine:
         supervisor.every("retention", PRUNE_INTERVAL, self._prune)
 
     async def _execute(self, workflow: Workflow, slot: float) -> Outcome:
-        execution_id = next(self._execution_ids)
+        execution_id = self._recorder.next_id()
         try:
             recording = await self._canary.judged(await self._runner.run(workflow, execution_id, slot))
         except asyncio.CancelledError as error:
             reason = REPLACED if REPLACED in error.args else "engine ended"
-            self._record(self._blank(workflow, slot, Outcome.INTERRUPTED, reason))
+            self._recorder.interrupted(workflow, slot, reason)
             raise
         # What is only kept in memory is shown and sent, too.
         recording = self._redactor(recording)
-        self._record(recording)
+        self._recorder.record(recording)
         self._backlog.add(recording.execution)
         return recording.execution.outcome
-
-    def _skipped(self, workflow: Workflow, slot: float, reason: str) -> None:
-        self._record(self._blank(workflow, slot, Outcome.SKIPPED, reason))
-
-    def _record(self, recording: Recording) -> None:
-        execution = recording.execution
-        self._store.writer.offer(recording)
-        self._health.observe(execution)
-        self._finished[execution.workflow_id] = execution
-
-    def _blank(self, workflow: Workflow, slot: float, outcome: Outcome, reason: str) -> Recording:
-        """An execution that did not take place, or not to its end."""
-        return Recording(
-            Execution(
-                id=next(self._execution_ids),
-                workflow_id=workflow.id,
-                workflow_name=workflow.name,
-                priority=workflow.priority,
-                trace_id=new_trace_id(),
-                scheduled_at=slot,
-                started_at=self._clock.now(),
-                duration=0.0,
-                outcome=outcome,
-                reason=reason,
-            )
-        )
 
     async def _assess(self) -> None:
         await self.current_health()
@@ -371,28 +336,6 @@ class Engine:
             oldest_undelivered=oldest,
             dead=self._outbox.recent_deaths,
             offline=self._canary.offline,
-        )
-
-    def _status(self, workflow: Workflow, activity: Activity | None) -> WorkflowStatus:
-        activity = activity or Activity()
-        return WorkflowStatus(
-            id=workflow.id,
-            name=workflow.name,
-            priority=workflow.priority,
-            schedule=workflow.schedule,
-            tags=workflow.tags,
-            last=activity.last,
-            recent=activity.recent,
-            durations=activity.durations,
-            executions=activity.executions,
-            success_rate=activity.success_rate,
-            p50=activity.p50,
-            p95=activity.p95,
-            next_at=self._scheduler.next_at(workflow.id),
-            running=self._scheduler.is_running(workflow.id),
-            breakers=self._runner.breakers_of(workflow.id),
-            steps=tuple(step.id for step in workflow.steps),
-            paused=self._scheduler.is_paused(workflow.id),
         )
 
     async def _command(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
