@@ -113,3 +113,15 @@ def percent(share: float | None) -> str | None:
     if share is None:
         return None
     return "100 %" if share >= 1 else f"{min(share * 100, 99.9):.1f} %"
+
+
+def size(count: int) -> str:
+    """Bytes for people: `312 B`, `4.0 KiB`, `1.3 GiB`."""
+    if count < 1024:
+        return f"{count} B"
+    amount, unit = count / 1024, "KiB"
+    for larger in ("MiB", "GiB", "TiB"):
+        if amount < 1024:
+            break
+        amount, unit = amount / 1024, larger
+    return f"{amount:.1f} {unit}"

@@ -30,6 +30,7 @@ COMMANDS = {
     "logs": "search the logs",
     "alerts": "list, acknowledge and resolve alerts",
     "metrics": "sum up executions, latencies and alerts of a period",
+    "db": "copy, restore, check, shrink and measure the database",
 }
 _VALUED = ("--config", "--db", "--env", "--junit")
 
