@@ -31,6 +31,7 @@ COMMANDS = {
     "alerts": "list, acknowledge and resolve alerts",
     "metrics": "sum up executions, latencies and alerts of a period",
     "db": "copy, restore, check, shrink and measure the database",
+    "doctor": "look at versions, files, queues and the engine, and say what to do",
 }
 _VALUED = ("--config", "--db", "--env", "--junit")
 

@@ -1,0 +1,200 @@
+"""Looks at everything a database and its engine stand on, and says what to do about what is not well."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import metadata
+from pathlib import Path
+from urllib.parse import quote
+
+from engine.errors import TocsinError
+from engine.lines import moment, seconds, size
+from engine.paths import runtime_dir, socket_path
+from engine.store.backup import backups
+from engine.store.connection import WAL_LIMIT, explain
+from engine.store.files import companions
+from engine.store.integrity import damage
+from engine.store.lock import InstanceLock
+from engine.store.migrations import VERSION, check_version, inspect
+from engine.version import __version__
+
+WAL_RESET_FIXED = (3, 51, 3)
+"""Older SQLites may lose pages when two connections write; this program writes with one."""
+FREE_SPACE_FLOOR = 200 * 1024 * 1024
+BACKUP_AGE = 2 * 86_400.0
+UNDELIVERED_AGE = 900.0
+_PACKAGES = ("textual", "aiosqlite", "httpx", "pydantic", "apprise", "plotext")
+
+
+class Verdict(StrEnum):
+    """What a finding means: nothing to do, worth knowing, or wrong."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; `advice` says what to do, empty when it is well."""
+
+    area: str
+    name: str
+    value: str
+    verdict: Verdict = Verdict.OK
+    advice: str = ""
+
+
+def examine(db: Path, now: float) -> tuple[Finding, ...]:
+    """Everything there is to say about `db` at `now` (seconds since the epoch); never raises for bad news."""
+    findings = [*_versions(), *_place(db)]
+    if not db.exists():
+        missing = Finding(
+            "database", "file", f"{db} does not exist yet", Verdict.OK, "it appears at the first run"
+        )
+        return (*findings, missing)
+    try:
+        inspect(db)
+        findings += _file(db)
+        findings += _content(db, now)
+    except TocsinError as error:
+        findings.append(Finding("database", "file", error.message, Verdict.ERROR, error.hint))
+    return (*findings, *_engine(db), *_backups(db, now))
+
+
+def _versions() -> Iterator[Finding]:
+    yield Finding("versions", "tocsin", f"{__version__}, schema {VERSION}")
+    yield Finding("versions", "python", f"{platform.python_version()} on {platform.platform(terse=True)}")
+    sqlite = f"SQLite {sqlite3.sqlite_version}"
+    if sqlite3.sqlite_version_info < WAL_RESET_FIXED:
+        fixed = ".".join(map(str, WAL_RESET_FIXED))
+        yield Finding(
+            "versions",
+            "sqlite",
+            f"{sqlite}, older than {fixed}: a second program that writes can damage the file (WAL-reset bug)",
+            Verdict.WARNING,
+            "let nothing else write to the database while an engine runs; reading is harmless",
+        )
+    else:
+        yield Finding("versions", "sqlite", sqlite)
+    yield Finding("versions", "packages", ", ".join(f"{name} {metadata.version(name)}" for name in _PACKAGES))
+
+
+def _place(db: Path) -> Iterator[Finding]:
+    yield Finding("place", "database", str(db))
+    yield Finding("place", "sockets", str(runtime_dir()))
+    directory = next(parent for parent in (db.parent, *db.parent.parents) if parent.exists())
+    try:
+        free = shutil.disk_usage(directory).free
+    except OSError as error:
+        yield Finding("place", "free space", str(error.strerror), Verdict.ERROR, "check the disk")
+        return
+    low = free < FREE_SPACE_FLOOR
+    advice = "free some space: soon nothing can be kept" if low else ""
+    yield Finding("place", "free space", size(free), Verdict.ERROR if low else Verdict.OK, advice)
+
+
+def _file(db: Path) -> Iterator[Finding]:
+    for path, wanted in ((db, 0o600), (db.parent, 0o700)):
+        mode = path.stat().st_mode & 0o777
+        open_to_others = mode & 0o077 and path is db
+        yield Finding(
+            "database",
+            "mode" if path is db else "directory's mode",
+            f"{mode:04o}",
+            Verdict.WARNING if open_to_others else Verdict.OK,
+            f"others can read it: chmod {wanted:o} {path}" if open_to_others else "",
+        )
+    yield Finding("database", "size", size(db.stat().st_size))
+    wal = companions(db)[0]
+    length = wal.stat().st_size if wal.exists() else 0
+    long = length > WAL_LIMIT
+    advice = "something reads the database for a very long time: close it" if long else ""
+    yield Finding(
+        "database", "write-ahead log", size(length), Verdict.WARNING if long else Verdict.OK, advice
+    )
+
+
+def _content(db: Path, now: float) -> Iterator[Finding]:
+    try:
+        if verdict := damage(db):
+            advice = "stop the engine, then: tocsin db restore"
+            yield Finding("database", "integrity", f"damaged: {verdict}", Verdict.ERROR, advice)
+            return
+        yield Finding("database", "integrity", "quick check passed")
+        uri = f"file:{quote(str(db))}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+            check_version(connection.execute("PRAGMA user_version").fetchone()[0], db)
+            yield from _queues(connection, now)
+            yield _newest(connection, db, now)
+    except (sqlite3.Error, OSError) as error:
+        raise explain(error, db) from error
+
+
+def _queues(connection: sqlite3.Connection, now: float) -> Iterator[Finding]:
+    counts = dict(
+        connection.execute("SELECT state, count(*) FROM notifications WHERE state <> 'sent' GROUP BY 1")
+    )
+    dead = counts.pop("dead", 0)
+    oldest = connection.execute(
+        "SELECT min(created_at) FROM notifications WHERE state IN ('queued', 'sending')"
+    ).fetchone()[0]
+    waiting = sum(counts.values())
+    age = now - oldest if oldest is not None else 0.0
+    late = age > UNDELIVERED_AGE
+    value = f"{waiting} wait" + (f", the oldest for {seconds(age)}" if waiting else "")
+    advice = "look at their errors in the console: notifications" if late else ""
+    yield Finding("database", "notifications", value, Verdict.WARNING if late else Verdict.OK, advice)
+    advice = "nobody was told: look at their errors in the console" if dead else ""
+    yield Finding("database", "dead letters", str(dead), Verdict.WARNING if dead else Verdict.OK, advice)
+
+
+def _newest(connection: sqlite3.Connection, db: Path, now: float) -> Finding:
+    newest = connection.execute("SELECT started_at FROM executions ORDER BY id DESC LIMIT 1").fetchone()
+    if newest is None:
+        return Finding("database", "newest execution", "none yet")
+    age = max(now - newest[0], 0.0)
+    value = f"{moment(newest[0])}, {seconds(age)} ago"
+    return Finding("database", "newest execution", value)
+
+
+def _engine(db: Path) -> Iterator[Finding]:
+    holder = InstanceLock.holder(db)
+    if holder is None:
+        yield Finding("engine", "process", "none runs on this database")
+        return
+    yield Finding("engine", "process", str(holder))
+    import asyncio
+
+    from engine.control import send_command, unpack_info
+
+    began = time.monotonic()
+    try:
+        info = unpack_info(asyncio.run(send_command(socket_path(db), {"command": "info"})))
+    except TocsinError as error:
+        yield Finding("engine", "answers", error.message, Verdict.ERROR, error.hint or "restart it")
+        return
+    yield Finding("engine", "answers", f"within {time.monotonic() - began:.3f} s, version {info.version}")
+    yield Finding("engine", "queue", f"{info.queued} records wait to be written")
+    lost = Verdict.WARNING if info.dropped else Verdict.OK
+    advice = "the log says why: tocsin logs 'could not be stored'" if info.dropped else ""
+    yield Finding("engine", "dropped", f"{info.dropped} records since its start", lost, advice)
+
+
+def _backups(db: Path, now: float) -> Iterator[Finding]:
+    found = backups(db)
+    if not found:
+        yield Finding("backups", "newest", "none yet", Verdict.OK, "an engine takes one a day")
+        return
+    age = now - found[0].stat().st_mtime
+    old = age > BACKUP_AGE
+    advice = "tocsin db backup FILE takes one now" if old else ""
+    value = f"{found[0].name}, {seconds(max(age, 0.0))} ago, {size(found[0].stat().st_size)}"
+    yield Finding("backups", "newest", value, Verdict.WARNING if old else Verdict.OK, advice)

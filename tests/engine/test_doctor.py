@@ -1,0 +1,105 @@
+"""What the doctor sees, and what it advises."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from engine.doctor import Finding, Verdict, examine
+from engine.store.backup import back_up
+from engine.store.lock import InstanceLock
+from engine.store.migrations import prepare
+from tests.engine.store.samples import START
+
+NOW = START + 4 * 86_400
+
+
+@pytest.fixture
+def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    db = tmp_path / "state" / "tocsin.db"
+    prepare(db, START)
+    return db
+
+
+def execute(db: Path, sql: str) -> None:
+    with closing(sqlite3.connect(db, isolation_level=None)) as connection:
+        connection.execute(sql)
+
+
+def seen(db: Path) -> Mapping[str, Finding]:
+    return {f"{finding.area} {finding.name}": finding for finding in examine(db, NOW)}
+
+
+def test_a_fresh_database_is_well(db: Path) -> None:
+    findings = seen(db)
+    # The version of SQLite is the machine's.
+    assert {f.name for f in findings.values() if f.verdict is not Verdict.OK} <= {"sqlite"}
+    assert findings["database mode"].value == "0600"
+    assert findings["engine process"].value == "none runs on this database"
+
+
+def test_a_missing_database_is_no_fault(tmp_path: Path) -> None:
+    findings = seen(tmp_path / "none" / "x.db")
+    assert "does not exist yet" in findings["database file"].value
+    assert findings["database file"].verdict is Verdict.OK
+
+
+def test_somebody_elses_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_text("not a database\n" * 100)
+    finding = seen(tmp_path / "x.db")["database file"]
+    assert finding.verdict is Verdict.ERROR
+    assert "is not a Tocsin database" in finding.value
+
+
+def test_damage_asks_for_a_restore(db: Path) -> None:
+    with db.open("r+b") as file:
+        file.seek(4096 * 2)
+        file.write(b"\xff" * 4096 * 5)
+    finding = seen(db)["database integrity"]
+    assert finding.verdict is Verdict.ERROR
+    assert "tocsin db restore" in finding.advice
+
+
+def test_a_file_that_others_can_read_is_told(db: Path) -> None:
+    db.chmod(0o644)
+    finding = seen(db)["database mode"]
+    assert finding.verdict is Verdict.WARNING
+    assert finding.advice == f"others can read it: chmod 600 {db}"
+
+
+def test_undelivered_and_dead_letters_are_counted(db: Path) -> None:
+    columns = (
+        "key, alert_id, channel, transition, severity, title, body, created_at, state, tries, next_at, error"
+    )
+    for number, state in enumerate(("queued", "sending", "dead", "sent")):
+        values = f"'{number}', 1, 'ops', 'fired', 'ERROR', '', '', {NOW - 3600 + number}, '{state}', 0, 0, ''"
+        execute(db, f"INSERT INTO notifications ({columns}) VALUES ({values})")
+    findings = seen(db)
+    assert findings["database notifications"].value == "2 wait, the oldest for 1 h 0 m"
+    assert findings["database notifications"].verdict is Verdict.WARNING
+    assert findings["database dead letters"].value == "1"
+    assert findings["database dead letters"].verdict is Verdict.WARNING
+
+
+def test_an_engine_that_does_not_answer_is_wrong(db: Path) -> None:
+    lock = InstanceLock(db)
+    lock.acquire()
+    try:
+        findings = seen(db)
+    finally:
+        lock.release()
+    assert findings["engine process"].value == str(os.getpid())
+    assert findings["engine answers"].verdict is Verdict.ERROR
+
+
+@pytest.mark.parametrize(("age", "verdict"), [(3_600, Verdict.OK), (3 * 86_400, Verdict.WARNING)])
+def test_the_age_of_the_newest_backup_counts(db: Path, age: float, verdict: Verdict) -> None:
+    backup = back_up(db, NOW - age)
+    os.utime(backup, (NOW - age, NOW - age))
+    assert seen(db)["backups newest"].verdict is verdict
