@@ -17,6 +17,8 @@ from engine.lines import table, wants_colour
 from engine.text import own_words
 
 Figure = dict[str, Any]
+VOID = "void"
+"""The value of a figure whose measurement does not count; `against` says why."""
 RESULTS = Path(__file__).with_name("results.json")
 # Of all others, less is better.
 MORE_IS_BETTER = frozenset(
@@ -74,8 +76,10 @@ def figures(module: ModuleType) -> tuple[str, ...]:
 
 
 def verdict(figure: Figure) -> str:
-    """Whether the goal is met: `ok`, `failed`, or `–` without a goal or a value."""
+    """Whether the goal is met: `ok`, `failed`, `void`, or `–` without a goal or a value."""
     value, goal = figure["value"], figure["goal"]
+    if value == VOID:
+        return VOID
     if value is None or goal is None:
         return "–"
     return "ok" if (value >= goal if figure["name"] in MORE_IS_BETTER else value <= goal) else "failed"
@@ -100,9 +104,9 @@ def _goal(figure: Figure) -> str:
     return "–" if figure["goal"] is None else f"{sign} {_number(figure['goal'])}"
 
 
-def _number(value: float | None) -> str | None:
-    if value is None:
-        return None
+def _number(value: float | str | None) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
     return f"{value:,.0f}" if abs(value) >= 1000 or float(value).is_integer() else f"{value:.3g}"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,19 @@ from engine.alerts.announce import audience, notifications
 from engine.alerts.lifecycle import Transition
 from engine.client import EngineInfo, Listener, WorkflowStatus
 from engine.clock import Clock, SystemClock
-from engine.control import send_command, unpack_alert, unpack_info
+from engine.control import send_command, unpack_alert, unpack_breakers, unpack_info, unpack_workflows
 from engine.errors import EngineUnavailableError, LockedError
 from engine.health import CHECK_INTERVAL, ENGINE_PARTS, ENGINE_WEIGHT, WEIGHTS, Uptime, summarize
-from engine.model import Alert, AlertEvent, ComponentHealth, Health, HealthCheck, HealthStatus, Priority
+from engine.model import (
+    Alert,
+    AlertEvent,
+    BreakerStatus,
+    ComponentHealth,
+    Health,
+    HealthCheck,
+    HealthStatus,
+    Priority,
+)
 from engine.notify.messages import compose
 from engine.paths import socket_path
 from engine.store.lock import InstanceLock
@@ -31,6 +41,7 @@ from engine.version import __version__
 
 HEALTH_WINDOW = 3_600.0
 STALE_AFTER = 2 * CHECK_INTERVAL
+WORKFLOWS_A_TIME = 200
 
 Act = Callable[[Alert, str, str, float], Transition]
 
@@ -49,8 +60,13 @@ class FileClient:
         self.alerts = reader.alerts
         self.alert = reader.alert
         self.logs = reader.logs
+        self.log_count = reader.log_count
+        self.log_facets = reader.log_facets
         self.notifications = reader.notifications
         self.summary = reader.summary
+        self.series = reader.series
+        self.points = reader.points
+        self.retries = reader.retries
 
     @classmethod
     async def open(cls, path: Path, clock: Clock | None = None) -> FileClient:
@@ -105,8 +121,11 @@ class FileClient:
         )
 
     async def workflows(self, since: float, until: float) -> tuple[WorkflowStatus, ...]:
-        """The workflows that have run, by name; schedules are not in the file."""
+        """As the engine knows them; without one those that have run, by name, without their schedules."""
         activity = await self._reader.workflow_activity(since, until)
+        if InstanceLock.holder(self._path) is not None:
+            known = await self._told_workflows()
+            return tuple(_with_activity(status, activity.get(status.id)) for status in known)
         statuses = [_status(workflow_id, known) for workflow_id, known in activity.items()]
         return tuple(sorted(statuses, key=lambda status: (status.name, status.id)))
 
@@ -127,9 +146,24 @@ class FileClient:
         which = {} if workflow_id is None else {"workflow_id": workflow_id}
         await self._command("set_paused", paused=paused, **which)
 
+    async def breakers(self) -> tuple[BreakerStatus, ...]:
+        """As the engine knows them; without one those that were not closed when the last one ended."""
+        if InstanceLock.holder(self._path) is not None:
+            return unpack_breakers(await self._command("breakers"))
+        return tuple(map(BreakerStatus.remembered, await self._reader.breakers()))
+
     async def reset_breaker(self, target: str) -> None:
         """Needs an engine: raises EngineUnavailableError without one, NotFoundError."""
         await self._command("reset_breaker", target=target)
+
+    async def _told_workflows(self) -> tuple[WorkflowStatus, ...]:
+        told: list[WorkflowStatus] = []
+        while True:
+            answer = await self._command("workflows", first=len(told), count=WORKFLOWS_A_TIME)
+            page = unpack_workflows(answer)
+            told += page
+            if len(page) < WORKFLOWS_A_TIME:
+                return tuple(told)
 
     async def _command(self, command: str, **arguments: Any) -> dict[str, Any]:
         if InstanceLock.holder(self._path) is None:
@@ -189,12 +223,29 @@ def _weight(part: ComponentHealth, priorities: Mapping[str, Priority]) -> float:
 
 
 def _status(workflow_id: str, known: Activity) -> WorkflowStatus:
-    return WorkflowStatus(
+    blank = WorkflowStatus(
         id=workflow_id,
         name=known.last.workflow_name if known.last else workflow_id,
         priority=known.last.priority if known.last else Priority.NORMAL,
         schedule="",
         tags=(),
+        last=None,
+        recent=(),
+        durations=(),
+        executions=0,
+        success_rate=None,
+        p50=None,
+        p95=None,
+        next_at=None,
+    )
+    return _with_activity(blank, known)
+
+
+def _with_activity(status: WorkflowStatus, known: Activity | None) -> WorkflowStatus:
+    if known is None:
+        return status
+    return replace(
+        status,
         last=known.last,
         recent=known.recent,
         durations=known.durations,
@@ -202,5 +253,4 @@ def _status(workflow_id: str, known: Activity) -> WorkflowStatus:
         success_rate=known.success_rate,
         p50=known.p50,
         p95=known.p95,
-        next_at=None,
     )

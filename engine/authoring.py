@@ -8,8 +8,9 @@ from engine.authoring import Run, workflow
 async def sign_in(run: Run) -> None:
     base = run.env["base_url"]
     login = await run.step("login", http={"method": "POST", "url": f"{base}/login"}, expect=["status == 200"])
+    token = run.secret(login["json"]["token"])
     for page in ("me", "orders"):
-        await run.step("page", http={"url": f"{base}/{page}", "auth": {"bearer": login["json"]["token"]}})
+        await run.step("page", http={"url": f"{base}/{page}", "auth": {"bearer": token}})
 ```
 
 The file names the module: `python: [checks.py]`. The function runs in the engine itself: it must not block.
@@ -80,6 +81,15 @@ class Run:
     def warn(self, message: str) -> None:
         """Write a line to the log of the execution."""
         self._flow.warn(message)
+
+    def secret(self, value: str) -> str:
+        """Hide `value` in all that the execution leaves behind: a token that a step got back.
+
+        Returns:
+            The value, to be used.
+        """
+        self._flow.hide(value)
+        return value
 
 
 def workflow(**keys: Any) -> Callable[[Body], CodeWorkflow]:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 from engine.clock import Clock
 from engine.config.types import format_duration
-from engine.model import ErrorType, LogLevel, LogRecord, Outcome, Recording, Severity
+from engine.model import ErrorType, LogLevel, LogRecord, Outcome, Recording
 from engine.workflows.steps.base import StepError
 
 if TYPE_CHECKING:
-    from engine.config.schema import Config
     from engine.workflows.steps.resolver import Resolver
 
 CANARY_INTERVAL = 15.0
@@ -24,7 +23,6 @@ PATIENCE = 2.0
 """Seconds that a canary has to answer."""
 OFFLINE = "offline"
 """Why a run that failed while the monitor was offline counts as skipped."""
-RULE = "monitor-offline"
 
 _ABOUT_NETWORK = frozenset({ErrorType.NETWORK, ErrorType.TIMEOUT})
 
@@ -133,25 +131,3 @@ class Canary:
 
     def _say(self, level: LogLevel, what: str) -> None:
         self._log(LogRecord(at=self._clock.now(), level=level, message=f"the monitor itself is {what}"))
-
-
-def with_own_rule(config: Config) -> Config:
-    """The configuration with a rule about the monitor itself, when canaries are set and no rule has its name.
-
-    Every channel hears of it, once the network is back.
-    """
-    if not config.settings.canary or any(rule.id == RULE for rule in config.rules):
-        return config
-    from engine.config.schema import Rule, ThresholdCondition
-
-    condition = ThresholdCondition(
-        type="THRESHOLD", metric="health.network.status", operator="==", value="unhealthy"
-    )
-    rule = Rule(
-        id=RULE,
-        name="The monitor itself is offline",
-        severity=Severity.ERROR,
-        conditions=(condition,),
-        channels=tuple(config.channels),
-    )
-    return config.model_copy(update={"rules": (*config.rules, rule)})

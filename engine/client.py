@@ -7,7 +7,7 @@ Every method may be awaited from any loop; none blocks the caller's loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,25 +15,38 @@ from engine.model import (
     Alert,
     AlertEvent,
     AlertState,
-    BreakerState,
+    BreakerStatus,
     Decision,
     Execution,
     Health,
-    LogRecord,
+    LogCount,
+    LogFacets,
+    LogPage,
+    MetricsSummary,
     Notification,
     Outcome,
+    PointBucket,
     Priority,
-    Severity,
+    Series,
     Span,
     Topic,
 )
+from engine.telemetry.critical_path import Anatomy as Anatomy
+from engine.telemetry.critical_path import Segment as Segment
+from engine.telemetry.critical_path import anatomy as anatomy
 
 Listener = Callable[[frozenset[Topic]], None]
 
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What runs, on which files. `dropped` counts records lost to full buffers since the start."""
+    """What runs, on which files.
+
+    Args:
+        dropped: records lost since the start, for want of time or room.
+        dropped_by_kind: the same, by what they were, such as `log lines`.
+        unexported: records that the collector they are sent to did not get, since the start.
+    """
 
     version: str
     environment: str
@@ -48,6 +61,8 @@ class EngineInfo:
     running: int = 0
     paused: bool = False
     live: bool = True
+    unexported: int = 0
+    dropped_by_kind: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +70,8 @@ class WorkflowStatus:
     """A workflow as the console lists it, over the chosen time range.
 
     `recent` holds the newest outcomes, oldest first (at most 60). Rates are 0–1, None without executions.
-    Durations are seconds. `breakers` pairs target with state. `next_at` is None when paused or unknown.
+    Durations are seconds. `breakers` are those of the targets that its last execution called. `next_at` is
+    None when paused or unknown.
     """
 
     id: str
@@ -72,7 +88,7 @@ class WorkflowStatus:
     p95: float | None
     next_at: float | None
     running: bool = False
-    breakers: tuple[tuple[str, BreakerState], ...] = ()
+    breakers: tuple[BreakerStatus, ...] = ()
     steps: tuple[str, ...] = ()
     paused: bool = False
 
@@ -106,41 +122,36 @@ class AlertDetail:
 
 
 @dataclass(frozen=True, slots=True)
-class LogPage:
-    """Newest first; `more` says that older matches exist; `terms` are the words to highlight."""
+class RetryFigures:
+    """What trying again was good for, of one workflow or of one target.
 
-    records: tuple[LogRecord, ...]
-    more: bool = False
-    terms: tuple[str, ...] = ()
+    Args:
+        subject: the workflow's identifier, or the target.
+        executions: those with a result; of a target those that were tried again on its account.
+        attempts: all of them; of a target those that failed on its account and were followed by another.
+        retried: executions of more than one attempt.
+        rescued: those of them that succeeded in the end.
+        given_up: those of them that did not.
+        waited: seconds between attempts.
+        rescued_by: which attempt it was that succeeded, and how often.
+    """
+
+    subject: str
+    executions: int
+    attempts: int
+    retried: int
+    rescued: int
+    given_up: int
+    waited: float
+    rescued_by: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class WorkflowSummary:
-    """One workflow over a period; durations in seconds, rate 0–1."""
+class RetryReport:
+    """Retry figures by workflow and by target, each in the order of their names."""
 
-    workflow_id: str
-    executions: int
-    success_rate: float | None
-    mean: float | None
-    p50: float | None
-    p95: float | None
-    p99: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class MetricsSummary:
-    """Totals over `period` seconds ending at `until`."""
-
-    since: float
-    until: float
-    executions: int
-    outcomes: dict[Outcome, int]
-    success_rate: float | None
-    p50: float | None
-    p95: float | None
-    p99: float | None
-    alerts: dict[Severity, int]
-    workflows: tuple[WorkflowSummary, ...] = field(default_factory=tuple)
+    workflows: tuple[RetryFigures, ...] = ()
+    targets: tuple[RetryFigures, ...] = ()
 
 
 class EngineClient(Protocol):
@@ -213,11 +224,37 @@ class EngineClient(Protocol):
         """Search logs, newest first. Raises QueryError with a hint for what cannot be asked."""
         ...
 
+    async def log_count(self, query: str = "", *, since: float | None = None) -> LogCount:
+        """How many lines a search finds, as far as half a second goes. Raises QueryError."""
+        ...
+
+    async def log_facets(
+        self, query: str = "", *, since: float | None = None, buckets: int = 24
+    ) -> LogFacets:
+        """What the lines of a search are, over time, as far as half a second goes. Raises QueryError."""
+        ...
+
     async def notifications(self, *, limit: int = 200) -> tuple[Notification, ...]:
         """Newest first."""
         ...
 
     async def summary(self, since: float, until: float) -> MetricsSummary: ...
+
+    async def series(
+        self, name: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> tuple[Series, ...]:
+        """Series of a name, or of any, that have all of `labels`; at most 1,000, by name and labels."""
+        ...
+
+    async def points(
+        self, name: str, since: float, until: float, count: int, labels: Mapping[str, str] | None = None
+    ) -> tuple[PointBucket, ...]:
+        """The points of all such series together, in `count` (1–500) equal buckets over [since, until)."""
+        ...
+
+    async def retries(self, since: float, until: float, workflow_id: str | None = None) -> RetryReport:
+        """What trying again was good for over [since, until), of one workflow or of all."""
+        ...
 
     async def acknowledge(self, alert_id: int, author: str, note: str = "") -> Alert:
         """Durable when it returns. Raises NotFoundError, ConflictError."""
@@ -236,6 +273,10 @@ class EngineClient(Protocol):
 
         It is kept over a restart. Raises NotFoundError.
         """
+        ...
+
+    async def breakers(self) -> tuple[BreakerStatus, ...]:
+        """The circuit breakers, those that let least through first."""
         ...
 
     async def reset_breaker(self, target: str) -> None:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from engine.engine import Engine
 
 
+BREAKERS_TOLD = 1_000
+"""Those that let least through come first: what is left out is closed, unless there are that many open."""
+
+
 async def obey(engine: Engine, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """Carry out one command and return its answer. Raises TocsinError for what cannot be done."""
     try:
@@ -29,6 +33,10 @@ async def obey(engine: Engine, command: str, arguments: dict[str, Any]) -> dict[
                 await engine.run_now(**arguments)
             case "set_paused":
                 await engine.set_paused(**arguments)
+            case "workflows":
+                return {"workflows": [pack(status) for status in engine.workflow_page(**arguments)]}
+            case "breakers":
+                return {"breakers": [pack(status) for status in (await engine.breakers())[:BREAKERS_TOLD]]}
             case "reset_breaker":
                 await engine.reset_breaker(**arguments)
             case _:

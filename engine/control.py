@@ -18,9 +18,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from engine.client import EngineInfo
+from engine.client import EngineInfo, WorkflowStatus
 from engine.errors import ConflictError, EngineUnavailableError, NotFoundError, TocsinError
-from engine.model import Alert, AlertState, Severity
+from engine.model import Alert, AlertState, BreakerState, BreakerStatus, Priority, Severity
 from engine.paths import private_dir
 from engine.text import clean, own_words
 
@@ -146,7 +146,7 @@ async def send_command(socket_path: Path, command: dict[str, Any], timeout: floa
     raise kind(clean(str(answer.get("error", "refused"))), clean(str(answer.get("hint", ""))))
 
 
-def pack(record: Alert | EngineInfo) -> dict[str, Any]:
+def pack(record: Alert | EngineInfo | WorkflowStatus | BreakerStatus) -> dict[str, Any]:
     """A record as an answer carries it."""
     return asdict(record)
 
@@ -167,6 +167,32 @@ def unpack_info(answer: dict[str, Any]) -> EngineInfo:
         return EngineInfo(**answer)
     except TypeError as error:
         raise _foreign(error) from error
+
+
+def unpack_workflows(answer: dict[str, Any]) -> tuple[WorkflowStatus, ...]:
+    """The workflows of an answer. Raises EngineUnavailableError when they are none."""
+    try:
+        return tuple(map(_workflow, answer["workflows"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise _foreign(error) from error
+
+
+def unpack_breakers(answer: dict[str, Any]) -> tuple[BreakerStatus, ...]:
+    """The circuit breakers of an answer. Raises EngineUnavailableError when they are none."""
+    try:
+        return tuple(map(_breaker, answer["breakers"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise _foreign(error) from error
+
+
+def _workflow(told: dict[str, Any]) -> WorkflowStatus:
+    lists: dict[str, Any] = {name: tuple(told[name]) for name in ("tags", "steps", "recent", "durations")}
+    breakers = tuple(map(_breaker, told["breakers"]))
+    return WorkflowStatus(**{**told, **lists, "priority": Priority(told["priority"]), "breakers": breakers})
+
+
+def _breaker(told: dict[str, Any]) -> BreakerStatus:
+    return BreakerStatus(**{**told, "state": BreakerState(told["state"])})
 
 
 async def _exchange(path: Path, request: bytes) -> bytes:

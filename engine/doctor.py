@@ -17,17 +17,21 @@ from urllib.parse import quote
 from engine.errors import TocsinError
 from engine.lines import moment, seconds, size
 from engine.paths import runtime_dir, socket_path
+from engine.store import wal
 from engine.store.backup import backups
-from engine.store.connection import WAL_LIMIT, explain
-from engine.store.files import companions
+from engine.store.ballast import Ballast
+from engine.store.budget import survey, weigh
+from engine.store.connection import explain
+from engine.store.housekeeping import CROWDED, LIMIT_KEY
 from engine.store.integrity import damage
+from engine.store.limits import Limits
 from engine.store.lock import InstanceLock
 from engine.store.migrations import VERSION, check_version, inspect
+from engine.text import plain
 from engine.version import __version__
 
 WAL_RESET_FIXED = (3, 51, 3)
 """Older SQLites may lose pages when two connections write; this program writes with one."""
-FREE_SPACE_FLOOR = 200 * 1024 * 1024
 BACKUP_AGE = 2 * 86_400.0
 UNDELIVERED_AGE = 900.0
 _PACKAGES = ("textual", "aiosqlite", "httpx", "pydantic", "apprise", "plotext")
@@ -96,8 +100,8 @@ def _place(db: Path) -> Iterator[Finding]:
     except OSError as error:
         yield Finding("place", "free space", str(error.strerror), Verdict.ERROR, "check the disk")
         return
-    low = free < FREE_SPACE_FLOOR
-    advice = "free some space: soon nothing can be kept" if low else ""
+    low = free < Limits().floor
+    advice = "free some space: only outcomes and alerts are kept" if low else ""
     yield Finding("place", "free space", size(free), Verdict.ERROR if low else Verdict.OK, advice)
 
 
@@ -112,14 +116,27 @@ def _file(db: Path) -> Iterator[Finding]:
             Verdict.WARNING if open_to_others else Verdict.OK,
             f"others can read it: chmod {wanted:o} {path}" if open_to_others else "",
         )
-    yield Finding("database", "size", size(db.stat().st_size))
-    wal = companions(db)[0]
-    length = wal.stat().st_size if wal.exists() else 0
-    long = length > WAL_LIMIT
-    advice = "something reads the database for a very long time: close it" if long else ""
+    length = wal.length(db)
+    long = length > Limits().wal
+    who = ", ".join(wal.readers(db)) or "something"
+    advice = f"{who} reads the database for a very long time: close it" if long else ""
     yield Finding(
         "database", "write-ahead log", size(length), Verdict.WARNING if long else Verdict.OK, advice
     )
+    held = Ballast(db, 0).held
+    yield Finding("database", "ballast", size(held) if held else "none is held at the moment")
+
+
+def _sizes(connection: sqlite3.Connection, db: Path) -> Iterator[Finding]:
+    room = survey(db)
+    found = connection.execute("SELECT value FROM meta WHERE key = ?", (LIMIT_KEY,)).fetchone()
+    limit = found[0] if found else Limits().size
+    full = room.used > CROWDED * limit
+    advice = "the oldest rows leave early: raise settings.storage.max_size" if full else ""
+    value = f"{size(room.file)} of at most {size(limit)}, {size(room.file - room.used)} of it free"
+    yield Finding("database", "size", value, Verdict.WARNING if full else Verdict.OK, advice)
+    kinds = sorted(weigh(db).items(), key=lambda pair: -pair[1].size)
+    yield Finding("database", "kept", ", ".join(f"{kind} {size(weight.size)}" for kind, weight in kinds))
 
 
 def _content(db: Path, now: float) -> Iterator[Finding]:
@@ -132,6 +149,7 @@ def _content(db: Path, now: float) -> Iterator[Finding]:
         uri = f"file:{quote(str(db))}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
             check_version(connection.execute("PRAGMA user_version").fetchone()[0], db)
+            yield from _sizes(connection, db)
             yield from _queues(connection, now)
             yield _newest(connection, db, now)
     except (sqlite3.Error, OSError) as error:
@@ -185,7 +203,8 @@ def _engine(db: Path) -> Iterator[Finding]:
     yield Finding("engine", "queue", f"{info.queued} records wait to be written")
     lost = Verdict.WARNING if info.dropped else Verdict.OK
     advice = "the log says why: tocsin logs 'could not be stored'" if info.dropped else ""
-    yield Finding("engine", "dropped", f"{info.dropped} records since its start", lost, advice)
+    kinds = "".join(f", {count} {plain(kind)}" for kind, count in info.dropped_by_kind.items())
+    yield Finding("engine", "dropped", f"{info.dropped} records since its start{kinds}", lost, advice)
 
 
 def _backups(db: Path, now: float) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.alerts.backlog import Backlog
 from engine.alerts.manager import AlertManager
-from engine.canary import CANARY_INTERVAL, Canary, with_own_rule
+from engine.canary import CANARY_INTERVAL, Canary
 from engine.client import EngineInfo, WorkflowStatus
 from engine.clock import Clock
 from engine.commands import obey
@@ -17,29 +17,39 @@ from engine.config.schema import Workflow
 from engine.config.types import parse_address
 from engine.control import ControlServer
 from engine.errors import NotFoundError
+from engine.exporter import Exporter
 from engine.feed import Feed, RowListener
 from engine.health import UPTIME_WINDOW, HealthMonitor, Signals
 from engine.hearing import Hearing
 from engine.model import (
+    BreakerStatus,
     Execution,
     Health,
     HealthCheck,
     LogLevel,
     LogRecord,
     Outcome,
+    ScheduleCursor,
     Topic,
 )
 from engine.notify.messages import compose
 from engine.notify.outbox import Outbox
 from engine.overview import status_of
+from engine.own_rules import with_own_rules
 from engine.paths import socket_path
 from engine.publisher import Publisher
 from engine.recorder import Recorder
 from engine.redaction import Redactor
+from engine.restoring import recent_executions, restore
+from engine.sources.following import Sources
+from engine.store.care import LOOK_INTERVAL, Caretaker
 from engine.store.lock import InstanceLock
+from engine.store.provenance import Run, note
 from engine.store.reader import Reader
+from engine.store.rollups import ROLLUP_INTERVAL, catch_up, forget
 from engine.store.store import Store
 from engine.supervisor import Supervisor
+from engine.telemetry.sampling import Sampler
 from engine.text import plain
 from engine.version import __version__
 from engine.workflows.limits import HostLimits
@@ -52,8 +62,6 @@ if TYPE_CHECKING:
     from engine.config.loader import LoadedConfig
 
 HEALTH_INTERVAL = 2.0
-PRUNE_INTERVAL = 3600.0
-RESTORED_EXECUTIONS = 200
 
 
 class Engine:
@@ -71,7 +79,8 @@ class Engine:
         self._db = db
         self._clock = clock
         self._started_at = clock.now()
-        self._redactor = Redactor({*loaded.secrets, *(c.url for c in loaded.config.channels.values())})
+        urls = {channel.url for channel in self._config.channels.values()}
+        self._redactor = Redactor({*loaded.secrets, *urls, *self._config.settings.tracing.secrets})
         self._lock = InstanceLock(db)
         self._supervisor = Supervisor(clock, self._log)
         self.publisher = Publisher()
@@ -88,7 +97,9 @@ class Engine:
         """
         self._lock.acquire()
         try:
-            self._store = await Store.open(self._db, self._clock)
+            settings = self._config.settings
+            limits = settings.storage.limits(settings.retention)
+            self._store = await Store.open(self._db, self._clock, limits)
             try:
                 await self._wire()
             except BaseException:
@@ -110,10 +121,12 @@ class Engine:
         await self._control.close()
         await self._hearing.close()
         await self._supervisor.stop(grace * 0.2)
+        self._sources.close()
         await self._canary.close()
         await self._runner.close()
         await self._outbox.close()
         await self._store.close()
+        await self._exporter.close(grace * 0.1)
         self.publisher.close()
         self._lock.release()
 
@@ -145,15 +158,15 @@ class Engine:
     async def run_now(self, workflow_id: str) -> None:
         self._scheduler.run_now(workflow_id)
 
-    def _wake(self, workflow_id: str) -> None:
-        if not self._scheduler.is_paused(workflow_id):
-            self._scheduler.run_now(workflow_id)
-
     async def set_paused(self, paused: bool, workflow_id: str | None = None) -> None:
         self._scheduler.set_paused(paused, workflow_id)
         what = "" if workflow_id is None else f" {workflow_id}"
         self._say(f"{'paused' if paused else 'resumed'}{what}")
         self.publisher.changed(Topic.ENGINE, Topic.HEALTH)
+
+    async def breakers(self) -> tuple[BreakerStatus, ...]:
+        """The circuit breakers, those that let least through first."""
+        return self._runner.breakers.statuses()
 
     async def reset_breaker(self, target: str) -> None:
         if not self._runner.breakers.reset(target):
@@ -174,6 +187,8 @@ class Engine:
             channels=len(self._config.channels),
             queued=writer.queued,
             dropped=writer.dropped,
+            dropped_by_kind=writer.dropped_by_kind,
+            unexported=self._exporter.dropped,
             running=self._scheduler.running,
             paused=self._scheduler.paused,
         )
@@ -187,19 +202,49 @@ class Engine:
         workflows, scheduler, runner = self._config.workflows, self._scheduler, self._runner
         return tuple(status_of(each, activity.get(each.id), scheduler, runner) for each in workflows)
 
+    def workflow_page(self, first: int, count: int) -> tuple[WorkflowStatus, ...]:
+        """Some of the workflows, by their places in the file; what they have done is not told."""
+        workflows, scheduler, runner = self._config.workflows, self._scheduler, self._runner
+        return tuple(status_of(each, None, scheduler, runner) for each in workflows[first : first + count])
+
     async def _wire(self) -> None:
         """Build the rooms on what the file remembers."""
         config, store, clock = self._config, self._store, self._clock
         store.writer.on_commit = self._feed.committed
         store.writer.redact = self._redactor
+        self._exporter = Exporter(config.settings.tracing.export, clock, self._log)
+        if self._exporter.is_wanted:
+            self._feed.add(self._exporter.take)
+        self._caretaker = Caretaker(self._db, clock, self._log, store.condition)
         execution_id, alert_id = await store.reader.next_ids()
         cursors = await store.reader.cursors()
-        recent = {
-            workflow.id: await store.reader.recent_executions(workflow.id, RESTORED_EXECUTIONS)
-            for workflow in config.workflows
-        }
+        recent = await recent_executions(store.reader, config.workflows)
         self._hearing = await Hearing.open(config, store, clock, self._log)
         self._canary = Canary(clock, tuple(map(parse_address, config.settings.canary)), self._log)
+        await self._wire_checks(cursors, execution_id)
+        await note(store.writer, self._run(execution_id), self._redactor.text(self._loaded.text))
+        self._wire_judges(alert_id)
+        await restore(store.reader, recent, self._alerts, self._health)
+        self._recorder.cut_off(config.workflows, cursors, recent)
+        self._control = ControlServer(socket_path(self._db), self._command)
+        self._sources = Sources(
+            config.sources,
+            self._loaded.path.parent,
+            clock,
+            await store.reader.source_files(),
+            store.writer.must,
+            self._log,
+        )
+        await self._hearing.start(self._scheduler.wake, self._runner.execution_of)
+        try:
+            await self._control.start()
+        except BaseException:
+            await self._hearing.close()
+            raise
+
+    async def _wire_checks(self, cursors: dict[str, ScheduleCursor], first_execution: int) -> None:
+        """What runs workflows, and where their executions end."""
+        config, store, clock = self._config, self._store, self._clock
         self._runner = Runner(
             clock=clock,
             variables=self._loaded.variables,
@@ -211,6 +256,8 @@ class Engine:
             breakers=await store.reader.breakers(),
             limits=HostLimits(clock, config.settings.per_host) if config.settings.per_host else None,
             keep=await keeper(config.settings.responses, store, clock, self._redactor),
+            classify=config.settings.classify,
+            sampler=Sampler(config.settings.tracing.sample, config.settings.tracing.slow),
         )
         scheduled = [workflow for workflow in config.workflows if not workflow.on_call]
         self._health = HealthMonitor(
@@ -221,29 +268,26 @@ class Engine:
             watches_network=self._canary.is_watching,
         )
         self._recorder = Recorder(
-            clock=clock, writer=store.writer, health=self._health, first_id=execution_id
+            clock=clock, writer=store.writer, health=self._health, first_id=first_execution
         )
         self._scheduler = Scheduler(
             clock=clock,
-            workflows=scheduled,
+            workflows=config.workflows,
             start=self._execute,
             skipped=self._recorder.skipped,
             concurrency=config.settings.concurrency,
             cursors=cursors,
             advanced=store.writer.offer,
+            claim=store.writer.must,
             log=self._log,
             jumped=lambda shift: self._warn(jump_message(shift)),
         )
-        self._wire_judges(alert_id)
-        await self._restore_alerts(recent)
-        self._recorder.cut_off(config.workflows, cursors, recent)
-        self._control = ControlServer(socket_path(self._db), self._command)
-        await self._hearing.start(self._wake)
-        try:
-            await self._control.start()
-        except BaseException:
-            await self._hearing.close()
-            raise
+
+    def _run(self, first_execution: int) -> Run:
+        """What is remembered of this run; its number comes from the file."""
+        loaded = self._loaded
+        path = str(loaded.path.absolute())
+        return Run(0, self._started_at, __version__, loaded.digest, loaded.environment, path, first_execution)
 
     def _wire_judges(self, first_alert: int) -> None:
         config, store, clock = self._config, self._store, self._clock
@@ -251,7 +295,7 @@ class Engine:
             channels=config.channels, store=store, clock=clock, changed=self.publisher.changed, log=self._log
         )
         self._alerts = AlertManager(
-            config=with_own_rule(config),
+            config=with_own_rules(config),
             writer=store.writer,
             clock=clock,
             first_id=first_alert,
@@ -262,26 +306,23 @@ class Engine:
         )
         self._backlog = Backlog(self._alerts.on_execution, self._alerts.remember, self._warn)
 
-    async def _restore_alerts(self, recent: dict[str, tuple[Execution, ...]]) -> None:
-        reader = self._store.reader
-        open_alerts = await reader.open_alerts()
-        announced = {alert.id: await reader.announced(alert.id) for alert in open_alerts}
-        self._alerts.restore(open_alerts, await reader.last_alerts(), recent, announced)
-        for executions in recent.values():
-            for execution in reversed(executions[:2]):
-                self._health.observe(execution)
-
     def _spawn(self, scheduled: bool) -> None:
         supervisor = self._supervisor
         if scheduled:
             supervisor.spawn("scheduler", self._scheduler.run)
+            self._sources.spawn(supervisor)
         supervisor.spawn("rules", self._backlog.run)
         supervisor.spawn("outbox", self._outbox.run)
+        if self._exporter.is_wanted:
+            supervisor.spawn("export", self._exporter.run)
         supervisor.every("health", HEALTH_INTERVAL, self._assess)
         supervisor.every("alerts", self._config.settings.evaluation_interval, self._evaluate)
         if self._canary.is_watching:
             supervisor.every("canary", CANARY_INTERVAL, self._canary.look)
-        supervisor.every("retention", PRUNE_INTERVAL, self._prune)
+        supervisor.spawn("housekeeping", self._store.keeper.watch)
+        supervisor.spawn("retention", self._store.keeper.tend)
+        supervisor.every("roll-ups", ROLLUP_INTERVAL, self._roll_up)
+        supervisor.every("database care", LOOK_INTERVAL, self._caretaker.look)
 
     async def _execute(self, workflow: Workflow, slot: float) -> Outcome:
         execution_id = self._recorder.next_id()
@@ -294,6 +335,7 @@ class Engine:
         # What is only kept in memory is shown and sent, too.
         recording = self._redactor(recording)
         self._recorder.record(recording)
+        self._hearing.joining.ended(recording.execution)
         self._backlog.add(recording.execution)
         return recording.execution.outcome
 
@@ -304,8 +346,10 @@ class Engine:
     async def _evaluate(self) -> None:
         await self._alerts.tick(await self.current_health())
 
-    async def _prune(self) -> None:
-        await self._store.prune(self._clock.now() - self._config.settings.retention)
+    async def _roll_up(self) -> None:
+        now, writer = self._clock.now(), self._store.writer
+        if await catch_up(writer, self.reader.pool, now):
+            await forget(writer, self._config.settings.rollups.befores(now))
 
     def _note_health(self, check: HealthCheck) -> None:
         check = self._redactor(check)
@@ -328,14 +372,18 @@ class Engine:
         return Signals(
             beat_age=scheduler.beat_age,
             lag=scheduler.lag,
+            overload=scheduler.overload,
             paused=scheduler.paused,
             store_error=writer.last_error,
             store_queued=writer.queued,
             last_commit_at=writer.last_commit_at,
             dropped=writer.dropped,
+            dropped_by_kind=writer.dropped_by_kind,
             oldest_undelivered=oldest,
             dead=self._outbox.recent_deaths,
             offline=self._canary.offline,
+            store_notice=self._caretaker.trouble or self._store.keeper.trouble,
+            store_caution=self._store.keeper.caution,
         )
 
     async def _command(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:

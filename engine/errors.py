@@ -49,6 +49,10 @@ class StoreError(TocsinError):
     """The database cannot be opened, read or written."""
 
 
+class DamagedError(StoreError):
+    """The pages of the database are broken."""
+
+
 class LockedError(StoreError):
     """Another engine holds the database."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engine.model import Alert, HealthCheck, LogRecord, Notification, Recording, Topic
+from engine.model import Alert, HealthCheck, LogRecord, Notification, Recording, Span, Topic
 from engine.publisher import Publisher
 from engine.store.writer import Row
 
@@ -13,6 +13,7 @@ RowListener = Callable[[Sequence[Row]], None]
 
 _TOPICS: dict[type[Any], tuple[Topic, ...]] = {
     Recording: (Topic.EXECUTIONS, Topic.LOGS),
+    Span: (Topic.EXECUTIONS,),
     Alert: (Topic.ALERTS,),
     Notification: (Topic.NOTIFICATIONS,),
     HealthCheck: (Topic.HEALTH,),

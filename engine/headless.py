@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from engine.clock import SystemClock
+from engine.collector import settle_collector
 from engine.errors import TocsinError
 from engine.lines import wants_colour
 from engine.reports import RowReporter, execution_record, exit_code, line, once_table, write_junit
@@ -201,6 +202,7 @@ async def _serve(loaded: LoadedConfig, db: Path, printer: Printer) -> None:
     engine.on_rows(printer.rows)
     try:
         await engine.start()
+        settle_collector()
         config = loaded.config
         message = f"{len(config.workflows)} workflows, {len(config.rules)} rules, database {db}"
         printer.record({"type": "started", "at": clock.now(), "message": message})

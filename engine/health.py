@@ -8,7 +8,7 @@ while a critical workflow or a part of the engine is unhealthy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,7 @@ class Signals:
     Args:
         beat_age: seconds since the scheduler's loop last turned; None before it runs.
         lag: seconds the newest start was late.
+        overload: slots of the last minute that were skipped since more was due than can be done.
         store_error: the writer's last error, empty when it works.
         store_queued: records that wait for the writer.
         last_commit_at: when the writer last committed; None before the first time.
@@ -49,10 +50,14 @@ class Signals:
         oldest_undelivered: when the oldest undelivered notification was made.
         dead: notifications given up within the last hour.
         offline: seconds since the monitor's own network was found gone.
+        store_notice: what is wrong with the file itself, or was at the start; empty when nothing.
+        store_caution: what a person should do something about before it gets worse; empty when nothing.
+        dropped_by_kind: the same as `dropped`, by what the records were.
     """
 
     beat_age: float | None = None
     lag: float = 0.0
+    overload: int = 0
     paused: bool = False
     store_error: str = ""
     store_queued: int = 0
@@ -61,6 +66,9 @@ class Signals:
     oldest_undelivered: float | None = None
     dead: int = 0
     offline: float | None = None
+    store_notice: str = ""
+    store_caution: str = ""
+    dropped_by_kind: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,19 +252,28 @@ def _judge_scheduler(signals: Signals) -> Finding:
         return Finding(HealthStatus.UNHEALTHY, 0.0, f"starts checks {_seconds(signals.lag)} late")
     if signals.paused:
         return Finding(HealthStatus.DEGRADED, 70.0, "paused")
+    if signals.overload:
+        return Finding(HealthStatus.DEGRADED, 60.0, f"cannot keep up: skipped {signals.overload} slots in 1m")
     if signals.lag > LATE_AFTER:
         return Finding(HealthStatus.DEGRADED, 60.0, f"starts checks {_seconds(signals.lag)} late")
     return HEALTHY
 
 
 def _judge_store(signals: Signals, waited: float, drops: bool) -> Finding:
-    if signals.store_error:
-        return Finding(HealthStatus.UNHEALTHY, 0.0, plain(signals.store_error))
+    if wrong := signals.store_error or signals.store_notice:
+        return Finding(HealthStatus.UNHEALTHY, 0.0, plain(wrong))
     if waited > STALL_AFTER:
         return Finding(HealthStatus.UNHEALTHY, 0.0, f"has written nothing for {_seconds(waited)}")
+    if signals.store_caution:
+        return Finding(HealthStatus.DEGRADED, 50.0, plain(signals.store_caution))
     if drops:
-        return Finding(HealthStatus.DEGRADED, 60.0, f"{signals.dropped} records dropped since the start")
+        return Finding(HealthStatus.DEGRADED, 60.0, _dropped(signals))
     return HEALTHY
+
+
+def _dropped(signals: Signals) -> str:
+    kinds = ", ".join(f"{count} {kind}" for kind, count in signals.dropped_by_kind.items())
+    return f"{signals.dropped} records dropped since the start" + (f": {kinds}" if kinds else "")
 
 
 def _judge_notifier(signals: Signals, now: float) -> Finding:

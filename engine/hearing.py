@@ -1,17 +1,17 @@
-"""Joins what heartbeats need: the listener that hears them, the book they are in, the store that keeps it."""
+"""Joins what is heard with who wants to know: the listener, the book of heartbeats, the store, the traces."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 
 from engine.clock import Clock
 from engine.config.schema import Config
 from engine.config.types import parse_loopback
-from engine.errors import ConflictError, NotFoundError
+from engine.joining import Joining
 from engine.listener import Listener
 from engine.model import LogLevel, LogRecord, Signal
 from engine.store.store import Store
+from engine.telemetry.tracing import parse_traceparent
 from engine.text import clean
 from engine.workflows.heartbeats import NOTE_LIMIT, Heartbeats
 from engine.workflows.steps import STEP_KINDS
@@ -41,7 +41,9 @@ class Hearing:
         self._clock = clock
         self._log = log
         self._wake: Callable[[str], None] = _nobody
-        self._listener = Listener(*parse_loopback(config.settings.heartbeats), self._heard)
+        self.joining = Joining(config.settings.tracing.accept, store)
+        address = parse_loopback(config.settings.heartbeats)
+        self._listener = Listener(*address, self._heard, self.joining.heard)
 
     @classmethod
     async def open(
@@ -64,28 +66,33 @@ class Hearing:
         makers = {name: kind.make for name, kind in STEP_KINDS.items()}
         return makers | {HeartbeatStep.name: lambda clock: HeartbeatStep(clock, self.book)}
 
-    async def start(self, wake: Callable[[str], None]) -> None:
-        """Listen, when there is a job to be heard.
+    async def start(self, wake: Callable[[str], None], running: Callable[[str], int | None]) -> None:
+        """Listen, when there is a job to be heard, or somebody who may add spans.
 
         `wake` is told the workflow whose job has said how it ended, so that nobody waits for its next slot.
+        `running` tells the execution that goes on under a trace.
 
         Raises:
             EngineUnavailableError: the address cannot be had.
         """
         self._wake = wake
-        if len(self.book):
+        self.joining.running = running
+        if len(self.book) or self.joining.is_open:
             await self._listener.start()
 
     async def close(self) -> None:
         await self._listener.close()
 
-    async def _heard(self, token: str, signal: Signal, note: bytes, exit_code: int | None) -> bool:
+    async def _heard(
+        self, token: str, signal: Signal, note: bytes, exit_code: int | None, traceparent: str
+    ) -> bool:
         workflow = self.book.workflow_of(token)
         if workflow is None:
             return False
         now = self._clock.now()
+        trace_id, span_id = parse_traceparent(traceparent) or (None, None)
         if signal is not Signal.LOG:
-            beat = self.book.heard(token, signal, now, note, exit_code)
+            beat = self.book.heard(token, signal, now, note, exit_code, traceparent if trace_id else "")
             # Known at once, so that the next signal builds on it; answered when it is stored.
             self.book.keep(beat)
             await self._store.writer.must(beat)
@@ -97,12 +104,13 @@ class Hearing:
                 level=_LEVELS.get(signal, LogLevel.DEBUG),
                 message=f"heartbeat {signal.value}{': ' + said if said else ''}",
                 workflow_id=workflow,
+                trace_id=trace_id,
+                span_id=span_id,
                 fields={"signal": signal.value, **code},
             )
         )
         if signal in (Signal.SUCCESS, Signal.FAIL):
-            with suppress(NotFoundError, ConflictError):  # it runs already, or is only ever called
-                self._wake(workflow)
+            self._wake(workflow)
         return True
 
 

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TextIO
 
-from engine.text import plain
+from engine.text import is_utf8_terminal, plain
 
-_RED, _GREEN, _YELLOW, _BOLD = "31", "32", "33", "1"
+_RED, _GREEN, _YELLOW, _BOLD, _REVERSE = "31", "32", "33", "1", "7"
+_BARS, _ASCII_BARS = " ▁▂▃▄▅▆▇█", " .:=#"
 _COLOURS = {
     "ok": _GREEN,
     "healthy": _GREEN,
@@ -43,6 +44,22 @@ def paint(word: str, text: str | None = None) -> str:
     shown = word if text is None else text
     colour = _COLOURS.get(word.strip().lower())
     return f"\x1b[{colour}m{shown}\x1b[0m" if colour else shown
+
+
+def mark(text: str, places: Sequence[tuple[int, int]]) -> str:
+    """The text with its places (from, to), in order and apart, in reverse."""
+    pieces, at = [], 0
+    for first, last in places:
+        pieces += [text[at:first], f"\x1b[{_REVERSE}m", text[first:last], "\x1b[0m"]
+        at = last
+    return "".join([*pieces, text[at:]])
+
+
+def bars(counts: Sequence[int]) -> str:
+    """One sign a count, the tallest for the greatest."""
+    signs = _BARS if is_utf8_terminal() else _ASCII_BARS
+    most = max(counts, default=0)
+    return "".join(signs[-(-count * (len(signs) - 1) // most) if count else 0] for count in counts)
 
 
 def cells(text: str) -> int:

@@ -1,18 +1,23 @@
-"""Hears heartbeats: a small HTTP server on loopback.
+"""Hears heartbeats, and spans of other programs: a small HTTP server on loopback.
 
 `/TOKEN` or `/TOKEN/success`, `/TOKEN/start`, `/TOKEN/fail`, `/TOKEN/log`, `/TOKEN/EXIT_CODE` (0–255).
-A signal is stored before it is answered. One request a connection; whoever does not come to the point within
-five seconds is hung up on.
+A signal is stored before it is answered. `/TOKEN/v1/traces` takes OTLP/JSON (1 MiB, gzip or not), so that
+`http://HOST:PORT/TOKEN` is the endpoint that an exporter is given.
+
+One request a connection; whoever does not come to the point within five seconds is hung up on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+import zlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from engine.errors import EngineUnavailableError, TocsinError
 from engine.model import Signal
+from engine.telemetry.otlp_reading import UnreadableError
 from engine.text import own_words
 
 if TYPE_CHECKING:
@@ -22,21 +27,33 @@ BODY_KEPT = 10_000
 BODY_LIMIT = 1_048_576
 HEAD_LIMIT = 16_384
 MAX_CONNECTIONS = 64
+READ_ON = 4_194_304
+"""Bytes of a refused request that are read and forgotten, so that the answer arrives."""
 DEADLINE = 5.0
 
+_REFUSED_UNREAD = (400, 413, 431)
 _METHODS = (b"GET", b"HEAD", b"POST", b"PUT")
 
-Heard = Callable[[str, Signal, bytes, "int | None"], Awaitable[bool]]
-"""Takes token, signal, note and exit code; returns when it is stored. False: nobody waits for this token."""
+_SPANS = b"/v1/traces"
+
+Heard = Callable[[str, Signal, bytes, "int | None", str], Awaitable[bool]]
+"""Takes token, signal, note, exit code and `traceparent` (as sent, or empty); returns when it is stored.
+False: nobody waits for this token."""
+Joined = Callable[[str, bytes], Awaitable["int | None"]]
+"""Takes token and an OTLP/JSON document; returns how many spans were refused, None for a wrong token.
+Raises UnreadableError."""
 
 
 class Listener:
     """Hears heartbeats until closed; `port` is the one it listens on."""
 
-    def __init__(self, host: str, port: int, heard: Heard, deadline: float = DEADLINE) -> None:
+    def __init__(
+        self, host: str, port: int, heard: Heard, joined: Joined | None = None, deadline: float = DEADLINE
+    ) -> None:
         self._host = host
         self.port = port
         self._heard = heard
+        self._joined = joined
         self._deadline = deadline
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -95,18 +112,23 @@ class Listener:
             status, words = error.error_status_hint, "this is no HTTP request"
         if protocol.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             return
+        kind = "application/json" if words.startswith("{") else "text/plain; charset=utf-8"
         text = f"{words}\n".encode()
-        headers = [("content-type", "text/plain; charset=utf-8"), ("connection", "close")]
+        headers = [("content-type", kind), ("connection", "close")]
         headers.append(("content-length", str(len(text))))
         response = h11.Response(status_code=status, headers=headers)
         writer.write(protocol.send(response) or b"")
         if request is None or request.method != b"HEAD":
             writer.write(protocol.send(h11.Data(data=text)) or b"")
         await writer.drain()
+        if status in _REFUSED_UNREAD:
+            await _read_on(reader, writer)
 
     async def _answer(self, request: h11.Request, body: bytes) -> tuple[int, str]:
         if request.method not in _METHODS:
             return 405, "use GET or POST"
+        if _is_about_spans(request):
+            return await self._answer_spans(request, body)
         path = request.target.split(b"?")[0].decode("ascii", "replace")
         token, _, word = path.removeprefix("/").partition("/")
         said = _signal(word)
@@ -114,10 +136,36 @@ class Listener:
             return 404, "not found"
         signal, exit_code = said
         try:
-            known = await self._heard(token, signal, body, exit_code)
+            known = await self._heard(token, signal, body, exit_code, _header(request, b"traceparent"))
         except TocsinError:
             return 503, "not stored, try again"
         return (200, "ok") if known else (404, "not found")
+
+    async def _answer_spans(self, request: h11.Request, body: bytes) -> tuple[int, str]:
+        """As OTLP/HTTP has it; an empty object says that everything was taken."""
+        token = request.target.removesuffix(_SPANS).removeprefix(b"/").decode("ascii", "replace")
+        if self._joined is None or request.method != b"POST":
+            return (404, "not found") if self._joined is None else (405, "use POST")
+        if not _header(request, b"content-type").startswith("application/json"):
+            return 415, "send OTLP as JSON"
+        try:
+            refused = await self._joined(token, _inflated(body, _header(request, b"content-encoding")))
+        except UnreadableError as error:
+            return 400, str(error)
+        except TocsinError:
+            return 503, "not stored, try again"
+        if refused is None:
+            return 404, "not found"
+        said = {"rejectedSpans": str(refused), "errorMessage": "not to be read, or too many of one trace"}
+        return 200, json.dumps({"partialSuccess": said} if refused else {})
+
+
+async def _read_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Let somebody who still sends get the answer: hanging up on unread bytes would reset it away."""
+    writer.write_eof()
+    left = READ_ON
+    while left > 0 and (data := await reader.read(65_536)):
+        left -= len(data)
 
 
 async def _request(
@@ -127,7 +175,8 @@ async def _request(
     import h11
 
     request: h11.Request | None = None
-    body, size = b"", 0
+    body, size = bytearray(), 0
+    kept = BODY_KEPT
     while True:
         event = protocol.next_event()
         if event is h11.NEED_DATA:
@@ -137,15 +186,42 @@ async def _request(
             protocol.receive_data(await reader.read(65_536))
         elif isinstance(event, h11.Request):
             request = event
+            kept = BODY_LIMIT if _is_about_spans(request) else BODY_KEPT
         elif isinstance(event, h11.Data):
             size += len(event.data)
-            body += bytes(event.data)[: max(BODY_KEPT - len(body), 0)]
+            body += event.data[: max(kept - len(body), 0)]
             if size > BODY_LIMIT:
                 return None, b""
         elif isinstance(event, h11.EndOfMessage):
-            return request, body
+            return request, bytes(body)
         else:
             raise ConnectionResetError("the job hung up")
+
+
+def _is_about_spans(request: h11.Request) -> bool:
+    return bytes(request.target).endswith(_SPANS)
+
+
+def _header(request: h11.Request, name: bytes) -> str:
+    """The value of a header that is there once; otherwise empty, as the standard has it of traceparent."""
+    values = [value for key, value in request.headers if key == name]
+    return values[0].decode("latin-1") if len(values) == 1 else ""
+
+
+def _inflated(body: bytes, encoding: str) -> bytes:
+    """The body as it was before compression. UnreadableError when it is not, or would be over the limit."""
+    if encoding in ("", "identity"):
+        return body
+    if encoding != "gzip":
+        raise UnreadableError("compress it with gzip, or not at all")
+    inflating = zlib.decompressobj(wbits=31)
+    try:
+        content = inflating.decompress(body, BODY_LIMIT)
+    except zlib.error:
+        raise UnreadableError("this is no gzip") from None
+    if not inflating.eof:
+        raise UnreadableError(f"this is cut off, or longer than {BODY_LIMIT} bytes")
+    return content
 
 
 def _signal(word: str) -> tuple[Signal, int | None] | None:

@@ -5,15 +5,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from engine.client import AlertDetail, Bucket, EngineInfo, Listener, LogPage, MetricsSummary, WorkflowStatus
+from engine.client import AlertDetail, Bucket, EngineInfo, Listener, RetryReport, WorkflowStatus
 from engine.clock import Clock, SystemClock
 from engine.errors import EngineUnavailableError
-from engine.model import Alert, AlertState, Execution, Health, Notification, Span
+from engine.model import (
+    Alert,
+    AlertState,
+    BreakerStatus,
+    Execution,
+    Health,
+    LogCount,
+    LogFacets,
+    LogPage,
+    MetricsSummary,
+    Notification,
+    PointBucket,
+    Series,
+    Span,
+)
 
 if TYPE_CHECKING:
     from engine.config.loader import LoadedConfig
@@ -141,11 +155,32 @@ class LocalClient:
             )
         )
 
+    async def log_count(self, query: str = "", *, since: float | None = None) -> LogCount:
+        return await self._ask(lambda engine: engine.reader.log_count(query, since=since))
+
+    async def log_facets(
+        self, query: str = "", *, since: float | None = None, buckets: int = 24
+    ) -> LogFacets:
+        return await self._ask(lambda engine: engine.reader.log_facets(query, since=since, buckets=buckets))
+
     async def notifications(self, *, limit: int = 200) -> tuple[Notification, ...]:
         return await self._ask(lambda engine: engine.reader.notifications(limit=limit))
 
     async def summary(self, since: float, until: float) -> MetricsSummary:
         return await self._ask(lambda engine: engine.reader.summary(since, until))
+
+    async def series(
+        self, name: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> tuple[Series, ...]:
+        return await self._ask(lambda engine: engine.reader.series(name, labels))
+
+    async def points(
+        self, name: str, since: float, until: float, count: int, labels: Mapping[str, str] | None = None
+    ) -> tuple[PointBucket, ...]:
+        return await self._ask(lambda engine: engine.reader.points(name, since, until, count, labels))
+
+    async def retries(self, since: float, until: float, workflow_id: str | None = None) -> RetryReport:
+        return await self._ask(lambda engine: engine.reader.retries(since, until, workflow_id))
 
     async def acknowledge(self, alert_id: int, author: str, note: str = "") -> Alert:
         return await self._ask(lambda engine: engine.alerts.acknowledge(alert_id, author, note))
@@ -158,6 +193,9 @@ class LocalClient:
 
     async def set_paused(self, paused: bool, workflow_id: str | None = None) -> None:
         await self._ask(lambda engine: engine.set_paused(paused, workflow_id))
+
+    async def breakers(self) -> tuple[BreakerStatus, ...]:
+        return await self._ask(lambda engine: engine.breakers())
 
     async def reset_breaker(self, target: str) -> None:
         await self._ask(lambda engine: engine.reset_breaker(target))

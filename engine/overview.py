@@ -9,10 +9,10 @@ from engine.workflows.runner import Runner
 from engine.workflows.scheduler import Scheduler
 
 
-def workflow_status(
-    workflow: Workflow, scheduler: Scheduler, runner: Runner, activity: Activity | None = None
+def status_of(
+    workflow: Workflow, activity: Activity | None, scheduler: Scheduler, runner: Runner
 ) -> WorkflowStatus:
-    """The status of one workflow; without `activity`, as if it had not done anything."""
+    """A workflow as the console lists it; without `activity`, as if it had not done anything."""
     activity = activity or Activity()
     return WorkflowStatus(
         id=workflow.id,

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from engine.clock import Clock
 from engine.config.schema import Workflow
 from engine.health import HealthMonitor
-from engine.model import Execution, Outcome, Recording, ScheduleCursor
+from engine.model import Execution, LogLevel, LogRecord, Outcome, Recording, ScheduleCursor
 from engine.store.writer import Writer
 from engine.telemetry.tracing import new_trace_id
 
@@ -44,9 +44,9 @@ class Recorder:
         self._health.observe(execution)
         self._finished[execution.workflow_id] = execution
 
-    def skipped(self, workflow: Workflow, slot: float, reason: str) -> None:
-        """Keep that a slot was not used."""
-        self._record_blank(workflow, slot, Outcome.SKIPPED, reason)
+    def skipped(self, workflow: Workflow, slot: float, reason: str, count: int = 1) -> None:
+        """Keep that a slot was not used, or that `count` of them were not, `slot` the newest."""
+        self._record_blank(workflow, slot, Outcome.SKIPPED, reason, count)
 
     def interrupted(self, workflow: Workflow, slot: float, reason: str) -> None:
         """Keep that an execution did not come to its end."""
@@ -64,20 +64,33 @@ class Recorder:
             if cursor and executions and cursor.last_slot > max(e.scheduled_at for e in executions):
                 self.interrupted(workflow, cursor.last_slot, "engine ended")
 
-    def _record_blank(self, workflow: Workflow, slot: float, outcome: Outcome, reason: str) -> None:
-        self.record(
-            Recording(
-                Execution(
-                    id=self.next_id(),
-                    workflow_id=workflow.id,
-                    workflow_name=workflow.name,
-                    priority=workflow.priority,
-                    trace_id=new_trace_id(),
-                    scheduled_at=slot,
-                    started_at=self._clock.now(),
-                    duration=0.0,
-                    outcome=outcome,
-                    reason=reason,
-                )
-            )
+    def _record_blank(
+        self, workflow: Workflow, slot: float, outcome: Outcome, reason: str, count: int = 1
+    ) -> None:
+        execution = Execution(
+            id=self.next_id(),
+            workflow_id=workflow.id,
+            workflow_name=workflow.name,
+            priority=workflow.priority,
+            trace_id=new_trace_id(),
+            scheduled_at=slot,
+            started_at=self._clock.now(),
+            duration=0.0,
+            outcome=outcome,
+            reason=reason,
         )
+        logs = () if count == 1 else (_count_line(execution, count),)
+        self.record(Recording(execution, logs=logs))
+
+
+def _count_line(skipped: Execution, count: int) -> LogRecord:
+    """Says of how many slots a record speaks."""
+    return LogRecord(
+        at=skipped.started_at,
+        level=LogLevel.INFO,
+        message=f"{skipped.workflow_id} skipped {count} more slots: {skipped.reason}",
+        workflow_id=skipped.workflow_id,
+        execution_id=skipped.id,
+        trace_id=skipped.trace_id,
+        fields={"slots": count, "reason": skipped.reason},
+    )

@@ -20,7 +20,9 @@ from engine.model import (
     Notification,
     NotificationState,
     Outcome,
+    Point,
     Recording,
+    Span,
 )
 from engine.text import plain
 
@@ -122,8 +124,45 @@ def log_record(log: LogRecord) -> Record:
         "message": log.message,
         "workflow": log.workflow_id,
         "execution": log.execution_id,
+        "source": log.source,
         "trace_id": log.trace_id,
         "fields": dict(log.fields),
+    }
+
+
+def span_record(span: Span) -> Record:
+    """A span as a JSON object; times are seconds since the epoch, durations seconds."""
+    return {
+        "type": "span",
+        "trace_id": span.trace_id,
+        "span_id": span.span_id,
+        "parent_id": span.parent_id,
+        "execution": span.execution_id,
+        "name": span.name,
+        "kind": span.kind,
+        "status": span.status,
+        "at": span.started_at,
+        "duration": span.duration,
+        "attributes": dict(span.attributes),
+        "events": [
+            {"name": event.name, "at": event.at, "attributes": dict(event.attributes)}
+            for event in span.events
+        ],
+        "links": [
+            {"trace_id": link.trace_id, "span_id": link.span_id, "attributes": dict(link.attributes)}
+            for link in span.links
+        ],
+    }
+
+
+def point_record(point: Point) -> Record:
+    """A point of a series as a JSON object; `at` is seconds since the epoch."""
+    return {
+        "type": "point",
+        "name": point.name,
+        "labels": dict(point.labels),
+        "at": point.at,
+        "value": point.value,
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 LINE_LIMIT = 4_096
 DETAIL_LIMIT = 262_144
@@ -88,6 +88,17 @@ def _tame(text: str) -> str:
 def plain(value: object, limit: int = 512) -> str:
     """One safe line of anything, for a cell, a label or a sentence."""
     return clean(value if isinstance(value, (str, bytes)) else str(value), limit)
+
+
+def plain_marked(
+    value: str, places: Sequence[tuple[int, int]], limit: int = 512
+) -> tuple[str, list[tuple[int, int]]]:
+    """One safe line of a text, and those places (from, to) that it has; none if cleaning moves them."""
+    shown = plain(value, limit)
+    if not places or len(plain(value, max(len(value), 1))) != len(value):
+        return shown, []
+    end = min(len(value), limit)
+    return shown, [(first, min(last, end)) for first, last in places if first < end]
 
 
 def own_words(error: BaseException, limit: int = 512) -> str:

@@ -36,6 +36,7 @@ class Action:
         footer: shown in the footer.
         group: actions of one group share one label in the footer.
         priority: works even while text is being typed.
+        instead_of: the id of the action that has the same key and is valid when this one is not.
         while_live: valid only while the display is live, or only while it is paused; None: always.
     """
 
@@ -50,6 +51,7 @@ class Action:
     group: str = ""
     priority: bool = False
     while_live: bool | None = None
+    instead_of: str = ""
 
 
 _D, _W, _A, _T, _L = Scope.DASHBOARD, Scope.WORKFLOWS, Scope.ALERTS, Scope.TRACES, Scope.LOGS
@@ -74,15 +76,28 @@ def _alert_actions(scope: Scope) -> tuple[Action, ...]:
     )  # fmt: skip
 
 
+def _workflow_actions(scope: Scope, *, footer: bool = True) -> tuple[Action, ...]:
+    prefix = scope.name.lower()
+    return (
+        Action(f"{prefix}.run", "R", "Run now", "Start the selected workflow at once, beside its schedule.",
+               scope, "screen.run_now", mutates=True, footer=footer),
+        Action(f"{prefix}.pause", "p", "Pause check", "Start the selected workflow no more; asks first.",
+               scope, "screen.pause_workflow", mutates=True, footer=footer),
+        Action(f"{prefix}.resume", "p", "Resume check", "Let the selected workflow, now paused, run again.",
+               scope, "screen.resume_workflow", mutates=True, footer=footer, instead_of=f"{prefix}.pause"),
+        Action(f"{prefix}.breaker", "b", "Reset breaker",
+               "Close the open circuit breakers of the selected workflow's targets; asks first.",
+               scope, "screen.reset_breaker", mutates=True, footer=footer),
+    )  # fmt: skip
+
+
 ACTIONS: tuple[Action, ...] = (
     *_alert_actions(_D),
     *_alert_actions(_A),
-    Action("dashboard.run", "R", "Run now", "Start the workflow under the cursor at once.", _D,
-           "screen.run_now", mutates=True),
+    *_workflow_actions(_D, footer=False),
     Action("dashboard.open", "enter", "Open", "Open the full view of the focused pane.", _D,
            "screen.open_pane"),
-    Action("workflows.run", "R", "Run now", "Start the selected workflow at once, beside its schedule.", _W,
-           "screen.run_now", mutates=True, footer=True),
+    *_workflow_actions(_W),
     Action("workflows.failures", "f", "Failures", "Show only failed executions, or all of them again.", _W,
            "screen.toggle_failures", footer=True),
     Action("alerts.all", "f", "Open only", "Show only open alerts, or resolved ones as well.", _A,
@@ -103,7 +118,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("global.live", "space", "Live", "Show what happens again, after a pause.",
            _G, "app.go_live", footer=True, while_live=False),
     Action("global.help", "question_mark,f1", "Help", "Show all keys.", _G, "app.help", footer=True),
-    Action("global.quit", "q", "Quit", "Leave the console; the engine stops with it.", _G, "app.quit",
+    Action("global.quit", "q", "Quit", "Leave the console; asks first while an engine stops with it.", _G,
+           "app.quit",
            footer=True),
     Action("global.zoom", "z", "Zoom", "Give the focused pane the whole screen, or put it back.", _G,
            "app.zoom", footer=True),
@@ -117,8 +133,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("global.theme", "T", "Theme", "Switch to the next theme.", _G, "app.next_theme"),
     Action("global.palette", "ctrl+p", "Palette", "Find any action by name.", _G,
            "app.command_palette", priority=True),
-    Action("global.checks", "", "Pause checks", "Stop starting new executions, or start again.",
-           _G, "app.toggle_checks", mutates=True),
+    Action("global.checks", "", "Pause all checks", "Start no workflow any more, until Resume all checks.",
+           _G, "app.pause_checks", mutates=True),
+    Action("global.unpause", "", "Resume all checks", "Let workflows start again.",
+           _G, "app.resume_checks", mutates=True),
     Action("global.focus", "tab", "Next pane", "Move to the next pane; shift+tab goes back.", _G,
            "app.focus_next"),
     Action("lists.down", "j,down", "Down", "Move down; k and ↑ move up.", _LISTS),

@@ -14,6 +14,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import App
 from textual.binding import BindingType
+from textual.content import Content
 from textual.notifications import SeverityLevel
 from textual.reactive import reactive
 from textual.screen import Screen
@@ -25,6 +26,7 @@ from engine.errors import TocsinError
 from engine.model import AlertState, Topic
 from engine.paths import state_dir
 from engine.text import plain
+from tui import present
 from tui.actions import ACTIONS, Scope, bindings
 from tui.bridge import Bridge, EngineChanged, Loader
 from tui.crash import write_crash_log
@@ -234,6 +236,9 @@ class TocsinApp(App[int]):
         )
 
     def _show_vitals(self, vitals: Vitals) -> None:
+        if not self.live and self.vitals is not None:
+            # What is held still stays as it is, but for word of what begins to ring meanwhile.
+            vitals = self.vitals.rung_by(vitals)
         self.vitals = vitals
         view = self.view
         if view is not None and view.stands:
@@ -248,6 +253,8 @@ class TocsinApp(App[int]):
     def watch_live(self, live: bool) -> None:
         if not live:
             self._frozen_at = self._clock.now()
+        else:
+            self._vitals_loader.request(urgent=True)
         self._reload()
         self.screen.refresh_bindings()
 
@@ -261,6 +268,8 @@ class TocsinApp(App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What is valid only while live, or only while paused, is hidden at other times."""
+        if action in ("pause_checks", "resume_checks"):
+            return self.vitals is not None and self.vitals.info.paused is (action == "resume_checks")
         return self.live is _WHILE_LIVE[action] if action in _WHILE_LIVE else True
 
     def action_view(self, name: str) -> None:
@@ -323,17 +332,25 @@ class TocsinApp(App[int]):
         self.theme = names[(names.index(self.theme) + 1) % len(names)]
         self.say(f"theme {self.theme}")
 
-    def action_toggle_checks(self) -> None:
-        view = self.view
-        if view is None or self.vitals is None:
-            return
-        pause = not self.vitals.info.paused
-        view.command(
-            lambda: self.client.set_paused(pause), "checks are paused" if pause else "checks run again"
-        )
+    def action_pause_checks(self) -> None:
+        if (view := self.view) is not None:
+            view.confirmed(
+                "Pause all checks?", [Content("Nothing is checked until they are resumed.")], "pause", "",
+                lambda: view.command(lambda: self.client.set_paused(True), "all checks are paused"),
+            )  # fmt: skip
+
+    def action_resume_checks(self) -> None:
+        if (view := self.view) is not None:
+            view.command(lambda: self.client.set_paused(False), "checks run again")
 
     async def action_quit(self) -> None:
-        self.exit(0)
+        lines = present.leaving(self.vitals.info, self.vitals.firing) if self.vitals else ()
+        view = self.view
+        # A second key typed at once arrives before the question can take it.
+        if view is None or view is not self.screen or not lines:
+            self.exit(0)
+        else:
+            view.confirmed("Leave?", lines, "leave", "q", lambda: self.exit(0))
 
     # Crash.
 

@@ -29,7 +29,12 @@ COMMANDS = {
     "schema": "print the JSON Schema of the configuration, for editors",
     "logs": "search the logs",
     "alerts": "list, acknowledge and resolve alerts",
+    "workflows": "list, pause, resume and run workflows",
+    "breakers": "list and reset circuit breakers",
     "metrics": "sum up executions, latencies and alerts of a period",
+    "sql": "ask the database in SQL, read-only and bounded",
+    "config": "list, show and compare the configurations that ran",
+    "export": "write executions, logs, traces or alerts as files for other programs",
     "db": "copy, restore, check, shrink and measure the database",
     "doctor": "look at versions, files, queues and the engine, and say what to do",
 }
@@ -47,6 +52,12 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(plain(message), f"see {self.prog} --help")
+
+    def understand(self, argv: list[str], options: argparse.Namespace) -> argparse.Namespace:
+        """`options` with what `argv` says; options may stand between arguments. Raises UsageError."""
+        if self._subparsers is not None:
+            return self.parse_args(argv, options)
+        return self.parse_intermixed_args(argv, options)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -107,7 +118,7 @@ def _dispatch(argv: list[str]) -> int:
     command = importlib.import_module(f"tui.commands.{name}{'_' * iskeyword(name)}")
     own = Parser(prog=f"tocsin {name}", description=_summary(name), allow_abbrev=False)
     command.arguments(own)
-    code = command.run(own.parse_args(after, options))
+    code = command.run(own.understand(after, options))
     assert isinstance(code, int)
     return code
 

@@ -30,8 +30,14 @@ class ActionProvider(Provider):
     def _valid(self) -> Iterator[Action]:
         ids = {active.binding.id for active in self.screen.active_bindings.values()}
         for action in ACTIONS:
-            if action.command and action.id != "global.palette" and (not action.key or action.id in ids):
+            if not action.command or action.id == "global.palette":
+                continue
+            if action.id in ids or (not action.key and self._is_offered(action)):
                 yield action
+
+    def _is_offered(self, action: Action) -> bool:
+        """Whether the console has it on offer now, though no key leads to it."""
+        return bool(self.app.check_action(action.command.removeprefix("app."), ()))
 
     async def _run(self, action: Action) -> None:
         screen = self.screen

@@ -7,15 +7,15 @@ theme, NO_COLOR and 16 colours work; no meaning hangs on colour alone.
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 from textual.content import Content
 
+from engine.client import EngineInfo
 from engine.model import AlertState, BreakerState, HealthStatus, LogLevel, Outcome, Severity
-from engine.text import is_utf8_terminal, plain
+from engine.text import is_utf8_terminal, plain, plain_marked
 
 # Read once, before a running app replaces standard output.
 UNICODE = is_utf8_terminal()
@@ -143,6 +143,25 @@ def _worded(word: str, chosen: _Sign) -> Content:
     return Content.styled(f"{sign(glyph, ascii_glyph)} {word}", style)
 
 
+def paused() -> Content:
+    """That a check is not started: glyph and word."""
+    return _worded("paused", ("‖", "=", "$warning"))
+
+
+def leaving(info: EngineInfo, firing: Mapping[Severity, int]) -> tuple[Content, ...]:
+    """What leaving the console does, a line each; nothing when it does nothing."""
+    lines = []
+    if info.live:
+        count = info.workflows
+        lines.append(Content(f"The engine stops: {count} workflow{'' if count == 1 else 's'} "
+                             f"{'is' if count == 1 else 'are'} not checked any more."))  # fmt: skip
+    if alerts := sum(firing.values()):
+        lines.append(
+            Content(f"{alerts} alert{' is' if alerts == 1 else 's are'} firing and not acknowledged.")
+        )
+    return tuple(lines)
+
+
 def severity(sev: Severity) -> Content:
     return _worded(sev.value, _SEVERITIES[sev])
 
@@ -205,14 +224,13 @@ def sparkline(values: Sequence[float], width: int) -> Content:
     return Content.styled("".join(map(bar, shown)).rjust(max(width, 0)), "$primary")
 
 
-def highlight(text: str, terms: Sequence[str], limit: int = 512) -> Content:
-    """Foreign text with every occurrence of `terms` marked, whatever its case."""
-    content = foreign(text, limit)
-    wanted = sorted({plain(term) for term in terms if term.strip()}, key=len, reverse=True)
-    if not wanted:
-        return content
-    pattern = re.compile("|".join(map(re.escape, wanted)), re.IGNORECASE)
-    return content.highlight_regex(pattern, style=_HIT)
+def highlight(text: str, hits: Sequence[tuple[int, int]], limit: int = 512) -> Content:
+    """Foreign text with its hits (from, to, in characters) marked."""
+    shown, places = plain_marked(text, hits, limit)
+    content = foreign(shown, len(shown) or 1)
+    for first, last in places:
+        content = content.stylize(_HIT, first, last)
+    return content
 
 
 def score_style(score: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from engine.client import EngineInfo
 from engine.model import Alert, AlertState, Health, Severity
@@ -46,8 +46,16 @@ class Vitals:
     info: EngineInfo
     health: Health
     open_alerts: tuple[Alert, ...] = field(default_factory=tuple)
+    missed: int = 0
+    """Alerts that began to fire while the display was held still."""
 
     @property
     def firing(self) -> Mapping[Severity, int]:
         """Alerts that nobody has taken yet, counted by severity."""
         return Counter(alert.severity for alert in self.open_alerts if alert.state is AlertState.FIRING)
+
+    def rung_by(self, newer: Vitals) -> Vitals:
+        """These, with the count of alerts that fire in `newer` and did not here."""
+        known = {alert.id for alert in self.open_alerts}
+        rung = (one for one in newer.open_alerts if one.state is AlertState.FIRING and one.id not in known)
+        return replace(self, missed=sum(1 for _ in rung))

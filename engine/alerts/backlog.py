@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 
 from engine.model import Execution
 
 CAPACITY = 10_000
+TURN = 32
+"""Executions that are evaluated before others in the loop have their turn."""
 
 
 class Backlog:
@@ -46,7 +49,7 @@ class Backlog:
 
     async def run(self) -> None:
         """Evaluate what is queued until cancelled."""
-        while True:
+        for number in itertools.count(1):
             execution = await self._waiting.get()
             try:
                 await self._evaluate(execution)
@@ -55,8 +58,9 @@ class Backlog:
             if self._passed_over:
                 count, self._passed_over = self._passed_over, 0
                 self._tell(f"{count} executions waited too long for the rules and were evaluated together")
-            # A long queue must not hold up the loop.
-            await asyncio.sleep(0)
+            # A long queue must not hold up the loop, nor grow while the loop is busy.
+            if number % TURN == 0:
+                await asyncio.sleep(0)
 
     async def settled(self) -> None:
         """Wait until everything added so far has been evaluated."""

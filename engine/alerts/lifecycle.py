@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from engine.config.types import format_duration
 from engine.errors import ConflictError
 from engine.model import Alert, AlertEventKind, AlertState, Execution, Gate
+from engine.model.record import record
 from engine.text import plain
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ AUTHOR_LIMIT = 120
 NOTE_LIMIT = 1_000
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Circumstances:
     """What besides the rule's result decides a transition.
 
@@ -162,7 +163,7 @@ def _gates(alert: Alert, rule: Rule, at: Circumstances) -> tuple[Gate, ...]:
     held = at.now - alert.started_at
     quiet = None if at.quiet_since is None else at.now - min(at.quiet_since, at.now)
     gates = (
-        Gate("for", held >= rule.for_, f"true for {_words(held)} of {format_duration(rule.for_)}"),
+        Gate("for", held >= rule.for_, _held(held, rule.for_)),
         Gate(
             "cooldown",
             quiet is None or quiet >= rule.cooldown,
@@ -172,6 +173,10 @@ def _gates(alert: Alert, rule: Rule, at: Circumstances) -> tuple[Gate, ...]:
     )
     stop = next((index for index, gate in enumerate(gates) if not gate.passed), len(gates))
     return gates[: stop + 1]
+
+
+def _held(held: float, wanted: float) -> str:
+    return f"true for {_words(held)} of {format_duration(wanted)}" if wanted else "no waiting is asked for"
 
 
 def _lapsed(alert: Alert, rule: Rule, at: Circumstances) -> bool:

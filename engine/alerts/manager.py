@@ -25,7 +25,7 @@ from engine.model import (
 )
 from engine.rules.evaluator import Evaluation, Memory, evaluate
 from engine.rules.metrics import Facts
-from engine.rules.scope import covers, health_subject
+from engine.rules.scope import covers, health_subject, reach
 from engine.rules.window import WorkflowWindow
 from engine.text import own_words
 
@@ -84,7 +84,8 @@ class AlertManager:
         self._rules = {rule.id: rule for rule in config.rules if rule.enabled}
         self._health_subjects = {rule.id: _subject(rule) for rule in self._rules.values()}
         self._matching: dict[str, tuple[Rule, ...]] = {}
-        self._windows = {workflow_id: WorkflowWindow() for workflow_id in self._names}
+        self._reach = reach(self._rules.values())
+        self._windows = {workflow_id: WorkflowWindow(self._reach) for workflow_id in self._names}
         self._book = AlertBook(first_id, config.settings.max_active_alerts)
         self._memory: Memory = {}
         self._strikes: dict[str, int] = {}
@@ -168,10 +169,10 @@ class AlertManager:
             self._store_failing = True
 
     async def _workflow(self, workflow_id: str, execution: Execution | None) -> None:
-        breaker = self._breaker(workflow_id)
-        facts = Facts(workflow_id, self._window(workflow_id), self._health, breaker)
+        window = self._window(workflow_id)
+        facts = Facts(workflow_id, window, self._health, self._breaker(workflow_id))
         for rule in self._rules_of(workflow_id):
-            await self._consider(rule, facts, execution or self._window(workflow_id).latest)
+            await self._consider(rule, facts, execution or window.latest)
 
     async def _health_rules(self) -> None:
         for rule_id, subject in self._health_subjects.items():
@@ -302,7 +303,7 @@ class AlertManager:
     def _window(self, workflow_id: str) -> WorkflowWindow:
         window = self._windows.get(workflow_id)
         if window is None:
-            window = self._windows[workflow_id] = WorkflowWindow()
+            window = self._windows[workflow_id] = WorkflowWindow(self._reach)
         return window
 
     def _log(self, message: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from engine.config.messages import did_you_mean
@@ -31,6 +31,17 @@ def unique(kind: str, named: Sequence[tuple[Path, Any]], report: Report) -> None
                 path, f"the {kind} `{name}` is already defined on line {first[name]}", "give it another id"
             )
         first.setdefault(name, line)
+
+
+def one_waiter(tokens: Iterable[tuple[Path, str]], report: Report) -> None:
+    """Report each heartbeat whose token another one waits for, too; tokens are secrets and not shown."""
+    first: dict[str, int] = {}
+    for path, token in tokens:
+        line = report.node(path).line
+        if token in first:
+            message = f"the heartbeat on line {first[token]} waits for the same token"
+            report.at(path, message, "give each job a token of its own")
+        first.setdefault(token, line)
 
 
 def parses(parser: Callable[[str], T], text: str, path: Path, report: Report) -> T | None:

@@ -15,6 +15,7 @@ from engine.workflows.placeholders import SOURCES, names
 from engine.workflows.steps import STEP_KINDS, StepSpec
 from engine.workflows.steps.assertion import AssertSpec
 from engine.workflows.steps.base import FAILURE, Capture
+from engine.workflows.steps.heartbeat import HeartbeatSpec
 from engine.workflows.steps.wait import WaitSpec
 from engine.workflows.steps.workflow import WorkflowSpec
 
@@ -37,6 +38,8 @@ def check_flow(
     strategies: Sequence[str],
     variables: Mapping[str, Any],
     report: Report,
+    *,
+    is_part: bool = False,
 ) -> None:
     """Report everything about the steps of `workflows` that cannot work.
 
@@ -45,10 +48,11 @@ def check_flow(
         strategies: the names that `retry` may use.
         variables: those of the environment.
         report: takes the problems.
+        is_part: whether what stands around the steps is not known: other steps, variables.
     """
     by_id = {workflow.id: workflow for _, workflow in workflows}
     for path, workflow in workflows:
-        check = _Check(workflow, by_id, ids, strategies, variables, report)
+        check = _Check(workflow, by_id, ids, strategies, variables, report, is_part)
         check.run(path)
 
 
@@ -62,7 +66,9 @@ class _Check:
     strategies: Sequence[str]
     variables: Mapping[str, Any]
     report: Report
+    is_part: bool = False
     above: dict[str, frozenset[str]] = field(default_factory=dict)
+    steps: dict[str, StepSpec] = field(default_factory=dict)
     values: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def run(self, path: Path) -> None:
@@ -71,7 +77,7 @@ class _Check:
         own = {"env": self.variables}
         for place, text in texts(workflow.variables, (*path, "variables")):
             _check_placeholders(place, text, own, set(), self.report)
-        self.values = {**own, "vars": workflow.variables}
+        self.values = {**own, "vars": _Anything() if self.is_part else workflow.variables}
         placed = [((*path, "steps", i), step) for i, step in enumerate(workflow.steps)]
         closing = [((*path, "finally", i), step) for i, step in enumerate(workflow.finally_)]
         unique("step", [((*place, "id"), step.id) for place, step in (*placed, *closing)], self.report)
@@ -91,7 +97,7 @@ class _Check:
         """The steps that have succeeded when this one runs."""
         needs = previous if step.needs is None else step.needs
         for index, need in enumerate(step.needs or ()):
-            if need not in self.above:
+            if need not in self.above and not self.is_part:
                 hint = did_you_mean(need, self.above) or "`needs` names steps above"
                 self.report.at((*path, "needs", index), f"there is no step `{need}` above", hint)
         reached = frozenset(needs).union(*(self.above.get(need, ()) for need in needs))
@@ -109,14 +115,44 @@ class _Check:
             for source, values in self.values.items()
             if source in SOURCES or source in ancestors
         }
+        if self.is_part:
+            known = _Around(known, later)
         beside = frozenset(self.above) - ancestors
+        if isinstance(step.foreach, str):
+            self._check_listed((*path, "foreach"), step.foreach, known, later, beside)
+        else:
+            for place, text in texts(step.foreach, (*path, "foreach")):
+                _check_placeholders(place, text, known, later, report, beside)
         if step.foreach:
             known["item"] = _item(step)
         for place, text in _filled_in(path, step):
             _check_placeholders(place, text, known, later, report, beside)
         _check_expectations(path, step, report)
         self.above.setdefault(step.id, ancestors)
+        self.steps.setdefault(step.id, step)
         self.values.setdefault(step.id, step.extract)
+
+    def _check_listed(
+        self, path: Path, text: str, known: Known, later: set[str], beside: frozenset[str]
+    ) -> None:
+        """A list that is gone through is in the reply to a step above, which has run once."""
+        from engine.workflows.rounds import Listed
+
+        if self.is_part and not any(step in text for step in later):
+            return
+        listed = parses(lambda text: Listed.of(text, later, 1), text, path, self.report)
+        if listed is None:
+            return
+        if listed.source not in known:
+            _check_source(path, f"`{text.strip()}`", listed.source, known, later, self.report, beside)
+            return
+        source = self.steps[listed.source]
+        if source.foreach:
+            message = f"the step `{source.id}` is run in rounds itself: none of its replies is the one"
+            self.report.at(path, message)
+            return
+        if listed.path.root not in STEP_KINDS[source.kind].fields:
+            _no_field(source.kind, listed.path.root, path, self.report)
 
     def _strategy(self, retry: Any, path: Path) -> None:
         if isinstance(retry, str):
@@ -176,8 +212,29 @@ def _is_too_deep(called: Workflow, by_id: Mapping[str, Workflow]) -> bool:
     return bool(level)
 
 
+class _Anything(dict[str, None]):
+    """The values of what is found at run time: there may be any."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+class _Around(dict[str, Mapping[str, Any]]):
+    """Sources of a part: any step that it does not have itself may stand before it."""
+
+    def __init__(self, known: Known, own: set[str]) -> None:
+        super().__init__(known)
+        self._own = own
+
+    def get(self, source: str, default: Any = None) -> Any:
+        is_around = source not in self._own and source not in SOURCES
+        return super().get(source, _Anything() if is_around else default)
+
+
 def _item(step: StepSpec) -> dict[str, None]:
     """What every round of a `foreach` has a value for."""
+    if isinstance(step.foreach, str):
+        return _Anything()
     rounds = [set(item) if isinstance(item, dict) else {"value"} for item in step.foreach]
     return dict.fromkeys({*set.intersection(*rounds), "index"})
 
@@ -231,8 +288,13 @@ def _check_field(
     fields = STEP_KINDS[kind].fields
     if parsed is None or parsed.root in fields or (may_fill_in and parsed.root == SCOPE):
         return
-    hint = did_you_mean(parsed.root, fields) or f"there are {', '.join(sorted(fields)) or 'none'}"
-    report.at(path, f"a reply to {kind} has no `{parsed.root}`", hint)
+    _no_field(kind, parsed.root, path, report)
+
+
+def _no_field(kind: str, name: str, path: Path, report: Report) -> None:
+    fields = STEP_KINDS[kind].fields
+    hint = did_you_mean(name, fields) or f"there are {', '.join(sorted(fields)) or 'none'}"
+    report.at(path, f"a reply to {kind} has no `{name}`", hint)
 
 
 def _check_condition(parser: Callable[[str], Expectation], text: str, path: Path, report: Report) -> None:
@@ -263,18 +325,41 @@ def _check_placeholders(
             if name not in values:
                 hint = did_you_mean(name, values) or f"add `{name}` to {_place(source)}"
                 report.at(path, f"{written} refers to nothing", hint)
-        elif source == "params":
-            report.at(path, f"{written} stands outside a fragment", "only steps of fragments have parameters")
-        elif source in beside:
-            hint = f"add `{source}` to `needs`"
-            report.at(path, f"{written} refers to a step that this one does not wait for", hint)
-        elif source in all_steps:
-            report.at(path, f"{written} refers to a step that has not run yet", "use values of earlier steps")
         else:
-            hint = did_you_mean(source, known) or "write {{ env.name }} or {{ step.name }}"
-            report.at(path, f"{written}: there is no step `{source}`", hint)
+            _check_source(path, written, source, known, all_steps, report, beside)
+
+
+def _check_source(
+    path: Path,
+    written: str,
+    source: str,
+    known: Known,
+    all_steps: set[str],
+    report: Report,
+    beside: frozenset[str],
+) -> None:
+    """Report a source that is not known at this place."""
+    if source == "params":
+        report.at(path, f"{written} stands outside a fragment", "only steps of fragments have parameters")
+    elif source in beside:
+        hint = f"add `{source}` to `needs`"
+        report.at(path, f"{written} refers to a step that this one does not wait for", hint)
+    elif source in all_steps:
+        report.at(path, f"{written} refers to a step that has not run yet", "use values of earlier steps")
+    else:
+        hint = did_you_mean(source, known) or "write {{ env.name }} or {{ step.name }}"
+        report.at(path, f"{written}: there is no step `{source}`", hint)
 
 
 def _place(source: str) -> str:
     places = {"env": "the environment", "vars": "`variables`", "item": "every entry of `foreach`"}
     return places.get(source, f"`extract` of the step `{source}`")
+
+
+def heartbeat_tokens(workflows: Sequence[tuple[Path, Workflow]]) -> Iterator[tuple[Path, str]]:
+    """What heartbeats wait for, and where it is said."""
+    for path, workflow in workflows:
+        for key, steps in (("steps", workflow.steps), ("finally", workflow.finally_)):
+            for index, step in enumerate(steps):
+                if isinstance(step.spec, HeartbeatSpec):
+                    yield (*path, key, index, "heartbeat", "token"), step.spec.token

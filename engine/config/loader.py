@@ -15,6 +15,7 @@ from engine.config.code import load_modules
 from engine.config.composition import compose
 from engine.config.interpolation import InterpolationError, Interpolator
 from engine.config.messages import did_you_mean
+from engine.config.nodes import plain_data
 from engine.config.references import check_references
 from engine.config.report import Report
 from engine.config.schema import Config
@@ -35,8 +36,8 @@ _INIT = "`tocsin init` writes one to start from"
 class LoadedConfig:
     """A configuration ready to run.
 
-    `variables` are the keys of the chosen `environment`; `digest` tells versions of the file apart;
-    `secrets` are the values that came from `${env:…}` and `${file:…}`.
+    `variables` are the keys of the chosen `environment`; `text` is the file, and `digest` tells its versions
+    apart; `secrets` are the values that came from `${env:…}` and `${file:…}`.
     """
 
     config: Config
@@ -44,6 +45,7 @@ class LoadedConfig:
     variables: Mapping[str, Scalar]
     path: Path
     digest: str
+    text: str
     secrets: frozenset[str]
 
 
@@ -62,20 +64,23 @@ def load_config(
     """
     file = plain(str(path))
     raw = _read(path, file)
-    root, duplicates = parse_yaml(_decode(raw, file), file)
+    text = _decode(raw, file)
+    root, duplicates = parse_yaml(text, file)
     report = Report(file, root)
     report.extend(duplicates)
     if not isinstance(root.value, dict):
         report.at((), "the file is a mapping of sections such as `workflows:`", _INIT)
         raise ConfigError(report.problems())
     chosen = _choose(environment, report)
-    root = report.root = compose(root, chosen, report)
+    composed = compose(root, chosen, report)
+    root = report.root = composed.root
     values = Interpolator(os.environ if env is None else env, path.parent)
     data = _Reader(values, report).sections(root, chosen)
     checked = validate(data, report)
     config, code = checked.config, load_modules(data.get("python"), path.parent, report)
     checked.workflows += [(("python", index), workflow) for index, workflow in code]
-    check_references(checked, _with_ids(data, [workflow.id for _, workflow in code]), chosen, report)
+    named = _with_ids(data, [workflow.id for _, workflow in code])
+    check_references(checked, named, chosen, report, composed.asides)
     if config is None or report:
         raise ConfigError(report.problems(values.secrets))
     if code:
@@ -83,7 +88,7 @@ def load_config(
         config = config.model_copy(update={"workflows": (*config.workflows, *written)})
     variables = config.environments.get(chosen, {})
     digest = hashlib.sha256(raw).hexdigest()[:12]
-    return LoadedConfig(config, chosen, variables, path, digest, frozenset(values.secrets))
+    return LoadedConfig(config, chosen, variables, path, digest, text, frozenset(values.secrets))
 
 
 def _with_ids(data: dict[str, Any], more: list[str]) -> dict[str, Any]:
@@ -199,10 +204,3 @@ class _Reader:
         except InterpolationError as error:
             self._report.at_node(node, error.message, error.hint)
             return value
-
-
-def plain_data(node: Node) -> Any:
-    """The values of a node, nothing expanded."""
-    if isinstance(node.value, dict):
-        return {key: plain_data(inner) for key, inner in node.value.items()}
-    return [plain_data(inner) for inner in node.value] if isinstance(node.value, list) else node.value

@@ -8,12 +8,15 @@ runs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from engine.config.checks import exists, parses, unique
-from engine.config.flow import check_flow
+from engine.config.checks import exists, one_waiter, parses, unique
+from engine.config.composition import Aside
+from engine.config.flow import check_flow, heartbeat_tokens
 from engine.config.messages import did_you_mean
+from engine.config.nodes import plain_data
 from engine.config.report import Path, Report
 from engine.config.schema import (
     Condition,
@@ -22,15 +25,22 @@ from engine.config.schema import (
     PatternCondition,
     RateCondition,
     Rule,
+    Settings,
     Workflow,
 )
-from engine.config.validation import Checked
+from engine.config.validation import Checked, validate
 from engine.text import own_words
 
 STRATEGIES = ("default", "aggressive", "fast")
 
 
-def check_references(checked: Checked, data: Mapping[str, Any], environment: str, report: Report) -> None:
+def check_references(
+    checked: Checked,
+    data: Mapping[str, Any],
+    environment: str,
+    report: Report,
+    asides: Sequence[Aside] = (),
+) -> None:
     """Report every reference of the accepted parts that leads nowhere, and every text that does not parse.
 
     Args:
@@ -38,19 +48,73 @@ def check_references(checked: Checked, data: Mapping[str, Any], environment: str
         data: the whole file as plain data; names of broken parts count as known.
         environment: the chosen one, whose keys `{{ env.… }}` may use.
         report: takes the problems.
+        asides: parts that the chosen environment does not use; of these everything is checked, shapes too.
     """
-    variables = _names(_names(data.get("environments")).get(environment))
-    strategies = [*STRATEGIES, *_names(data.get("retries"))]
     unique("workflow", _ids(data.get("workflows"), "workflows"), report)
     unique("rule", _ids(data.get("rules"), "rules"), report)
+    unique("source", _ids(data.get("sources"), "sources"), report)
+    ids = [str(name) for _, name in _ids(data.get("workflows"), "workflows")]
+    known = _Known(
+        variables=_variables(data, environment),
+        strategies=[*STRATEGIES, *_names(data.get("retries"))],
+        channels=list(_names(data.get("channels"))),
+        workflows=ids,
+        called=[*ids, *(workflow.name for _, workflow in checked.workflows)],
+    )
+    _check_parts(checked, known, report)
+    one_waiter(heartbeat_tokens(checked.workflows), report)
+    for aside in asides:
+        place = report.aside(aside.root)
+        part = {section: plain_data(node) for section, node in aside.root.value.items()}
+        around = known.around(part, _variables(data, aside.environment))
+        _check_parts(validate(part, place), around, place, is_part=aside.environment is None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The names that parts of a file may use; `called` are ids and names of workflows."""
+
+    variables: Mapping[str, Any]
+    strategies: Sequence[str]
+    channels: Sequence[str]
+    workflows: Sequence[str]
+    called: Sequence[str]
+
+    def around(self, part: Mapping[str, Any], variables: Mapping[str, Any]) -> _Known:
+        """What a part may use that brings names of its own."""
+        return replace(
+            self,
+            variables=variables,
+            strategies=[*self.strategies, *_names(part.get("retries"))],
+            channels=[*self.channels, *_names(part.get("channels"))],
+        )
+
+
+def _variables(data: Mapping[str, Any], environment: str | None) -> Mapping[str, Any]:
+    """Those of an environment; of all of them when none is said."""
+    environments = _names(data.get("environments"))
+    if environment is not None:
+        return _names(environments.get(environment))
+    return {name: value for variables in environments.values() for name, value in _names(variables).items()}
+
+
+def _check_parts(checked: Checked, known: _Known, report: Report, *, is_part: bool = False) -> None:
+    """Report what is wrong with accepted parts; `is_part`: more stands around their steps."""
     for path, workflow in checked.workflows:
         _check_schedule(path, workflow, report)
-    workflows = [str(name) for _, name in _ids(data.get("workflows"), "workflows")]
-    check_flow(checked.workflows, workflows, strategies, variables, report)
-    channels = list(_names(data.get("channels")))
-    workflows += [workflow.name for _, workflow in checked.workflows]
+    check_flow(checked.workflows, known.workflows, known.strategies, known.variables, report, is_part=is_part)
     for path, rule in checked.rules:
-        _check_rule(path, rule, channels, workflows, report)
+        _check_rule(path, rule, known.channels, known.called, report)
+    if checked.settings is not None:
+        _check_settings(checked.settings, report)
+
+
+def _check_settings(settings: Settings, report: Report) -> None:
+    from engine.patterns import compile_pattern
+
+    for index, entry in enumerate(settings.classify):
+        if entry.match is not None:
+            parses(compile_pattern, entry.match, ("settings", "classify", index, "match"), report)
 
 
 def _check_schedule(path: Path, workflow: Workflow, report: Report) -> None:
@@ -95,8 +159,8 @@ def _check_rule(
 
 
 def _check_condition(path: Path, condition: Condition, report: Report) -> None:
+    from engine.patterns import compile_pattern
     from engine.rules.expression import parse
-    from engine.rules.patterns import compile_pattern
 
     if isinstance(condition, Group):
         _check_group(path, condition, report)

@@ -14,6 +14,10 @@ Path = tuple[str | int, ...]
 _SHORTEST_SECRET = 4
 
 
+OPEN = "${"
+"""What a text has that is not known before the file is used."""
+
+
 class Report:
     """Collects the problems of one file; the first with a key or a value hides those that follow from it."""
 
@@ -22,9 +26,19 @@ class Report:
         self.root = root
         self._problems: list[Problem] = []
         self._seen: set[tuple[int, int, str]] = set()
+        self._is_aside = False
 
     def __bool__(self) -> bool:
         return bool(self._problems)
+
+    def aside(self, root: Node) -> Report:
+        """A report on parts of the same file that are not used now, with `root` above them.
+
+        Nothing is said about texts with a `${…}`: the variables need not be at hand.
+        """
+        aside = Report(self.file, root)
+        aside._problems, aside._seen, aside._is_aside = self._problems, self._seen, True
+        return aside
 
     def extend(self, problems: Iterable[Problem]) -> None:
         """Take over problems whose places are known."""
@@ -36,7 +50,8 @@ class Report:
         self.at_node(self.node(path), message, hint)
 
     def at_node(self, node: Node, message: str, hint: str = "") -> None:
-        self._add("value", (node.line, node.column), message, hint)
+        if not (self._is_aside and isinstance(node.value, str) and OPEN in node.value):
+            self._add("value", (node.line, node.column), message, hint)
 
     def at_key(self, path: Path, message: str, hint: str = "") -> None:
         """A problem with the key that `path` ends in."""

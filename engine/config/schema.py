@@ -6,14 +6,17 @@ References between parts (channels of rules, retry strategies, step names in tem
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
-from pydantic_core import PydanticCustomError
 
+from engine.config.choices import member, words
+from engine.config.classify import ClassifySpec
 from engine.config.retrying import RetrySpec as RetrySpec
+from engine.config.rollups import RollupsSpec
+from engine.config.sources import SourceSpec
+from engine.config.storage import StorageSpec
+from engine.config.tracing import TracingSpec
 from engine.config.types import (
     Address,
     Duration,
@@ -30,18 +33,6 @@ from engine.model import Priority, Severity
 from engine.workflows.steps import StepSpec
 
 _OPERATOR_ALIASES = {"gt": ">", "lt": "<", "gte": ">=", "lte": "<=", "eq": "==", "ne": "!="}
-
-
-def _member(kind: type[StrEnum], fold: Callable[[str], str]) -> Callable[[object], object]:
-    """A validator that takes the written word of an enumeration, whatever its case."""
-
-    def validate(value: object) -> object:
-        try:
-            return kind(fold(value) if isinstance(value, str) else "")
-        except ValueError:
-            raise PydanticCustomError("choice", "one of {expected}", {"expected": ", ".join(kind)}) from None
-
-    return validate
 
 
 def _operator(value: object) -> object:
@@ -65,13 +56,8 @@ def _tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _words(kind: type[StrEnum]) -> WithJsonSchema:
-    """For editors: the words in capitals and in small letters, which are the usual ones."""
-    return WithJsonSchema({"enum": [*kind, *(word.swapcase() for word in kind)]})
-
-
-SeverityField = Annotated[Severity, BeforeValidator(_member(Severity, str.upper)), _words(Severity)]
-PriorityField = Annotated[Priority, BeforeValidator(_member(Priority, str.lower)), _words(Priority)]
+SeverityField = Annotated[Severity, BeforeValidator(member(Severity, str.upper)), words(Severity)]
+PriorityField = Annotated[Priority, BeforeValidator(member(Priority, str.lower)), words(Priority)]
 ConditionOperator = Annotated[
     Literal[">", "<", ">=", "<=", "==", "!=", "contains"],
     BeforeValidator(_operator),
@@ -118,7 +104,7 @@ class Workflow(Strict):
 
     Keys about the flow:
         timeout: caps one execution, all attempts and waits included.
-        on_call: true for a workflow that has no schedule and runs when a `workflow` step calls it.
+        on_call: true for a workflow without a schedule: it runs when a `workflow` step calls it, or by hand.
         variables: values that its steps read as `{{ vars.NAME }}`; who calls it may replace them.
         outputs: what a caller reads of it: a name and a text such as `{{ login.token }}`.
         finally: steps that run at the end of every attempt, whatever became of it; up to 5 s longer than the
@@ -294,13 +280,18 @@ class Settings(Strict):
     """Engine-wide limits. Rows older than `retention` are removed; `heartbeats` is where jobs are heard.
 
     Keys:
-        responses: how many of the newest answers of each step are kept for `tocsin check --replay`, at most
-            4 KiB of each; 0 keeps none.
+        responses: how many answers of each step are kept for `tocsin check --replay`, the newest in place of
+            the oldest: of each failure, and of one success a minute; at most 4 KiB a field. 0 keeps none.
         per_host: how many steps may be at one host at the same time; the others wait in line for at most half
             of their time, and are then recorded as skipped, `host busy`.
         canary: addresses elsewhere, such as `[example.org:443, 192.0.2.1:53]`. While none of them takes a
             connection, the monitor itself is offline: runs that fail are recorded as skipped, not as failed,
             and there is one alert, about the monitor.
+        classify: what errors are, where the built-in table does not know: the first entry that fits counts.
+            Example: `{match: "deadlock detected", type: TRANSIENT, category: database}`.
+        storage: how much room the database takes, and how long it keeps what.
+        rollups: how long it keeps what hours and days came to, such as `{hours: 90d, days: 730d}`.
+        tracing: how much of the traces is kept, where they are sent, and who may add to them.
     """
 
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 50
@@ -311,6 +302,10 @@ class Settings(Strict):
     responses: Annotated[int, Field(ge=0, le=10_000)] = 100
     per_host: Annotated[int, Field(ge=1, le=10_000)] | None = None
     canary: Annotated[tuple[Address, ...], BeforeValidator(_tuple), Field(max_length=10)] = ()
+    classify: Annotated[tuple[ClassifySpec, ...], BeforeValidator(_tuple), Field(max_length=200)] = ()
+    storage: StorageSpec = StorageSpec()
+    rollups: RollupsSpec = RollupsSpec()
+    tracing: TracingSpec = TracingSpec()
 
 
 class Fragment(Strict):
@@ -346,5 +341,6 @@ class Config(Strict):
     python: Annotated[tuple[str, ...], BeforeValidator(_tuple), Field(max_length=100)] = ()
     retries: dict[Identifier, RetrySpec] = Field(default_factory=dict)
     channels: dict[Identifier, Channel] = Field(default_factory=dict)
+    sources: Annotated[tuple[SourceSpec, ...], BeforeValidator(_tuple), Field(max_length=50)] = ()
     workflows: Annotated[tuple[Workflow, ...], BeforeValidator(_tuple)] = ()
     rules: Annotated[tuple[Rule, ...], BeforeValidator(_tuple)] = ()

@@ -16,7 +16,8 @@ channels:
   # ops: {url: "${env:OPS_URL}", min_severity: WARNING}
 
 workflows:
-  # Steps run in order. A value that one step extracts is {{ step.name }} in those after it.
+  # Steps run in order, or as soon as those in their `needs: [login]` are done. A value that one step extracts
+  # is {{ step.name }} in those after it.
   - id: sign-in
     name: Sign in
     priority: critical              # low, normal, high, critical
@@ -37,7 +38,9 @@ workflows:
         http:
           url: "{{ env.base_url }}/me"
           headers: {Authorization: "Bearer {{ login.token }}"}
+        retry: fast                   # this step alone; the workflow's own retry begins again at the login
         expect: ["status == 200"]
+        degraded: ["json.name != null"]   # worth a look, but not down
 
   - id: front-page
     name: Front page
@@ -45,7 +48,8 @@ workflows:
     timezone: UTC
     steps:
       - id: get
-        http: {url: "{{ env.base_url }}/"}
+        foreach: ["/", "/about"]      # or a list that an earlier step got back: "{{ shops.json.items }}"
+        http: {url: "{{ env.base_url }}{{ item.value }}"}
         expect: ["status == 200", "size > 0"]
 
 rules:

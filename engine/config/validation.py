@@ -24,6 +24,7 @@ class Checked:
     """What the schema accepted: parts with their places in the file, and the whole when nothing is wrong."""
 
     config: Config | None = None
+    settings: Settings | None = None
     workflows: list[tuple[Path, Workflow]] = field(default_factory=list)
     rules: list[tuple[Path, Rule]] = field(default_factory=list)
 
@@ -40,7 +41,7 @@ def validate(data: dict[str, Any], report: Report) -> Checked:
     checked.rules = _entries(Rule, whole, "rules", report)
     _named(Channel, whole, "channels", report)
     _named(RetrySpec, whole, "retries", report)
-    settings = _part(Settings, whole.pop("settings", {}), ("settings",), report)
+    settings = checked.settings = _part(Settings, whole.pop("settings", {}), ("settings",), report)
     config = _part(Config, whole, (), report)
     if config is not None and settings is not None and not report:
         checked.config = config.model_copy(update={"settings": settings})

@@ -31,7 +31,7 @@ def translate(source: str, text: str, targets: Sequence[str] = ()) -> Imported:
         TocsinError: the text is not of that kind, or nothing in it could be translated.
     """
     if len(text) > MAX_CHARACTERS:
-        raise TocsinError(f"what is imported has at most {MAX_CHARACTERS:,} characters, this {len(text):,}")
+        raise TocsinError(f"what is imported has at most {MAX_CHARACTERS:,} characters, this has more")
     module = importlib.import_module(f"engine.importers.{source.replace('-', '_')}")
     draft = Draft(source)
     try:

@@ -81,7 +81,7 @@ class _Module:
             "follow_redirects": True if options.flag("follow_redirects", True) else None,
             "max_redirects": 10 if options.flag("follow_redirects", True) else None,
         }
-        options.ignore("compression", "skip_resolve_phase_with_proxy", "no_proxy", "enable_http2")
+        options.ignore("compression", "skip_resolve_phase_with_proxy", "enable_http2")
         if basic := options.take("basic_auth"):
             account = Section(basic, f"{self._name}: basic_auth", self._draft)
             spec["auth"] = {"user": account.text("username"), "password": account.text("password")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from engine.config.loader import NO_ENVIRONMENT, plain_data
+from engine.config.loader import NO_ENVIRONMENT
+from engine.config.nodes import plain_data
 from engine.config.references import check_references
 from engine.config.report import Report
 from engine.config.types import format_duration, parse_duration
@@ -28,6 +30,9 @@ SLACK = 5.0
 """Seconds a workflow may take beyond its steps."""
 
 _NO_IDENTIFIER = re.compile(r"[^A-Za-z0-9_.-]+")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")
+_SET_LATER = re.compile(r"(\btoken: )\$\{env:\w+\}")
+_NO_NAME = re.compile(r"[^A-Za-z0-9]+")
 _SHOWN = 120
 
 
@@ -191,7 +196,9 @@ class Draft:
         environments = {NO_ENVIRONMENT: dict(self.environment)}
         whole = {"version": 1, "environments": environments, "retries": {ONCE: {"max_attempts": 1}}, **part}
         try:
-            root, _ = parse_yaml(_dumped(whole), self.source)
+            # A token that a variable holds is checked when the variable is set.
+            text = _SET_LATER.sub(r"\g<1>" + "x" * 16, _dumped(whole))
+            root, _ = parse_yaml(text, self.source)
         except ConfigError as error:
             return list(error.problems)
         report = Report(self.source, root)
@@ -234,11 +241,15 @@ class Section:
         return str(value).lower() if isinstance(value, bool) else str(value)
 
     def number(self, key: str, default: float = 0) -> float:
+        """A number from 0 up; what is none is noted, and `default` stands for it."""
         try:
-            return float(self.take(key, default))
-        except (TypeError, ValueError):
-            self._draft.note(self.where, f"`{key}` is no number")
-            return default
+            value = float(self.take(key, default))
+        except (TypeError, ValueError, OverflowError):
+            value = math.nan
+        if math.isfinite(value) and value >= 0:
+            return value
+        self._draft.note(self.where, f"`{key}` is no number from 0 up: {default:g} is in its place")
+        return default
 
     def flag(self, key: str, default: bool = False) -> bool:
         value = self.take(key, default)
@@ -301,6 +312,15 @@ def step(identifier: str, kind: str, spec: Mapping[str, Any], timeout: float, **
     chosen = {key: value for key, value in spec.items() if value is not None and value not in ({}, [], "")}
     named = {"id": identifier, kind: chosen, "timeout": format_duration(timeout)}
     return named | {key: value for key, value in more.items() if value}
+
+
+def heartbeat_token(draft: Draft, where: str, token: str) -> str:
+    """The token of a job; one that is too easily guessed for this program gives way to a variable."""
+    if _TOKEN.fullmatch(token) or "${env:" in token:
+        return token
+    variable = _NO_NAME.sub("_", where).strip("_").upper()[:40] or "JOB"
+    draft.note(where, f"its token is too short here: set a new one, of 16 characters, as {variable}_TOKEN")
+    return f"${{env:{variable}_TOKEN}}"
 
 
 def statuses(ranges: Sequence[tuple[int, int]]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from engine.importers.conditions import Names, expectation, field_path
-from engine.importers.draft import ANY_STATUS, Draft, Section, step
+from engine.importers.draft import ANY_STATUS, Draft, Section, heartbeat_token, step
 
 EVERY = 60.0
 SUITE_EVERY = 600.0
@@ -23,6 +23,8 @@ FAILURES = 3
 _VARIABLE = re.compile(r"\$\$(\{?)|\$\{(\w+)\}|\$([A-Za-z_]\w*)")
 _CERTIFICATE = "[CERTIFICATE_EXPIRATION]"
 _CONTEXT = re.compile(r"\[CONTEXT\]\.([A-Za-z0-9_-]+)")
+_SELF = {"[ENDPOINT_NAME]": "name", "[ENDPOINT_GROUP]": "group", "[ENDPOINT_URL]": "url"}
+_INVENTED = re.compile(r"\[(?:LOCAL_ADDRESS|RANDOM_STRING_\d+)\]")
 _WEBHOOKS = ("slack", "discord")
 _SHOWN_ONLY = ("ui", "extra-labels")
 _OWN = ("web", "ui", "metrics", "storage", "debug", "disable-monitoring-lock", "concurrency", "announcements")
@@ -38,7 +40,7 @@ def translate(text: str, draft: Draft, targets: tuple[str, ...]) -> None:
     for endpoint in [*root.items("endpoints"), *root.items("services")]:
         _Endpoint(endpoint, draft).as_workflow(alerting)
     for suite in root.items("suites"):
-        _suite(suite, draft)
+        _suite(suite, draft, alerting)
     for external in root.items("external-endpoints"):
         _external(external, draft, alerting)
     root.finish()
@@ -50,27 +52,37 @@ class _Alerting:
     def __init__(self, section: Section, draft: Draft) -> None:
         self._draft = draft
         self._thresholds: dict[str, int] = {}
+        self._disabled: set[str] = set()
         for provider in _WEBHOOKS:
             if provider in section:
                 part = section.part(provider)
                 if url := part.text("webhook-url"):
                     draft.channels[provider] = {"url": url}
-                self._thresholds[provider] = int(
-                    part.part("default-alert").number("failure-threshold", FAILURES)
-                )
+                usual = part.part("default-alert")
+                self._thresholds[provider] = int(usual.number("failure-threshold", FAILURES))
+                if not usual.flag("enabled", True):
+                    self._disabled.add(provider)
+                _leave_resolving(usual, draft)
 
     def rules(self, workflow: str, alerts: list[Any], where: str) -> None:
         for alert in alerts:
             section = Section(alert, f"{where}: an alert", self._draft)
             provider = section.text("type")
-            section.ignore("description", "send-on-resolved", "success-threshold")
+            _leave_resolving(section, self._draft)
             threshold = int(section.number("failure-threshold", self._thresholds.get(provider, FAILURES)))
-            if section.flag("enabled", True):
+            if section.flag("enabled", provider not in self._disabled):
                 channels = [provider] if provider in self._draft.channels else []
                 if not channels:
                     self._draft.note(where, f"the alert by `{provider}` became a rule without a channel")
                 self._draft.rule(threshold, [workflow], channels)
             section.finish()
+
+
+def _leave_resolving(section: Section, draft: Draft) -> None:
+    """What an alert says of itself, and when it ends: here that is so in any case, or is no choice."""
+    section.ignore("description", "send-on-resolved")
+    if section.take("success-threshold") is not None:
+        draft.note("", "`success-threshold` has no counterpart: the first success resolves an alert")
 
 
 @dataclass
@@ -115,7 +127,7 @@ class _Endpoint:
         conditions = [str(condition) for condition in section.items("conditions")]
         if scheme not in _ADDRESSED:
             kind = scheme or "such an address"
-            section.ignore("dns", "ssh", "client", "store")
+            section.ignore("dns", "ssh", "client", "store", "body")
             self.draft.note(self.name, f"left out: there is no counterpart of {kind}")
             return None
         if scheme in ("http", "https"):
@@ -178,7 +190,7 @@ class _Endpoint:
 
     def _http(self, url: str, client: Section) -> dict[str, Any]:
         section = self.section
-        body = self._filled(section.text("body"))
+        body = self._body()
         spec: dict[str, Any] = {"method": section.text("method", "GET").upper(), "url": url}
         spec["headers"] = {key: self._filled(value) for key, value in section.texts("headers").items()}
         if section.flag("graphql"):
@@ -200,13 +212,13 @@ class _Endpoint:
         scheme, _, address = url.partition("://")
         if scheme == "starttls":
             return {"address": address, "starttls": "smtp"}
-        body = self._filled(self.section.text("body"))
+        body = self._body()
         if client.flag("insecure"):
             self.draft.note(self.name, "`insecure` has no counterpart for this kind of address")
         return {"address": address, "talk": [{"send": body}, {"expect": ""}] if body else []}
 
     def _websocket(self, url: str, client: Section) -> dict[str, Any]:
-        body = self._filled(self.section.text("body"))
+        body = self._body()
         talk = [{"send": body}, {"expect": ""}] if body else []
         verify = False if client.flag("insecure") else None
         return {"url": url, "headers": self.section.texts("headers"), "talk": talk, "verify": verify}
@@ -226,18 +238,28 @@ class _Endpoint:
             "verify": verify,
         }
 
+    def _body(self) -> str:
+        """The body with the words for the endpoint itself filled in."""
+        body = self._filled(self.section.text("body"))
+        for word, key in _SELF.items():
+            body = body.replace(word, self.section.text(key) if word in body else "")
+        for word in _INVENTED.findall(body):
+            self.draft.note(self.name, f"`{word}` in the body is sent as it is")
+        return body
+
     def _filled(self, text: str) -> str:
         """`[CONTEXT].x` as the placeholder of the value it names."""
         return _CONTEXT.sub(lambda match: self.names.get(match[1], match[0]), text)
 
 
-def _suite(values: Any, draft: Draft) -> None:
+def _suite(values: Any, draft: Draft, alerting: _Alerting) -> None:
     section = Section(values, str(_get(values, "name", "suite")), draft)
     name = section.text("name", "suite")
     context = section.take("context", {})
     names = {key: f"{{{{ vars.{key} }}}}" for key in context} if isinstance(context, dict) else {}
     steps: dict[str, list[dict[str, Any]]] = {"steps": [], "finally": []}
     taken: set[str] = set()
+    alerts: list[Any] = []
     for number, values_of_step in enumerate(section.items("endpoints"), 1):
         identifier = re.sub(r"[^A-Za-z0-9_-]+", "-", str(_get(values_of_step, "name", "")))
         identifier = identifier.strip("-")[:50] or f"step-{number}"
@@ -245,6 +267,7 @@ def _suite(values: Any, draft: Draft) -> None:
         endpoint = _Endpoint(values_of_step, draft, names, is_in_suite=True)
         found = endpoint.as_step(identifier)
         closing = endpoint.section.flag("always-run")
+        alerts += endpoint.section.items("alerts")
         endpoint.section.ignore("group", "interval")
         endpoint.section.finish()
         if found is None:
@@ -259,7 +282,10 @@ def _suite(values: Any, draft: Draft) -> None:
     variables = dict(context) if isinstance(context, dict) else {}
     if section.flag("enabled", True):
         more = {"tags": tags, "variables": variables, "finally": steps["finally"]}
-        draft.workflow(name, steps["steps"], every=every, **more)
+        workflow = draft.workflow(name, steps["steps"], every=every, **more)
+        if workflow and alerts:
+            draft.note(name, "alerts of its endpoints became alerts of the whole suite")
+            alerting.rules(workflow, alerts, name)
     else:
         draft.note(name, "left out: it is not enabled")
     section.finish()
@@ -269,7 +295,7 @@ def _external(values: Any, draft: Draft, alerting: _Alerting) -> None:
     section = Section(values, str(_get(values, "name", "external endpoint")), draft)
     name, beat = section.text("name", "external"), section.part("heartbeat")
     period = draft.duration(name, beat.take("interval", 86_400.0), 86_400.0)
-    spec = {"token": section.text("token"), "period": f"{period:g}s"}
+    spec = {"token": heartbeat_token(draft, name, section.text("token")), "period": f"{period:g}s"}
     draft.note(name, "jobs report to another address now: see `settings.heartbeats`")
     tags = [draft.identifier(section.text("group"))] if "group" in section else []
     found = draft.workflow(name, [step("job", "heartbeat", spec, TIMEOUT)], every=EVERY, tags=tags)

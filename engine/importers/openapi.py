@@ -22,6 +22,7 @@ _DEPTH = 20
 _CONVERTED = ("type", "nullable", "example", "xml", "externalDocs", "discriminator", "deprecated", "format",
               "properties")  # fmt: skip
 _MISSING = object()
+_FROM_ENVIRONMENT = "${env:API_TOKEN}"
 
 
 class _NoSchemaError(ValueError):
@@ -37,8 +38,10 @@ def translate(text: str, draft: Draft, targets: tuple[str, ...]) -> None:
     draft.environment["base_url"] = targets[0] if targets else _server(data, draft)
     for extra in targets[1:]:
         draft.note("", f"a description has one --target; {plain(extra, 80)} was left out")
-    for path, item in paths.items():
-        item = _resolved(item, data)
+    for path, written in paths.items():
+        item = _resolved(written, data)
+        if written and not item:
+            draft.note(str(path), f"left out: {plain(_get(written, '$ref'), 80)} is not in the description")
         for method in _METHODS:
             if isinstance(item.get(method), dict):
                 _Operation(data, draft, str(path), method, item).add()
@@ -66,11 +69,12 @@ class _Operation:
         if filled is None:
             return
         path, query, headers = filled
+        self._authorize(query, headers)
         spec: dict[str, Any] = {
             "method": self._method.upper(),
-            "url": "{{ env.base_url }}" + path,
+            "url": self._base() + path,
             "params": query,
-            "headers": headers | self._authorization(),
+            "headers": headers,
         }
         expect, schema = self._answers()
         spec["schema"] = schema
@@ -89,6 +93,8 @@ class _Operation:
             if not (parameter.get("required") or place == "path"):
                 continue
             value = _example(parameter, self._root)
+            if isinstance(value, list) and value:
+                value = value[0]  # several values may always be one
             if value is _MISSING or isinstance(value, (dict, list)) or value is None:
                 self._draft.note(self._where, f"left out: there is no example of its parameter `{name}`")
                 return None
@@ -98,6 +104,8 @@ class _Operation:
                 query[name] = value
             elif place == "header":
                 headers[name] = _text(value)
+            elif place == "cookie":
+                _add_cookie(headers, name, _text(value))
             else:
                 self._draft.note(self._where, f"its parameter `{name}` in {place} was left out")
         return path, query, headers
@@ -109,25 +117,39 @@ class _Operation:
         yield from (p for p in shared if (p.get("name"), p.get("in")) not in named)
         yield from own
 
-    def _authorization(self) -> dict[str, str]:
-        """The header that the operation's first way of security wants, its secret from the environment."""
+    def _base(self) -> str:
+        """What the path is under: a server of its own, or the environment's."""
+        for holder in (self._operation, self._item):
+            servers = holder.get("servers")
+            if isinstance(servers, list) and servers:
+                url = _url(servers[0])
+                if "://" in url:
+                    return url
+                self._draft.note(self._where, f"its own server {plain(url, 100)} names no host: not used")
+        return "{{ env.base_url }}"
+
+    def _authorize(self, query: dict[str, Any], headers: dict[str, str]) -> None:
+        """Add what the operation's first way of security wants, its secret from the environment."""
         needed = self._operation.get("security", self._root.get("security")) or []
         schemes = self._root.get("components", {}).get("securitySchemes")
         schemes = schemes or self._root.get("securityDefinitions") or {}
         for name in needed[0] if needed else ():
             scheme = _resolved(schemes.get(name), self._root)
             kind = (scheme.get("type"), str(scheme.get("scheme", "")).lower(), scheme.get("in"))
-            if kind[0] == "apiKey" and kind[2] == "header":
+            if kind[0] == "apiKey" and kind[2] in ("header", "query", "cookie"):
                 self._draft.note("", "API keys are read from the variable API_TOKEN")
-                return {str(scheme.get("name")): "${env:API_TOKEN}"}
-            if kind[:2] in (("http", "bearer"),) or kind[0] in ("oauth2", "openIdConnect"):
+                if kind[2] == "cookie":
+                    _add_cookie(headers, str(scheme.get("name")), _FROM_ENVIRONMENT)
+                else:
+                    (headers if kind[2] == "header" else query)[str(scheme.get("name"))] = _FROM_ENVIRONMENT
+            elif kind[:2] == ("http", "bearer") or kind[0] in ("oauth2", "openIdConnect"):
                 self._draft.note("", "bearer tokens are read from the variable API_TOKEN")
-                return {"Authorization": "Bearer ${env:API_TOKEN}"}
-            if "basic" in kind[:2]:
+                headers["Authorization"] = f"Bearer {_FROM_ENVIRONMENT}"
+            elif "basic" in kind[:2]:
                 self._draft.note("", "the base64 of user:password is read from the variable API_TOKEN")
-                return {"Authorization": "Basic ${env:API_TOKEN}"}
-            self._draft.note(self._where, f"its security `{plain(name, 60)}` has no counterpart")
-        return {}
+                headers["Authorization"] = f"Basic {_FROM_ENVIRONMENT}"
+            else:
+                self._draft.note(self._where, f"its security `{plain(name, 60)}` has no counterpart")
 
     def _answers(self) -> tuple[list[str], dict[str, Any] | None]:
         """What is expected of the status, and the schema of the body when there is but one success."""
@@ -139,14 +161,17 @@ class _Operation:
             if c.isdigit() or c[1:].upper() == "XX"
         ]
         expect = statuses(ranges or [(200, 299)])
-        if len(good) != 1 or self._method == "head":
+        if self._method == "head":
             return expect, None
-        answer = _resolved(next(iter(good.values())), self._root)
-        content = {str(kind).partition(";")[0]: value for kind, value in answer.get("content", {}).items()}
-        if content and "application/json" not in content:
+        schemas = [_schema_of(_resolved(answer, self._root)) for answer in good.values()]
+        if len(good) != 1:
+            if any(schemas):
+                self._unchecked("there are several good answers")
             return expect, None
-        schema = content.get("application/json", {}).get("schema") or answer.get("schema")
-        return expect, self._written_out(schema)
+        return expect, self._written_out(schemas[0])
+
+    def _unchecked(self, reason: str) -> None:
+        self._draft.note(self._where, f"the schema of its answer is not checked: {reason}")
 
     def _written_out(self, schema: Any) -> dict[str, Any] | None:
         if not isinstance(schema, dict):
@@ -159,9 +184,22 @@ class _Operation:
                 return None
             compile_schema(found)
         except (ValueError, RecursionError) as error:
-            self._draft.note(self._where, f"the schema of its answer is not checked: {own_words(error, 200)}")
+            self._unchecked(own_words(error, 200))
             return None
         return found
+
+
+def _schema_of(answer: Mapping[str, Any]) -> Any:
+    """The schema of an answer in JSON."""
+    for kind, value in answer.get("content", {}).items():
+        name = str(kind).partition(";")[0].strip()
+        if isinstance(value, dict) and (name in ("application/json", "*/*") or name.endswith("+json")):
+            return value.get("schema")
+    return answer.get("schema")
+
+
+def _add_cookie(headers: dict[str, str], name: str, value: str) -> None:
+    headers["Cookie"] = "; ".join(filter(None, (headers.get("Cookie"), f"{name}={value}")))
 
 
 def _read(text: str, draft: Draft) -> Any:
@@ -177,7 +215,7 @@ def _server(data: Mapping[str, Any], draft: Draft) -> str:
     """The first server, its variables at their defaults."""
     if "swagger" in data:
         if not (host := data.get("host")):
-            return _no_server(draft)
+            return _no_server(draft, str(data.get("basePath", "")))
         scheme = (data.get("schemes") or ["https"])[0]
         return f"{scheme}://{host}{data.get('basePath', '')}".rstrip("/")
     servers = data.get("servers")
@@ -185,15 +223,22 @@ def _server(data: Mapping[str, Any], draft: Draft) -> str:
         return _no_server(draft)
     for other in servers[1:]:
         draft.note("", f"only the first server is used, not {plain(_get(other, 'url'), 100)}")
-    url = str(servers[0].get("url", ""))
-    for name, variable in servers[0].get("variables", {}).items():
+    url = _url(servers[0])
+    return url if "://" in url else _no_server(draft, url)
+
+
+def _url(server: Any) -> str:
+    """The address of a server, its variables at their defaults."""
+    url = str(_get(server, "url"))
+    for name, variable in server.get("variables", {}).items() if isinstance(server, dict) else ():
         url = url.replace(f"{{{name}}}", str(_get(variable, "default")))
-    return url.rstrip("/") if "://" in url else _no_server(draft)
+    return url.rstrip("/")
 
 
-def _no_server(draft: Draft) -> str:
-    draft.note("", "the description names no address: set the variable BASE_URL, or import with --target")
-    return "${env:BASE_URL}"
+def _no_server(draft: Draft, path: str = "") -> str:
+    draft.note("", "the description names no host: set the variable BASE_URL, or import with --target")
+    path = path.strip("/")
+    return "${env:BASE_URL}" + (f"/{path}" if path else "")
 
 
 def _get(value: Any, key: str) -> Any:
@@ -216,6 +261,8 @@ def _example(parameter: Mapping[str, Any], root: Any) -> Any:
                 return holder[key]
         if holder.get("enum"):
             return holder["enum"][0]
+    if schema.get("type") == "array" and isinstance(schema.get("items"), dict):
+        return _example(schema["items"], root)
     return _MISSING
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from engine.errors import TocsinError
-from engine.importers.draft import Draft, Section, literal, quoted, statuses, step
+from engine.importers.draft import Draft, Section, heartbeat_token, literal, quoted, statuses, step
 from engine.text import plain
 
 EVERY = 60.0
@@ -25,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "gamedigGivenPortOnly": True,
     "jsonPathOperator": "==",
     "mqttCheckType": "keyword",
+    "oauth_auth_method": "client_secret_basic",
     "port": None,
     "expiryNotification": True,
     "url": "https://",
@@ -35,6 +37,29 @@ DEFAULTS: dict[str, Any] = {
 """What every monitor of a backup says, whatever its type."""
 
 _OWN = ("id", "forceInactive", "pathName", "parent", "childrenIDs", "maintenance", "screenshot", "userId")
+_WEB = ("http", "keyword", "json-query")
+_OF_TYPES = {
+    (
+        "proxyId",
+        "oauth_",
+        "basic_auth",
+        "auth",
+        "tls",
+        "cacheBust",
+        "httpBodyEncoding",
+        "body",
+        "headers",
+    ): _WEB,
+    ("method", "url"): (*_WEB, "websocket-upgrade", "real-browser"),
+    ("keyword", "invertKeyword"): ("keyword", "grpc-keyword"),
+    ("json", "expectedValue"): ("json-query",),
+    ("dns_", "conditions"): ("dns",),
+    ("pushToken",): ("push",),
+    ("grpc",): ("grpc-keyword", "grpc"),
+    ("database",): ("postgres", "mysql"),
+    ("mqtt", "kafka", "radius", "docker", "game", "snmp", "rabbitmq", "remote_browser", "smtp"): (),
+}
+"""Keys, by how they begin, and the only types that they mean something to: every monitor has them all."""
 _NAMED = ("name", "description", "active", "interval", "timeout", "maxretries", "type", "tags", "upsideDown")
 _RANGE = re.compile(r"(\d{3})(?:-(\d{3}))?")
 _PLAIN_PATH = re.compile(r"\$?\.?([A-Za-z0-9_][A-Za-z0-9_.\[\]-]*)")
@@ -48,12 +73,13 @@ def translate(text: str, draft: Draft, targets: tuple[str, ...]) -> None:
         data = literal(json.loads(text))
     except (ValueError, RecursionError) as error:
         raise TocsinError(f"the backup is no JSON: {plain(error, 200)}") from None
-    monitors = data if isinstance(data, list) else data.get("monitorList") if isinstance(data, dict) else None
-    if isinstance(monitors, dict):
+    monitors = data.get("monitorList", data) if isinstance(data, dict) else data
+    if isinstance(monitors, dict) and all(isinstance(one, dict) for one in monitors.values()):
         monitors = list(monitors.values())
     if not isinstance(monitors, list):
         raise TocsinError("the backup has no monitorList", "export it under Settings, Backup")
-    backup = Section(data if isinstance(data, dict) else {}, "", draft)
+    has_more = isinstance(data, dict) and "monitorList" in data
+    backup = Section(data if has_more else {}, "", draft)
     backup.ignore("version", "monitorList")
     names = {}
     for entry in backup.items("notificationList"):
@@ -62,19 +88,32 @@ def translate(text: str, draft: Draft, targets: tuple[str, ...]) -> None:
     for name in names.values():
         draft.note(name, "this notification has to be written as a channel, with its apprise URL")
     backup.finish()
+    groups = {one.get("id"): str(one.get("name")) for one in monitors if _is_group(one)}
     for values in monitors:
-        _Monitor(values, draft).add()
+        if _is_group(values):
+            draft.note(str(values.get("name")), "a group checks nothing: those in it have its name as a tag")
+        else:
+            _Monitor(values, draft, groups).add()
+
+
+def _is_group(values: Any) -> bool:
+    return isinstance(values, dict) and values.get("type") == "group"
 
 
 class _Monitor:
     """One monitor."""
 
-    def __init__(self, values: Any, draft: Draft) -> None:
+    def __init__(self, values: Any, draft: Draft, groups: Mapping[Any, str]) -> None:
         name = values.get("name") if isinstance(values, dict) else None
         self._draft = draft
         self._name = plain(name or "monitor", 110)
         self._section = Section(values, self._name, draft, DEFAULTS)
+        self._group = groups.get(values.get("parent"), "") if isinstance(values, dict) else ""
         self._section.ignore(*_OWN, *_NAMED)
+        kind = str(values.get("type")) if isinstance(values, dict) else ""
+        for beginnings, kinds in _OF_TYPES.items():
+            if kind not in kinds and isinstance(values, dict):
+                self._section.ignore(*(key for key in values if key.startswith(beginnings)))
 
     def add(self) -> None:
         section, draft = self._section, self._draft
@@ -94,6 +133,8 @@ class _Monitor:
             for tag in section.items("tags")
             if isinstance(tag, dict)
         ]
+        if self._group:
+            tags.append(draft.identifier(self._group))
         every = section.number("interval", EVERY)
         workflow = draft.workflow(
             self._name, [found], every=every, tags=tags, description=section.text("description")
@@ -122,6 +163,8 @@ class _Monitor:
             return self._push()
         if kind in ("grpc-keyword", "grpc"):
             return self._grpc(timeout)
+        if kind in ("postgres", "mysql") and self._section.text("databaseConnectionString"):
+            return step("check", "sql", self._query(kind), timeout)
         if kind == "websocket-upgrade":
             return step("check", "websocket", {"url": self._section.text("url")}, timeout)
         return None
@@ -202,12 +245,25 @@ class _Monitor:
             "server": server if port == 53 or not server else f"{server}:{port}",
         }
 
+    def _query(self, kind: str) -> dict[str, Any]:
+        section = self._section
+        url = section.text("databaseConnectionString")
+        _, _, place = url.partition("://")
+        scheme = "postgresql" if kind == "postgres" else "mysql"
+        if "?" in place:
+            self._draft.note(self._name, "what its connection string says after `?` has no counterpart")
+        return {
+            "url": f"{scheme}://{place.partition('?')[0]}",
+            "query": section.text("databaseQuery") or "select 1",
+        }
+
     def _push(self) -> dict[str, Any]:
         period = self._section.number("interval", EVERY)
         self._draft.note(
             self._name, "what pushes to it has to be told the new address: `settings.heartbeats`"
         )
-        spec = {"token": self._section.text("pushToken"), "period": f"{period:g}s"}
+        token = heartbeat_token(self._draft, self._name, self._section.text("pushToken"))
+        spec = {"token": token, "period": f"{period:g}s"}
         return step("check", "heartbeat", spec, 10.0)
 
     def _grpc(self, timeout: float) -> dict[str, Any]:

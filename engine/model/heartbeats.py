@@ -25,6 +25,7 @@ class Heartbeat:
         run: seconds from a start to the success or failure that followed it, None when none was told.
         exit_code: what the last success or failure came with, None when it came without.
         note: the text of the newest success or failure.
+        traceparent: the span that it came with, as a W3C header; empty when it came without.
     """
 
     key: str
@@ -35,3 +36,4 @@ class Heartbeat:
     run: float | None = None
     exit_code: int | None = None
     note: str = ""
+    traceparent: str = ""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from engine.model.record import record
 from engine.model.telemetry import LogRecord, Point, Span
 from engine.model.words import BreakerState, ErrorCategory, ErrorType, Outcome, Priority, Scalar
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Phases:
     """Where the time of one HTTP exchange went, seconds; None: the phase did not happen."""
 
@@ -20,7 +21,7 @@ class Phases:
     transfer: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Assertion:
     """One checked expectation; `shown` has the actual value in place: `status (503) == 200`."""
 
@@ -29,7 +30,7 @@ class Assertion:
     shown: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Failure:
     """Why a step did not succeed: a sentence, its type and its category."""
 
@@ -39,7 +40,7 @@ class Failure:
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StepResult:
     """One run of one step."""
 
@@ -56,7 +57,7 @@ class StepResult:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Attempt:
     """One try inside an execution; `number` counts from 1."""
 
@@ -68,11 +69,11 @@ class Attempt:
     steps: tuple[StepResult, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Execution:
     """One scheduled run of a workflow.
 
-    `reason` tells why it was skipped (`breaker`, `overlap`, `misfire`); `attempt_count` is kept
+    `reason` tells why it was skipped (`breaker`, `overlap`, `overload`, `misfire`); `attempt_count` is kept
     apart from `attempts` because lists of executions are read without them.
     """
 
@@ -100,7 +101,7 @@ class Execution:
         return self.failure.message if self.failure else ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Recording:
     """All that one execution leaves behind."""
 
@@ -110,7 +111,7 @@ class Recording:
     logs: tuple[LogRecord, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StoredResponse:
     """What a step got back, kept so that changed expectations can be tried on it.
 
@@ -134,7 +135,7 @@ class StoredResponse:
     failure: Failure | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ScheduleCursor:
     """The last slot of a workflow that was handled; nothing at or before it fires again."""
 
@@ -143,7 +144,7 @@ class ScheduleCursor:
     paused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class BreakerMemory:
     """What a circuit breaker is to know after a restart; it has been in `state` since `since`.
 
@@ -159,3 +160,27 @@ class BreakerMemory:
     @property
     def key(self) -> str:
         return f"{self.target} {self.policy}"
+
+
+@record(frozen=True, slots=True)
+class BreakerStatus:
+    """A circuit breaker as it stands; times are wall times.
+
+    Args:
+        failures: in a row, or those that opened it.
+        since: when it came into this state; None for one that has always been closed.
+        trial_at: from when on the next caller is let through as the trial; None when it is closed, or when
+            it was opened in an earlier run and nobody has asked for it since.
+    """
+
+    target: str
+    state: BreakerState
+    failures: int = 0
+    since: float | None = None
+    trial_at: float | None = None
+
+    @classmethod
+    def remembered(cls, memory: BreakerMemory) -> BreakerStatus:
+        """What an earlier run left: nobody is the trial any more."""
+        state = BreakerState.CLOSED if memory.state is BreakerState.CLOSED else BreakerState.OPEN
+        return cls(memory.target, state, memory.failures, memory.since)

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
-from engine.model.words import LogLevel, Scalar, SpanKind, SpanStatus
+from engine.model.record import record
+from engine.model.words import Direction, LogLevel, Scalar, SpanKind, SpanStatus
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SpanEvent:
     at: float
     name: str
     attributes: Mapping[str, Scalar] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
+class SpanLink:
+    """A span, mostly of another trace, that has to do with this one without being its parent."""
+
+    trace_id: str
+    span_id: str
+    attributes: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@record(frozen=True, slots=True)
 class Span:
     trace_id: str
     span_id: str
@@ -28,11 +38,12 @@ class Span:
     attributes: Mapping[str, Scalar] = field(default_factory=dict)
     events: tuple[SpanEvent, ...] = ()
     execution_id: int | None = None
+    links: tuple[SpanLink, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class LogRecord:
-    """One structured log line; `id` is 0 until stored."""
+    """One structured log line; `id` is 0 until stored. `source` names the files it was read from, if any."""
 
     at: float
     level: LogLevel
@@ -43,9 +54,29 @@ class LogRecord:
     span_id: str | None = None
     fields: Mapping[str, Scalar] = field(default_factory=dict)
     id: int = 0
+    source: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
+class SourceFile:
+    """How far a file of a source has been read.
+
+    Args:
+        source: the name of the source.
+        file: `device:inode`, which a file keeps when it is renamed.
+        path: where it was when it was last read.
+        offset: bytes.
+        read_at: seconds since the epoch.
+    """
+
+    source: str
+    file: str
+    path: str
+    offset: int
+    read_at: float
+
+
+@record(frozen=True, slots=True)
 class Point:
     """One value of a series; `labels` is sorted pairs, so that equal series compare equal."""
 
@@ -53,3 +84,18 @@ class Point:
     labels: tuple[tuple[str, str], ...]
     at: float
     value: float
+
+
+@record(frozen=True, slots=True)
+class Trend:
+    """Where a measure went over a period.
+
+    Args:
+        change: of the second half against the first, as a share (0.2: a fifth more); None when the first
+            half is nothing, or too little is known.
+        chance: how probable, 0–1, so steep a slope is where there is none.
+    """
+
+    direction: Direction
+    change: float | None
+    chance: float

@@ -20,12 +20,16 @@ class Outcome(StrEnum):
     @property
     def is_success(self) -> bool:
         """Counts as a success in rates: `ok` and `degraded` (slow is not down)."""
-        return self in (Outcome.OK, Outcome.DEGRADED)
+        return self in _SUCCESSES
 
     @property
     def is_failure(self) -> bool:
         """Counts as a failure in rates: `failed` and `error`."""
-        return self in (Outcome.FAILED, Outcome.ERROR)
+        return self in _FAILURES
+
+
+_SUCCESSES = (Outcome.OK, Outcome.DEGRADED)
+_FAILURES = (Outcome.FAILED, Outcome.ERROR)
 
 
 class ErrorType(StrEnum):
@@ -138,9 +142,22 @@ class AlertEventKind(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Direction(StrEnum):
+    """Where a measure is going; stable unless there is good evidence."""
+
+    IMPROVING = "improving"
+    STABLE = "stable"
+    DEGRADING = "degrading"
+
+
 class SpanKind(StrEnum):
+    """As in OpenTelemetry; the last three are those of other programs' spans."""
+
     INTERNAL = "internal"
     CLIENT = "client"
+    SERVER = "server"
+    PRODUCER = "producer"
+    CONSUMER = "consumer"
 
 
 class SpanStatus(StrEnum):

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from engine.clock import Clock
-from engine.model import BreakerMemory, BreakerState
+from engine.model import BreakerMemory, BreakerState, BreakerStatus
 
 BREAKER_LIMIT = 10_000
 CALL_LIMIT = 10_000
 """Results that a breaker with a rate remembers at most."""
+_ORDER = (BreakerState.CLOSED, BreakerState.HALF_OPEN, BreakerState.OPEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ class Breaker:
         self._calls: deque[tuple[float, bool]] = deque()
         self._failed_calls = 0
         self._since = 0.0
+        self._changed_at: float | None = None
 
     @property
     def state(self) -> BreakerState:
@@ -130,6 +132,15 @@ class Breaker:
             self._state is not BreakerState.CLOSED
             and self._clock.monotonic() - self._since < self.policy.reset
         )
+
+    @property
+    def status(self) -> BreakerStatus:
+        """How it stands now."""
+        trial_at = None
+        if self._state is not BreakerState.CLOSED:
+            left = self._since + self.policy.reset - self._clock.monotonic()
+            trial_at = self._clock.now() + max(left, 0.0)
+        return BreakerStatus(self.target, self._state, self._failures, self._changed_at, trial_at)
 
     def admit(self) -> Permit | None:
         """A permit, or None when the target is to be left alone."""
@@ -149,6 +160,7 @@ class Breaker:
         served = max(self._clock.now() - memory.since, 0.0)
         self._state = BreakerState.OPEN
         self._failures = memory.failures
+        self._changed_at = memory.since
         lost = memory.state is BreakerState.HALF_OPEN
         self._since = self._clock.monotonic() - (self.policy.reset if lost else served)
 
@@ -192,6 +204,8 @@ class Breaker:
         before, self._state = self._state, state
         self._generation += 1
         self._since = self._clock.monotonic()
+        if before is not state:
+            self._changed_at = self._clock.now()
         by_rate = self.policy.failure_rate is not None and before is BreakerState.CLOSED
         failures = self._failed_calls if by_rate else self._failures
         calls = len(self._calls) if by_rate else None
@@ -264,8 +278,15 @@ class Breakers:
             states[breaker.target] = worst((states.get(breaker.target), breaker.state))
         return states
 
+    def statuses(self) -> tuple[BreakerStatus, ...]:
+        """Every breaker, those that let least through first, then by target."""
+        found = [breaker.status for breaker in self._breakers.values()]
+        found += [BreakerStatus.remembered(memory) for memory in self._memories.values()]
+        return tuple(sorted(found, key=lambda one: (-_ORDER.index(one.state), one.target)))
+
 
 def worst(states: Iterable[BreakerState | None]) -> BreakerState:
     """OPEN before HALF_OPEN before CLOSED; CLOSED when there is none."""
-    order = (BreakerState.CLOSED, BreakerState.HALF_OPEN, BreakerState.OPEN)
-    return max((state for state in states if state is not None), key=order.index, default=BreakerState.CLOSED)
+    return max(
+        (state for state in states if state is not None), key=_ORDER.index, default=BreakerState.CLOSED
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from engine.config.schema import (
@@ -17,6 +16,8 @@ from engine.config.schema import (
     ThresholdCondition,
 )
 from engine.model import Execution, Scalar
+from engine.model.record import record
+from engine.patterns import found
 from engine.rules import explain
 from engine.rules.expression import parse
 from engine.rules.findings import Finding
@@ -30,7 +31,6 @@ from engine.rules.metrics import (
     value_of,
 )
 from engine.rules.nodes import Node, all_of, any_of, negation, truth
-from engine.rules.patterns import found
 from engine.text import plain
 
 
@@ -45,7 +45,7 @@ Memory = dict[tuple[str, str, str], Held]
 """What DURATION conditions remember, by rule, place in the rule, and subject."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Evaluation:
     """What came of one look at a rule; the words are made when they are asked for."""
 
@@ -85,7 +85,7 @@ def evaluate(rule: Rule, facts: Facts, now: float, memory: Memory) -> Evaluation
         ValueError: an expression or a pattern cannot be used; the configuration check finds these beforehand.
     """
     findings = _each(rule.conditions, _Look(rule.id, facts, now, memory), "")
-    results = (finding.result for finding in findings)
+    results = [finding.result for finding in findings]
     return Evaluation(all_of(results) if rule.logic == "AND" else any_of(results), findings, rule.logic)
 
 
@@ -98,8 +98,10 @@ class _Look(NamedTuple):
 
 def _each(conditions: Sequence[Condition], look: _Look, path: str) -> tuple[Finding, ...]:
     return tuple(
-        _CHECKS[type(condition)](condition, look, f"{path}.{number}")
-        for number, condition in enumerate(conditions)
+        [
+            _CHECKS[type(condition)](condition, look, f"{path}.{number}")
+            for number, condition in enumerate(conditions)
+        ]
     )
 
 

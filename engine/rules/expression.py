@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from engine.patterns import compile_pattern
 from engine.rules.metrics import EXECUTION_METRICS, METRICS, Kind, known_metric, metric_kind
 from engine.rules.nodes import (
     REDUCERS,
@@ -41,7 +42,6 @@ from engine.rules.nodes import (
     Reduce,
     Scope,
 )
-from engine.rules.patterns import compile_pattern
 from engine.text import nearest
 
 MAX_CHARACTERS = 500

@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from engine.config.types import format_duration
 from engine.model import Execution, Health, HealthStatus, Scalar
+from engine.model.record import record
 from engine.rules.window import WorkflowWindow
 from engine.text import plain
 
@@ -31,7 +31,7 @@ class Kind(StrEnum):
     TEXT = "text"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Facts:
     """What one evaluation may look at: a workflow's window, the system's health, or both."""
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from engine.model import Scalar
+from engine.patterns import found
 from engine.rules.metrics import compare, is_number
-from engine.rules.patterns import found
 
 
 class Scope(Protocol):

@@ -1,8 +1,8 @@
-"""Whom a rule is about: workflows, or the health of a component or of the system."""
+"""Whom a rule is about, workflows or the health of something, and how far it looks back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from engine.config.schema import Condition, CustomCondition, Group, Rule
@@ -33,10 +33,25 @@ def covers(rule: Rule, workflow_id: str, workflow_name: str = "") -> bool:
     )
 
 
+def reach(rules: Iterable[Rule]) -> float:
+    """Seconds that the rules look back at most."""
+    spans = (_span(condition) for rule in rules for condition in rule.conditions)
+    return max(spans, default=0.0)
+
+
+def _span(condition: Condition) -> float:
+    if isinstance(condition, Group):
+        return max(map(_span, _parts(condition)), default=0.0)
+    return float(getattr(condition, "window", 0.0))
+
+
+def _parts(group: Group) -> tuple[Condition, ...]:
+    return group.all or group.any or ((group.not_,) if group.not_ else ())
+
+
 def _metrics(condition: Condition) -> Iterator[str]:
     if isinstance(condition, Group):
-        parts = condition.all or condition.any or ((condition.not_,) if condition.not_ else ())
-        for part in parts:
+        for part in _parts(condition):
             yield from _metrics(part)
     elif isinstance(condition, CustomCondition):
         expression = parse(condition.expression)

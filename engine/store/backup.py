@@ -11,9 +11,18 @@ from urllib.parse import quote
 from engine.errors import StoreError
 from engine.paths import private_dir
 from engine.store.connection import explain
-from engine.store.files import companions, make_private, put_in_place, set_aside, stamp
+from engine.store.files import (
+    discard,
+    exchange,
+    itself,
+    make_private,
+    put_in_place,
+    stamp,
+    successor,
+    take_back,
+)
 from engine.store.integrity import damage
-from engine.store.migrations import check_version, inspect
+from engine.store.migrations import check_version, inspect, prepare
 
 KEPT = 3
 """Automatic backups, the oldest leave first."""
@@ -36,7 +45,7 @@ def copy(db: Path, target: Path, progress: Progress | None = None) -> None:
     draft = target.with_name(target.name + ".part")
     try:
         inspect(db)
-        draft.unlink(missing_ok=True)
+        discard(draft)
         make_private(draft)
         try:
             _copy_pages(db, draft, progress)
@@ -46,9 +55,9 @@ def copy(db: Path, target: Path, progress: Progress | None = None) -> None:
                 )
             put_in_place(draft, target)
         finally:
-            draft.unlink(missing_ok=True)
+            discard(draft)
     except (sqlite3.Error, OSError) as error:
-        raise explain(error, draft if isinstance(error, OSError) else db) from error
+        raise explain(error, target.parent if isinstance(error, OSError) else db) from error
 
 
 def restore(db: Path, source: Path, now: float) -> Path | None:
@@ -61,16 +70,14 @@ def restore(db: Path, source: Path, now: float) -> Path | None:
         StoreError: `source` is no sound database of a known version, or the place cannot be written.
     """
     verify(source)
-    private_dir(db.parent)
-    draft = db.with_name(db.name + ".restored")
-    draft.unlink(missing_ok=True)
-    copy(source, draft)
+    db = itself(db)
     try:
-        kept = set_aside(db, "replaced", now) if db.exists() else None
-        put_in_place(draft, db)
+        private_dir(db.parent)
+        take_back(db)
+        copy(source, successor(db))
+        return exchange(db, "replaced", now)
     except OSError as error:
         raise explain(error, db) from error
-    return kept
 
 
 def verify(path: Path) -> None:
@@ -87,6 +94,7 @@ def verify(path: Path) -> None:
 
 def place_of_backups(db: Path) -> Path:
     """The directory of the automatic backups of `db`."""
+    db = itself(db)
     return db.with_name(db.name + ".backups")
 
 
@@ -96,38 +104,60 @@ def backups(db: Path) -> tuple[Path, ...]:
 
 
 def back_up(db: Path, now: float) -> Path:
-    """Take an automatic backup; the oldest one leaves only when the new one is there. Raises StoreError."""
-    place = private_dir(place_of_backups(db))
-    target = place / f"{stamp(now)}.db"
-    if not target.exists():
-        copy(db, target)
-    for old in backups(db)[KEPT:]:
-        old.unlink(missing_ok=True)
+    """Take an automatic backup; the oldest one leaves only when the new one is there.
+
+    Call it with the InstanceLock held: drafts of backups that were cut short leave.
+
+    Raises:
+        StoreError: it could not be taken; the others stay.
+    """
+    try:
+        place = private_dir(place_of_backups(db))
+        target = place / f"{stamp(now)}.db"
+        for leftover in place.glob("*.part*"):
+            leftover.unlink(missing_ok=True)
+        if not target.exists():
+            copy(db, target)
+        # The new one stays even if a clock that was wrong has given others later names.
+        for old in [backup for backup in backups(db) if backup != target][KEPT - 1 :]:
+            old.unlink(missing_ok=True)
+    except OSError as error:
+        raise explain(error, db) from error
     return target
 
 
 def begin_anew(db: Path, now: float) -> tuple[Path, Path | None]:
-    """Set a damaged database aside, whole, and put the newest sound backup in its place.
+    """Set a damaged database aside, whole, and put the newest sound backup in its place, or a new database.
 
-    Call it with the InstanceLock held.
+    Call it with the InstanceLock held. Nothing is moved before what follows is there.
 
     Returns:
-        Where the damaged one is kept, and the backup that was taken; None when there is none that is sound:
-        then `db` does not exist any more.
+        Where the damaged one is kept, and the backup that was taken; None when there is none that is sound.
+
+    Raises:
+        StoreError: the disk has no room for it, or the place cannot be written.
     """
-    kept = set_aside(db, "corrupt", now)
-    for backup in backups(db):
-        try:
-            verify(backup)
-        except StoreError:
-            continue
-        draft = db.with_name(db.name + ".restored")
-        draft.unlink(missing_ok=True)
-        copy(backup, draft)
-        put_in_place(draft, db)
-        return kept, backup
-    db.unlink()
-    return kept, None
+    db = itself(db)
+    try:
+        take_back(db)
+        backup = next(filter(_is_sound, backups(db)), None)
+        if backup is None:
+            prepare(successor(db), now)
+        else:
+            copy(backup, successor(db))
+        kept = exchange(db, "corrupt", now)
+    except OSError as error:
+        raise explain(error, db) from error
+    assert kept is not None
+    return kept, backup
+
+
+def _is_sound(backup: Path) -> bool:
+    try:
+        verify(backup)
+    except StoreError:
+        return False
+    return True
 
 
 def _copy_pages(db: Path, draft: Path, progress: Progress | None) -> None:
@@ -143,8 +173,6 @@ def _copy_pages(db: Path, draft: Path, progress: Progress | None) -> None:
         target.execute("INSERT OR REPLACE INTO meta VALUES ('clean', 1)")
         # One file without companions, readable where nothing can be written.
         target.execute("PRAGMA journal_mode = DELETE")
-    for companion in companions(draft):
-        companion.unlink(missing_ok=True)
 
 
 def _reading(path: Path) -> sqlite3.Connection:

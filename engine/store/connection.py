@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
 import aiosqlite
 
-from engine.clock import Clock
-from engine.errors import StoreError
+from engine.errors import DamagedError, StoreError
 from engine.text import own_words
+
+T = TypeVar("T")
 
 APPLICATION_ID = 0x546F6373
 HEADER = b"SQLite format 3\0"
-WAL_LIMIT = 64 * 1024 * 1024
-_TRUNCATE_INTERVAL = 10.0
+PAGES_IN_LOG = 1_000
+"""With so many, the write-ahead log is moved into the file."""
 _JOURNAL_LIMIT = 16 * 1024 * 1024
 
 # What every connection that writes agrees on; `journal_mode` is kept in the file itself.
@@ -27,7 +27,7 @@ WRITE_PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA mmap_size = 0",
-    "PRAGMA wal_autocheckpoint = 1000",
+    f"PRAGMA wal_autocheckpoint = {PAGES_IN_LOG}",
     f"PRAGMA journal_size_limit = {_JOURNAL_LIMIT}",
     "PRAGMA temp_store = MEMORY",
 )
@@ -39,7 +39,7 @@ _SENTENCES = {
     sqlite3.SQLITE_READONLY: ("is read-only, or its directory is", "check its owner and mode"),
     sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "check the directory, its owner and mode"),
     sqlite3.SQLITE_NOTADB: ("is not a Tocsin database", "choose another file with --db"),
-    sqlite3.SQLITE_CORRUPT: ("is damaged", "move it away with its -wal file and restore a backup"),
+    sqlite3.SQLITE_CORRUPT: ("is damaged", "start the engine again: it goes on from the newest backup"),
     sqlite3.SQLITE_IOERR: ("cannot be read or written", "check the disk"),
     sqlite3.SQLITE_INTERRUPT: (
         "took too long to answer",
@@ -98,7 +98,8 @@ def explain(error: BaseException, path: Path) -> StoreError:
         return error
     message, hint = _SENTENCES.get(primary_code(error), ("", ""))
     if message:
-        return StoreError(f"{path} {message}", hint)
+        kind = DamagedError if primary_code(error) == sqlite3.SQLITE_CORRUPT else StoreError
+        return kind(f"{path} {message}", hint)
     if isinstance(error, OSError) and error.strerror:
         return StoreError(f"{path}: {error.strerror}", "check the directory, its owner and mode")
     return StoreError(f"{path}: {own_words(error)}")
@@ -149,32 +150,28 @@ async def transaction(connection: aiosqlite.Connection) -> AsyncIterator[None]:
         raise
 
 
-async def checkpoint(connection: aiosqlite.Connection, busy_timeout: float) -> None:
-    """Empty the write-ahead log into the file, unless a reader needs it now; blocks nobody."""
-    await connection.execute_fetchall("PRAGMA busy_timeout = 0")
+async def in_its_thread(connection: aiosqlite.Connection, job: Callable[[sqlite3.Connection], T]) -> T:
+    """What `job` returns, run where the connection lives.
+
+    A whole transaction costs one way there and back instead of one for each statement, and cannot be left
+    open by a caller that is cancelled. aiosqlite has no public name for it.
+    """
+    result: T = await connection._execute(job, connection._conn)  # type: ignore[no-untyped-call]
+    return result
+
+
+def in_transaction(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], T]) -> T:
+    """What `job` returns; all it wrote is durable then, or nothing is there when it raises."""
+    connection.execute("BEGIN IMMEDIATE")
     try:
-        await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
-    finally:
-        await connection.execute_fetchall(f"PRAGMA busy_timeout = {round(busy_timeout * 1000)}")
-
-
-class WalBound:
-    """Empties a write-ahead log that a long reader let grow, at most every 10 s."""
-
-    def __init__(self, path: Path, clock: Clock, busy_timeout: float) -> None:
-        self._wal = path.with_name(path.name + "-wal")
-        self._clock = clock
-        self._busy_timeout = busy_timeout
-        self._truncated_at = -math.inf
-
-    async def keep(self, connection: aiosqlite.Connection) -> None:
-        """Raises sqlite3.Error and OSError."""
-        with contextlib.suppress(FileNotFoundError):
-            if self._wal.stat().st_size <= WAL_LIMIT:
-                return
-            if self._clock.monotonic() - self._truncated_at >= _TRUNCATE_INTERVAL:
-                self._truncated_at = self._clock.monotonic()
-                await checkpoint(connection, self._busy_timeout)
+        result = job(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite rolls back by itself on some errors, such as a full disk.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return result
 
 
 async def _prepared(connection: aiosqlite.Connection, pragmas: tuple[str, ...]) -> aiosqlite.Connection:

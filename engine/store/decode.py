@@ -32,12 +32,15 @@ from engine.model import (
     Scalar,
     ScheduleCursor,
     Severity,
+    SourceFile,
     Span,
     SpanEvent,
     SpanKind,
+    SpanLink,
     SpanStatus,
     StoredResponse,
 )
+from engine.store.traces import Inside, unpack
 
 T = TypeVar("T")
 Cells = tuple[Any, ...]
@@ -46,11 +49,14 @@ EXECUTION = (
     "id, workflow_id, workflow_name, priority, trace_id, scheduled_at, started_at, duration, outcome, reason,"
     " attempt_count, error, error_type, error_category, retry_after"
 )
-ATTEMPT = "number, started_at, duration, outcome, error, error_type, error_category, retry_after"
-SPAN = "span_id, parent_id, name, kind, started_at, duration, status, attributes, events, execution_id"
+INSIDE = (
+    "CASE typeof(t.shape) WHEN 'text' THEN t.shape ELSE (SELECT content FROM shapes WHERE id = t.shape) END,"
+    " t.numbers, t.execution_id"
+)
+SPAN = "span_id, parent_id, name, kind, started_at, duration, status, attributes, events, links, execution_id"
 LOG = (
     "l.id, l.at, l.level, l.message, l.workflow_id, l.execution_id, COALESCE(l.trace_id, e.trace_id),"
-    " l.span_id, l.fields"
+    " l.span_id, l.fields, l.source"
 )
 ALERT = (
     "id, fingerprint, rule_id, rule_name, subject, severity, state, message, started_at, last_true_at, value,"
@@ -69,8 +75,9 @@ RESPONSE = (
     "workflow_id, step_id, slot, execution_id, at, succeeded, fields, cut, error, error_type, error_category,"
     " retry_after"
 )
+SOURCE_FILE = "source, file, path, offset, read_at"
 BREAKER = "target, policy, state, failures, since"
-HEARTBEAT = "key, watched_since, started_at, succeeded_at, failed_at, run, exit_code, note"
+HEARTBEAT = "key, watched_since, started_at, succeeded_at, failed_at, run, exit_code, note, traceparent"
 
 
 def each(decode: Callable[[Cells], T], rows: Iterable[Cells]) -> tuple[T, ...]:
@@ -96,13 +103,13 @@ def execution(cells: Cells, attempts: tuple[Attempt, ...] = ()) -> Execution:
     )
 
 
-def attempt(cells: Cells) -> Attempt:
-    number, started_at, duration, outcome, *failure = cells
-    return Attempt(number, started_at, duration, Outcome(outcome), _failure(*failure))
+def inside(cells: Cells, trace_id: str) -> Inside:
+    content, numbers, execution_id = cells
+    return unpack(content, numbers, execution_id, trace_id)
 
 
 def span(cells: Cells, trace_id: str) -> Span:
-    span_id, parent_id, name, kind, started_at, duration, status, attributes, events, execution_id = cells
+    span_id, parent_id, name, kind, started_at, duration, status, attributes, events, links, execution = cells
     return Span(
         trace_id=trace_id,
         span_id=_identifier(span_id) or "",
@@ -114,12 +121,13 @@ def span(cells: Cells, trace_id: str) -> Span:
         status=SpanStatus(status),
         attributes=_mapping(attributes),
         events=tuple(SpanEvent(*event) for event in json.loads(events or "[]")),
-        execution_id=execution_id,
+        execution_id=execution,
+        links=tuple(SpanLink(*link) for link in json.loads(links or "[]")),
     )
 
 
 def log(cells: Cells) -> LogRecord:
-    number, at, level, message, workflow_id, execution_id, trace_id, span_id, fields = cells
+    number, at, level, message, workflow_id, execution_id, trace_id, span_id, fields, source = cells
     return LogRecord(
         at=at,
         level=LogLevel(level),
@@ -130,6 +138,7 @@ def log(cells: Cells) -> LogRecord:
         span_id=_identifier(span_id),
         fields=_mapping(fields),
         id=number,
+        source=source,
     )
 
 
@@ -211,6 +220,10 @@ def cursor(cells: Cells) -> ScheduleCursor:
 
 def heartbeat(cells: Cells) -> Heartbeat:
     return Heartbeat(*cells)
+
+
+def source_file(cells: Cells) -> SourceFile:
+    return SourceFile(*cells)
 
 
 def response(cells: Cells) -> StoredResponse:

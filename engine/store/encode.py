@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from json.encoder import c_make_encoder, encode_basestring  # type: ignore[attr-defined]
+from typing import Any, TypeAlias
 
 from engine.model import (
     Alert,
     AlertEvent,
-    Attempt,
     BreakerMemory,
     Decision,
     Execution,
@@ -24,6 +22,7 @@ from engine.model import (
     Recording,
     Scalar,
     ScheduleCursor,
+    SourceFile,
     Span,
     StoredResponse,
 )
@@ -43,17 +42,15 @@ Row: TypeAlias = (
     | Heartbeat
     | BreakerMemory
     | StoredResponse
+    | SourceFile
 )
 """What the writer takes."""
 
 Values = tuple[Any, ...]
 
 
-class Item(NamedTuple):
-    """One record, and the execution whose recording it came with."""
-
-    record: Any
-    execution: Execution | None = None
+# `json.dumps` would make its encoder anew for each value, which takes longer than to use it.
+_chunks = c_make_encoder(None, str, encode_basestring, None, ":", ",", False, False, False)
 
 
 def text(value: str) -> str:
@@ -65,9 +62,14 @@ def text(value: str) -> str:
 
 def to_json(value: object) -> str | None:
     """Compact JSON; None for nothing at all."""
-    if value is None or value in ({}, ()):
-        return None
-    return text(json.dumps(_finite(value), ensure_ascii=False, separators=(",", ":"), default=str))
+    return None if value is None or value == {} or value == () else _written(value)
+
+
+def _written(value: object) -> str:
+    try:
+        return text("".join(_chunks(value, 0)))
+    except ValueError:
+        return text("".join(_chunks(_finite(value), 0)))
 
 
 def identifier(value: str | None) -> bytes | str | None:
@@ -81,59 +83,36 @@ def identifier(value: str | None) -> bytes | str | None:
     return packed if packed.hex() == value else text(value)
 
 
-def sheets(rows: Iterable[Row]) -> dict[type[Any], list[Item]]:
-    """The records of `rows` by table, recordings taken apart, order kept."""
-    result: dict[type[Any], list[Item]] = defaultdict(list)
-    for row in rows:
-        if isinstance(row, Recording):
-            _take_apart(row, result)
-        else:
-            result[type(row)].append(Item(row))
-            if isinstance(row, Execution):
-                result[Attempt].extend(Item(attempt, row) for attempt in row.attempts)
-    return {kind: items for kind, items in result.items() if items}
-
-
 def weigh(rows: Sequence[Row]) -> int:
     """How many records `rows` come to, recordings taken apart."""
-    return sum(map(_weight, rows))
+    return sum([_weight(row) if isinstance(row, Recording) else 1 for row in rows])
 
 
-def encode_log(record: LogRecord, execution: Execution | None) -> Values:
-    """A line without its number, which the writer gives."""
-    execution_id = record.execution_id
-    if execution_id is None and execution is not None:
-        execution_id = execution.id
+def encode_log(number: int, record: LogRecord, execution: Execution | None) -> Values:
+    """A line under the number that the writer gives it, and the execution whose recording it came with."""
+    execution_id, trace_id, span_id = record.execution_id, record.trace_id, record.span_id
+    workflow_id, source, fields = record.workflow_id, record.source, record.fields
+    if execution is not None:
+        if execution_id is None:
+            execution_id = execution.id
+        if trace_id == execution.trace_id:
+            trace_id = None
     return (
+        number,
         record.at,
-        int(record.level),
+        record.level._value_,
         text(record.message),
-        _optional(record.workflow_id),
+        None if workflow_id is None else text(workflow_id),
         execution_id,
-        _own_trace(record.trace_id, execution),
-        identifier(record.span_id),
-        to_json(dict(record.fields)),
+        None if trace_id is None else identifier(trace_id),
+        None if span_id is None else identifier(span_id),
+        _written(dict(fields)) if fields else None,
+        None if source is None else text(source),
     )
 
 
-def encode_point(point: Point, series: int) -> Values:
-    """The value of a point as SQLite keeps it; not-a-number becomes NULL."""
-    return series, point.at, float(point.value)
-
-
-def _weight(row: Row) -> int:
-    if not isinstance(row, Recording):
-        return 1
+def _weight(row: Recording) -> int:
     return 1 + len(row.execution.attempts) + len(row.spans) + len(row.points) + len(row.logs)
-
-
-def _take_apart(recording: Recording, result: dict[type[Any], list[Item]]) -> None:
-    execution = recording.execution
-    result[Execution].append(Item(execution))
-    result[Attempt].extend(Item(attempt, execution) for attempt in execution.attempts)
-    result[Span].extend(Item(span, execution) for span in recording.spans)
-    result[Point].extend(map(Item, recording.points))
-    result[LogRecord].extend(Item(record, execution) for record in recording.logs)
 
 
 def _finite(value: object) -> object:
@@ -147,17 +126,9 @@ def _finite(value: object) -> object:
     return value
 
 
-def _optional(value: str | None) -> str | None:
-    return None if value is None else text(value)
-
-
 def _scalar(value: Scalar) -> str | None:
     """A value whose type must survive: `true` is not 1."""
     return None if value is None else to_json(value)
-
-
-def _own_trace(trace_id: str | None, execution: Execution | None) -> bytes | str | None:
-    return None if execution is not None and trace_id == execution.trace_id else identifier(trace_id)
 
 
 def _failure(failure: Failure | None) -> Values:
@@ -166,42 +137,33 @@ def _failure(failure: Failure | None) -> Values:
     return text(failure.message), failure.type.value, failure.category.value, failure.retry_after
 
 
-def _execution(row: Execution, _: Execution | None) -> Values:
+def _execution(row: Execution) -> Values:
+    waited = None
+    if row.attempt_count > 1:
+        waited = row.duration - sum(attempt.duration for attempt in row.attempts)
     return (
         row.id,
         text(row.workflow_id),
         None if row.workflow_name == row.workflow_id else text(row.workflow_name),
-        row.priority.value,
+        row.priority._value_,
         identifier(row.trace_id),
         row.scheduled_at,
         row.started_at,
         row.duration,
-        row.outcome.value,
+        row.outcome._value_,
         text(row.reason) or None,
         row.attempt_count,
         *_failure(row.failure),
+        waited,
     )
 
 
-def _attempt(row: Attempt, execution: Execution | None) -> Values:
-    return (
-        execution.id if execution else None,
-        row.number,
-        row.started_at,
-        row.duration,
-        row.outcome.value,
-        *_failure(row.failure),
-    )
-
-
-def _span(row: Span, execution: Execution | None) -> Values:
-    execution_id = row.execution_id
-    if execution_id is None and execution is not None:
-        execution_id = execution.id
+def _span(row: Span) -> Values:
     events = [[event.at, event.name, dict(event.attributes)] for event in row.events]
+    links = [[link.trace_id, link.span_id, dict(link.attributes)] for link in row.links]
     return (
-        execution_id,
-        _own_trace(row.trace_id, execution),
+        row.execution_id,
+        identifier(row.trace_id),
         identifier(row.span_id),
         identifier(row.parent_id),
         text(row.name),
@@ -211,10 +173,11 @@ def _span(row: Span, execution: Execution | None) -> Values:
         row.status.value,
         to_json(dict(row.attributes)),
         to_json(events) if events else None,
+        to_json(links) if links else None,
     )
 
 
-def _alert(row: Alert, _: Execution | None) -> Values:
+def _alert(row: Alert) -> Values:
     return (
         row.id,
         text(row.fingerprint),
@@ -240,11 +203,11 @@ def _alert(row: Alert, _: Execution | None) -> Values:
     )
 
 
-def _alert_event(row: AlertEvent, _: Execution | None) -> Values:
+def _alert_event(row: AlertEvent) -> Values:
     return row.alert_id, row.at, row.kind.value, text(row.author), text(row.note)
 
 
-def _decision(row: Decision, _: Execution | None) -> Values:
+def _decision(row: Decision) -> Values:
     gates = [[gate.name, gate.passed, gate.detail] for gate in row.gates]
     return (
         row.at,
@@ -260,7 +223,7 @@ def _decision(row: Decision, _: Execution | None) -> Values:
     )
 
 
-def _notification(row: Notification, _: Execution | None) -> Values:
+def _notification(row: Notification) -> Values:
     return (
         text(row.key),
         row.alert_id,
@@ -279,27 +242,31 @@ def _notification(row: Notification, _: Execution | None) -> Values:
     )
 
 
-def _health_check(row: HealthCheck, _: Execution | None) -> Values:
+def _health_check(row: HealthCheck) -> Values:
     return row.at, text(row.component), row.status.value, row.score, text(row.detail)
 
 
-def _cursor(row: ScheduleCursor, _: Execution | None) -> Values:
+def _cursor(row: ScheduleCursor) -> Values:
     return text(row.workflow_id), row.last_slot, row.paused
 
 
-def _heartbeat(row: Heartbeat, _: Execution | None) -> Values:
+def _heartbeat(row: Heartbeat) -> Values:
     times = (row.watched_since, row.started_at, row.succeeded_at, row.failed_at)
-    return text(row.key), *times, row.run, row.exit_code, text(row.note)
+    return text(row.key), *times, row.run, row.exit_code, text(row.note), row.traceparent
 
 
-def _response(row: StoredResponse, _: Execution | None) -> Values:
+def _response(row: StoredResponse) -> Values:
     place = (text(row.workflow_id), text(row.step_id), row.slot)
     cut = to_json(row.cut)
     return *place, row.execution_id, row.at, row.succeeded, row.fields, cut, *_failure(row.failure)
 
 
-def _breaker(row: BreakerMemory, _: Execution | None) -> Values:
+def _breaker(row: BreakerMemory) -> Values:
     return text(row.key), text(row.target), text(row.policy), row.state.value, row.failures, row.since
+
+
+def _source_file(row: SourceFile) -> Values:
+    return text(row.source), row.file, text(row.path), row.offset, row.read_at
 
 
 def _insert(table: str, columns: str, conflict: str = "") -> str:
@@ -313,22 +280,22 @@ def _insert(table: str, columns: str, conflict: str = "") -> str:
 
 
 _ERROR = "error error_type error_category retry_after"
-_LOG = "at level message workflow_id execution_id trace_id span_id fields"
+_LOG = "id at level message workflow_id execution_id trace_id span_id fields source"
 
-STATEMENTS: dict[type[Any], tuple[str, Callable[[Any, Execution | None], Values]]] = {
+STATEMENTS: dict[type[Any], tuple[str, Callable[[Any], Values]]] = {
     Execution: (
         _insert(
             "executions",
             "id workflow_id workflow_name priority trace_id scheduled_at started_at duration outcome reason"
-            f" attempt_count {_ERROR}",
+            f" attempt_count {_ERROR} waited",
         ),
         _execution,
     ),
-    Attempt: (_insert("attempts", f"execution_id number started_at duration outcome {_ERROR}"), _attempt),
     Span: (
         _insert(
             "spans",
-            "execution_id trace_id span_id parent_id name kind started_at duration status attributes events",
+            "execution_id trace_id span_id parent_id name kind started_at duration status attributes events"
+            " links",
         ),
         _span,
     ),
@@ -364,7 +331,7 @@ STATEMENTS: dict[type[Any], tuple[str, Callable[[Any, Execution | None], Values]
     Heartbeat: (
         _insert(
             "heartbeats",
-            "key watched_since started_at succeeded_at failed_at run exit_code note",
+            "key watched_since started_at succeeded_at failed_at run exit_code note traceparent",
             conflict="key",
         ),
         _heartbeat,
@@ -377,12 +344,18 @@ STATEMENTS: dict[type[Any], tuple[str, Callable[[Any, Execution | None], Values]
         ),
         _response,
     ),
+    SourceFile: (
+        _insert("source_files", "source file path offset read_at", conflict="source, file"),
+        _source_file,
+    ),
     BreakerMemory: (_insert("breakers", "key target policy state failures since", conflict="key"), _breaker),
 }
-"""How each kind of record is written; points and log lines need numbers, which the writer gives."""
+"""How each kind of record is written that needs nothing but itself."""
 
-INSERT_LOG = _insert("logs", f"id {_LOG}")
+INSERT_LOG = _insert("logs", _LOG)
 _INDEXED = "message, workflow_id"
 INDEX_LOGS = f"INSERT INTO logs_fts (rowid, {_INDEXED}) SELECT id, {_INDEXED} FROM logs WHERE id >= ?"  # noqa: S608
-INSERT_POINT = "INSERT OR REPLACE INTO points (series, at, value) VALUES (?, ?, ?)"
+INSERT_TRACE = _insert("traces", "execution_id shape numbers")
+INSERT_SAMPLE = _insert("samples", "layout at v0 v1 v2 v3 v4 v5 v6 v7")
+INSERT_LAYOUT = _insert("layouts", "id place series")
 INSERT_SERIES = "INSERT INTO series (id, name, labels) VALUES (?, ?, ?)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 
 from engine.clock import Clock
 from engine.model import LogLevel, LogRecord
@@ -17,15 +18,20 @@ class Losses:
     """Counts lost records and gives an account of them, at most every 10 s."""
 
     def __init__(self, clock: Clock) -> None:
-        self.total = 0
+        self.by_kind: Counter[str] = Counter()
         self._clock = clock
         self._untold: Counter[str] = Counter()
         self._told_at = -math.inf
 
-    def add(self, count: int, reason: str) -> None:
-        """Note that `count` records are lost."""
-        if count:
-            self.total += count
+    @property
+    def total(self) -> int:
+        """Records lost since the start."""
+        return self.by_kind.total()
+
+    def add(self, lost: Mapping[str, int], reason: str) -> None:
+        """Note that so many records of these kinds are lost."""
+        if count := sum(lost.values()):
+            self.by_kind.update(lost)
             self._untold[self._group(reason)] += count
 
     def account(self, *, at_once: bool = False) -> Counter[str]:

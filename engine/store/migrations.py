@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
-from engine.errors import StoreError
+from engine.errors import DamagedError, StoreError
 from engine.paths import private_dir
-from engine.store.connection import APPLICATION_ID, HEADER, connect, explain
+from engine.store.connection import APPLICATION_ID, HEADER, connect, explain, in_transaction
+from engine.store.conversion import make_compact
+from engine.store.integrity import mend_search
 
-_NAMES = ("schema.sql", "schema-2.sql", "schema-3.sql", "schema-4.sql")
+_NAMES = ("schema.sql", "schema-2.sql", "schema-3.sql", "schema-4.sql", "schema-5.sql", "schema-6.sql")
 _SCHEMAS = tuple(map(Path(__file__).with_name, _NAMES))
 _CHECKED_AT_START = 32 * 1024 * 1024
 
@@ -27,30 +31,46 @@ def statements(script: str) -> Iterator[str]:
             pending = ""
 
 
+Step: TypeAlias = str | Callable[[sqlite3.Connection], object]
+"""An SQL statement, or what moves rows that SQL alone cannot."""
+
+_AFTERWARDS: dict[str, tuple[Step, ...]] = {"schema-5.sql": (make_compact,)}
+
 # Entry n leads from version n to version n + 1.
-MIGRATIONS: tuple[tuple[str, ...], ...] = tuple(
-    tuple(statements(script.read_text(encoding="utf-8"))) for script in _SCHEMAS
+MIGRATIONS: tuple[tuple[Step, ...], ...] = tuple(
+    (*statements(script.read_text(encoding="utf-8")), *_AFTERWARDS.get(script.name, ()))
+    for script in _SCHEMAS
 )
 VERSION = len(MIGRATIONS)
 
 
-def prepare(path: Path, now: float) -> None:
+def prepare(path: Path, now: float) -> bool:
     """Make `path` ready for an engine that starts at `now`: new, migrated, checked after a crash.
 
     Notifications that were being sent when the last engine ended are queued again.
 
+    Returns:
+        Whether somebody should look at the whole of it: its last run did not end cleanly, and it is too large
+        to be looked at now.
+
     Raises:
-        StoreError: the file is not ours, is newer, is damaged, or cannot be written.
+        DamagedError: its pages are broken.
+        StoreError: the file is not ours, is newer, or cannot be written.
     """
     try:
         if not os.path.lexists(path):
             _create(path)
         inspect(path)
         with closing(connect(path)) as connection:
-            check_version(_version(connection), path)
+            version = _version(connection)
+            check_version(version, path)
+            _refuse_record(connection, path, version)
+            if version < VERSION:
+                _keep_copy(path, version)
             migrate(connection)
-            _check_after_crash(connection, path)
+            doubtful = _check_after_crash(connection, path)
             _rescue(connection, now)
+            return doubtful
     except (sqlite3.Error, OSError) as error:
         raise explain(error, path) from error
 
@@ -93,7 +113,9 @@ def check_version(version: int, path: Path) -> None:
 
 
 def migrate(
-    connection: sqlite3.Connection, migrations: Sequence[Sequence[str]] = MIGRATIONS, start: int | None = None
+    connection: sqlite3.Connection,
+    migrations: Sequence[Sequence[Step]] = MIGRATIONS,
+    start: int | None = None,
 ) -> None:
     """Apply what is missing, each migration whole or not at all.
 
@@ -103,17 +125,36 @@ def migrate(
         start: the version of the file, asked of the file when None.
     """
     for version in range(_version(connection) if start is None else start, len(migrations)):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            for statement in migrations[version]:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {version + 1}")
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+        in_transaction(connection, partial(_apply, migrations[version], version + 1))
+
+
+def _apply(steps: Sequence[Step], version: int, connection: sqlite3.Connection) -> None:
+    for step in steps:
+        if isinstance(step, str):
+            connection.execute(step)
+        else:
+            step(connection)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {version}")
+
+
+def _keep_copy(path: Path, version: int) -> None:
+    """Copy the file as it is, for whoever wants the older version back: `tocsin.db.v4.bak`."""
+    from engine.store.backup import copy
+
+    kept = path.with_name(f"{path.name}.v{version}.bak")
+    kept.unlink(missing_ok=True)
+    copy(path, kept)
+
+
+def _refuse_record(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    """An incident file is only looked at."""
+    found = version and connection.execute("SELECT value FROM meta WHERE key = 'incident'").fetchone()
+    if found:
+        raise StoreError(
+            f"{path} is the record of alert {found[0]}: nothing in it changes",
+            f"look at it with: tocsin --db {path}",
+        )
 
 
 def _version(connection: sqlite3.Connection) -> int:
@@ -149,23 +190,22 @@ def _create(path: Path) -> None:
         os.close(directory)
 
 
-def _check_after_crash(connection: sqlite3.Connection, path: Path) -> None:
-    """After an unclean end, look at a small file whole; a search index that drifted is built anew."""
+def _check_after_crash(connection: sqlite3.Connection, path: Path) -> bool:
+    """After an unclean end, look at a small file whole, and say whether a large one is left to be looked at.
+
+    A search index that drifted is built anew.
+    """
     row = connection.execute("SELECT value FROM meta WHERE key = 'clean'").fetchone()
     connection.execute("INSERT OR REPLACE INTO meta VALUES ('clean', 0)")
-    if row is None or row[0] or path.stat().st_size > _CHECKED_AT_START:
-        return
+    if row is None or row[0]:
+        return False
+    if path.stat().st_size > _CHECKED_AT_START:
+        return True
     verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
-        raise StoreError(
-            f"{path} is damaged: {verdict}", "move it away with its -wal file and restore a backup"
-        )
-    try:
-        connection.execute("INSERT INTO logs_fts (logs_fts, rank) VALUES ('integrity-check', 1)")
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_CORRUPT_VTAB:
-            raise
-        connection.execute("INSERT INTO logs_fts (logs_fts) VALUES ('rebuild')")
+        raise DamagedError(f"{path} is damaged: {verdict}", "put a backup in its place: tocsin db restore")
+    mend_search(connection)
+    return False
 
 
 def _rescue(connection: sqlite3.Connection, now: float) -> None:

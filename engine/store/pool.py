@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiosqlite
 
 from engine.errors import StoreError
-from engine.store.connection import connect_reader, explain
+from engine.store.connection import connect_reader, explain, in_its_thread
 from engine.store.migrations import check_version, inspect
+
+T = TypeVar("T")
 
 DEADLINE = 10.0
 SIZE = 2
@@ -59,13 +62,34 @@ class ReadPool:
         Raises:
             StoreError: the file cannot be read, or the answer took longer than 10 s.
         """
+
+        async def ask(connection: aiosqlite.Connection) -> list[Cells]:
+            return list(await connection.execute_fetchall(sql, parameters))  # type: ignore[arg-type]
+
+        return await self._lend(ask)
+
+    async def run(self, job: Callable[[sqlite3.Connection], T], deadline: float | None = None) -> T:
+        """What `job` returns, run in a connection's thread: several questions about one state of the file.
+
+        Args:
+            deadline: seconds, for work that nobody waits for; else as `fetch`.
+
+        Raises:
+            StoreError: as `fetch` does.
+        """
+        return await self._lend(partial(in_its_thread, job=partial(_in_one_state, job)), deadline)
+
+    async def _lend(
+        self, use: Callable[[aiosqlite.Connection], Awaitable[T]], deadline: float | None = None
+    ) -> T:
+        """Let `use` have a connection to itself, within the deadline."""
         if self._closed:
             raise StoreError(f"{self.path} is closed")
         try:
-            async with asyncio.timeout(DEADLINE):
+            async with asyncio.timeout(deadline or DEADLINE):
                 connection = await self._free.get()
                 try:
-                    return list(await connection.execute_fetchall(sql, parameters))  # type: ignore[arg-type]
+                    return await use(connection)
                 except asyncio.CancelledError:
                     # Nobody waits any more: the statement would otherwise run to its end.
                     await connection.interrupt()
@@ -85,3 +109,12 @@ class ReadPool:
         self._closed = True
         for connection in self._all:
             await connection.close()
+
+
+def _in_one_state(job: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
+    connection.execute("BEGIN")
+    try:
+        return job(connection)
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-import sqlite3
+from collections.abc import Collection, Mapping
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
-from engine.client import AlertDetail, Bucket, LogPage, MetricsSummary
+from engine.client import AlertDetail, Bucket, RetryReport
 from engine.clock import Clock, SystemClock
-from engine.errors import NotFoundError, QueryError, StoreError
+from engine.errors import NotFoundError
 from engine.model import (
     Alert,
     AlertState,
@@ -18,24 +19,28 @@ from engine.model import (
     Execution,
     HealthCheck,
     Heartbeat,
-    LogLevel,
+    LogCount,
+    LogFacets,
+    LogPage,
+    MetricsSummary,
     Notification,
+    PointBucket,
     ScheduleCursor,
+    Series,
+    SourceFile,
     Span,
     StoredResponse,
 )
-from engine.store import decode, statistics
-from engine.store.connection import primary_code
+from engine.store import decode, joined, log_figures, log_search, points, provenance, retrying, statistics
 from engine.store.encode import identifier
+from engine.store.points import PointPage
 from engine.store.pool import Cells, ReadPool
-from engine.store.search import LogQuery, parse
+from engine.store.provenance import Run
 from engine.store.statistics import Activity
+from engine.store.where import MAX_ROWS, OF_TRACE, Where, bounded
 
 __all__ = ["Activity", "Reader"]
 
-MAX_ROWS = 10_000
-# A line may carry the time of a step that began this long before it was written.
-_LOG_SLACK = 900.0
 _ALERT_ORDER = "CASE state WHEN 'firing' THEN 0 WHEN 'acknowledged' THEN 1 WHEN 'pending' THEN 2 ELSE 3 END"
 
 
@@ -55,6 +60,11 @@ class Reader:
         """
         return cls(await ReadPool.open(path), clock or SystemClock())
 
+    @property
+    def pool(self) -> ReadPool:
+        """The connections, for reads that are none of a caller's business."""
+        return self._pool
+
     async def close(self) -> None:
         """Close the connections; harmless twice."""
         await self._pool.close()
@@ -69,7 +79,7 @@ class Reader:
         limit: int = 200,
     ) -> tuple[Execution, ...]:
         """Newest first, without attempts."""
-        where = _Where()
+        where = Where()
         where.add("workflow_id = ?", workflow_id)
         where.add("id < ?", before_id)
         if since is not None:
@@ -79,7 +89,7 @@ class Reader:
             where.plain("outcome IN ('failed', 'error')")
         rows = await self._pool.fetch(
             f"SELECT {decode.EXECUTION} FROM executions {where} ORDER BY id DESC LIMIT ?",
-            (*where.values, _bounded(limit)),
+            (*where.values, bounded(limit)),
         )
         return decode.each(decode.execution, rows)
 
@@ -90,11 +100,10 @@ class Reader:
         )
         if not rows:
             raise NotFoundError(f"there is no execution {execution_id}")
-        attempts = await self._pool.fetch(
-            f"SELECT {decode.ATTEMPT} FROM attempts WHERE execution_id = ? ORDER BY number LIMIT {MAX_ROWS}",
-            (execution_id,),
+        found = await self._pool.fetch(
+            f"SELECT {decode.INSIDE} FROM traces t WHERE t.execution_id = ? LIMIT 1", (execution_id,)
         )
-        return decode.execution(rows[0], decode.each(decode.attempt, attempts))
+        return decode.execution(rows[0], decode.inside(found[0], "").attempts if found else ())
 
     async def recent_executions(self, workflow_id: str, limit: int) -> tuple[Execution, ...]:
         """Newest first, to refill windows at start."""
@@ -102,15 +111,21 @@ class Reader:
 
     async def trace(self, trace_id: str) -> tuple[Span, ...]:
         """The spans of a trace, by start time."""
-        rows = await self._pool.fetch(
-            f"SELECT {decode.SPAN} FROM spans WHERE id IN ("
-            " SELECT id FROM spans WHERE trace_id IS NOT NULL AND trace_id = ?1 UNION ALL"
-            " SELECT id FROM spans WHERE trace_id IS NULL AND execution_id IN"
-            " (SELECT id FROM executions WHERE trace_id = ?1)"
-            f") ORDER BY started_at, id LIMIT {MAX_ROWS}",
-            (identifier(trace_id),),
+        found = identifier(trace_id)
+        packed = await self._pool.fetch(
+            f"SELECT {decode.INSIDE} FROM executions e JOIN traces t ON t.execution_id = e.id"
+            f" WHERE {OF_TRACE} LIMIT {MAX_ROWS}",
+            (found, found),
         )
-        return tuple(decode.span(row, trace_id) for row in rows)
+        loose = await self._pool.fetch(
+            f"SELECT {decode.SPAN} FROM spans WHERE trace_id = ? ORDER BY id LIMIT {MAX_ROWS}", (found,)
+        )
+        spans = [span for cells in packed for span in decode.inside(cells, trace_id).spans]
+        # Who sends a span and hears no answer sends it again.
+        known = {span.span_id for span in spans}
+        late = {span.span_id: span for span in (decode.span(cells, trace_id) for cells in loose)}
+        spans += [span for span_id, span in late.items() if span_id not in known]
+        return tuple(sorted(spans, key=attrgetter("started_at"))[:MAX_ROWS])
 
     async def buckets(
         self, since: float, until: float, count: int, workflow_id: str | None = None
@@ -121,6 +136,34 @@ class Reader:
     async def summary(self, since: float, until: float) -> MetricsSummary:
         """Totals over [since, until)."""
         return await statistics.summary(self._pool, since, until)
+
+    async def series(
+        self, name: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> tuple[Series, ...]:
+        """Series of a name, or of any, that have all of `labels`; at most 1,000, by name and labels."""
+        return await self._pool.run(partial(points.find, name, labels or {}))
+
+    async def points(
+        self, name: str, since: float, until: float, count: int, labels: Mapping[str, str] | None = None
+    ) -> tuple[PointBucket, ...]:
+        """The points of all such series together, in `count` (1–500) equal buckets over [since, until)."""
+        return await self._pool.run(partial(points.buckets, name, labels or {}, since, until, count))
+
+    async def point_page(self, before: int | None, since: float, limit: int) -> PointPage:
+        """The points of at most `limit` samples, newest first; page on with `before` of the last page."""
+        return await self._pool.run(partial(points.page, before, since, limit))
+
+    async def retries(self, since: float, until: float, workflow_id: str | None = None) -> RetryReport:
+        """What trying again was good for over [since, until)."""
+        return await retrying.retries(self._pool, since, until, workflow_id)
+
+    async def runs(self) -> tuple[Run, ...]:
+        """The runs of engines on this file, newest first."""
+        return await provenance.runs(self._pool)
+
+    async def configuration(self, digest: str) -> str:
+        """What a configuration said, by the beginning of its digest. Raises NotFoundError."""
+        return await provenance.text_of(self._pool, digest)
 
     async def workflow_activity(self, since: float, until: float) -> dict[str, Activity]:
         """What each workflow has done in [since, until), by identifier; those that never ran are absent."""
@@ -134,7 +177,7 @@ class Reader:
         limit: int = 200,
     ) -> tuple[Alert, ...]:
         """Active ones first, then newest first; `since` bounds resolved ones only."""
-        where = _Where()
+        where = Where()
         if states is not None:
             marks = ", ".join("?" * len(states))
             where.add(f"state IN ({marks})", *(state.value for state in states))
@@ -142,7 +185,7 @@ class Reader:
         rows = await self._pool.fetch(
             f"SELECT {decode.ALERT} FROM alerts {where}"
             f" ORDER BY {_ALERT_ORDER}, started_at DESC, id DESC LIMIT ?",
-            (*where.values, _bounded(limit)),
+            (*where.values, bounded(limit)),
         )
         return decode.each(decode.alert, rows)
 
@@ -193,36 +236,35 @@ class Reader:
         Raises:
             QueryError: with a hint, for what cannot be asked.
         """
-        asked = parse(query, self._clock.now())
-        starts = [start for start in (since, asked.since) if start is not None]
-        # The search index walks newest first only when its own number is the one compared and sorted by.
-        number = "logs_fts.rowid" if asked.match else "l.id"
-        where = _log_filter(asked, number)
-        where.add(f"{number} < ?", before_id)
-        where.add(f"{number} > ?", after_id)
-        if starts:
-            start = max(starts)
-            first = await statistics.first_number(self._pool, "logs", "at", start - _LOG_SLACK)
-            where.add(f"{number} >= ?", first)
-            where.add("l.at >= ?", start)
-        limit = _bounded(limit)
-        source = "logs_fts CROSS JOIN logs l ON l.id = logs_fts.rowid" if asked.match else "logs l"
-        try:
-            rows = await self._pool.fetch(
-                f"SELECT {decode.LOG} FROM {source} LEFT JOIN executions e ON e.id = l.execution_id"
-                f" {where} ORDER BY {number} DESC LIMIT ?",
-                (*where.values, limit + 1),
-            )
-        except StoreError as error:
-            if primary_code(error.__cause__ or error) == sqlite3.SQLITE_ERROR:
-                raise QueryError("this cannot be searched for", 'use words, "phrases" or prefix*') from error
-            raise
-        return LogPage(decode.each(decode.log, rows[:limit]), len(rows) > limit, asked.terms)
+        return await log_search.search(
+            self._pool,
+            query,
+            self._clock.now(),
+            since=since,
+            before_id=before_id,
+            after_id=after_id,
+            limit=limit,
+        )
+
+    async def log_count(self, query: str = "", *, since: float | None = None) -> LogCount:
+        """How many lines a search finds, as far as half a second goes. Raises QueryError."""
+        return await log_figures.count(self._pool, query, self._clock, since=since)
+
+    async def log_facets(
+        self, query: str = "", *, since: float | None = None, buckets: int = 24
+    ) -> LogFacets:
+        """What the lines of a search are, over time, as far as half a second goes. Raises QueryError."""
+        return await log_figures.facets(self._pool, query, self._clock, since=since, buckets=buckets)
+
+    async def source_files(self) -> tuple[SourceFile, ...]:
+        """How far the files of sources have been read."""
+        rows = await self._pool.fetch(f"SELECT {decode.SOURCE_FILE} FROM source_files LIMIT {MAX_ROWS * 10}")
+        return decode.each(decode.source_file, rows)
 
     async def notifications(self, *, limit: int = 200) -> tuple[Notification, ...]:
         """Newest first."""
         rows = await self._pool.fetch(
-            f"SELECT {decode.NOTIFICATION} FROM notifications ORDER BY id DESC LIMIT ?", (_bounded(limit),)
+            f"SELECT {decode.NOTIFICATION} FROM notifications ORDER BY id DESC LIMIT ?", (bounded(limit),)
         )
         return decode.each(decode.notification, rows)
 
@@ -240,7 +282,7 @@ class Reader:
         rows = await self._pool.fetch(
             f"SELECT {decode.NOTIFICATION} FROM notifications WHERE state <> 'sent' AND state = 'queued'"
             " AND next_at <= ? ORDER BY created_at, id LIMIT ?",
-            (now, _bounded(limit)),
+            (now, bounded(limit)),
         )
         return decode.each(decode.notification, rows)
 
@@ -267,7 +309,7 @@ class Reader:
         self, *, workflow_id: str | None = None, execution_id: int | None = None, limit: int = 500
     ) -> tuple[StoredResponse, ...]:
         """What steps got back, newest execution first; at most `limit` executions of one workflow."""
-        where = _Where()
+        where = Where()
         where.plain("TRUE")
         where.add("workflow_id = ?", workflow_id)
         where.add("execution_id = ?", execution_id)
@@ -275,7 +317,7 @@ class Reader:
         rows = await self._pool.fetch(
             f"SELECT {decode.RESPONSE} FROM responses {where} AND execution_id IN ({newest})"
             f" ORDER BY execution_id DESC, rowid LIMIT {MAX_ROWS}",
-            (*where.values, *where.values, _bounded(limit)),
+            (*where.values, *where.values, bounded(limit)),
         )
         return decode.each(decode.response, rows)
 
@@ -286,6 +328,14 @@ class Reader:
             f" GROUP BY workflow_id, step_id LIMIT {MAX_ROWS * 10}"
         )
         return {(row[0], row[1]): row[2] for row in rows}
+
+    async def owners(self, trace_ids: Collection[str]) -> dict[str, int]:
+        """The execution of each trace that has one."""
+        return await joined.owners(self._pool, trace_ids)
+
+    async def joined(self, trace_ids: Collection[str]) -> dict[str, int]:
+        """How many spans of other programs have joined each trace; those that none has joined are absent."""
+        return await joined.joined(self._pool, trace_ids)
 
     async def heartbeats(self) -> tuple[Heartbeat, ...]:
         """What jobs said last."""
@@ -315,53 +365,6 @@ class Reader:
         return await self._pool.fetch(
             f"SELECT {columns} FROM {table} WHERE alert_id = ? ORDER BY id LIMIT {MAX_ROWS}", (alert_id,)
         )
-
-
-class _Where:
-    """Conditions and their values, side by side."""
-
-    def __init__(self) -> None:
-        self._conditions: list[str] = []
-        self.values: list[Any] = []
-
-    def __str__(self) -> str:
-        return f"WHERE {' AND '.join(self._conditions)}" if self._conditions else ""
-
-    def plain(self, condition: str) -> None:
-        self._conditions.append(condition)
-
-    def add(self, condition: str, *values: Any) -> None:
-        """Add a condition unless its value is None."""
-        if values != (None,):
-            self._conditions.append(condition)
-            self.values.extend(values)
-
-
-def _log_filter(asked: LogQuery, number: str) -> _Where:
-    where = _Where()
-    where.add("logs_fts MATCH ?", asked.match)
-    where.add(f"{number} NOT IN (SELECT rowid FROM logs_fts WHERE logs_fts MATCH ?)", asked.exclude)
-    where.add("l.workflow_id = ?", asked.workflow_id)
-    where.add("l.execution_id = ?", asked.execution_id)
-    if asked.level is not None:
-        where.add("l.level >= ?" if asked.and_above else "l.level = ?", int(asked.level))
-        if asked.level >= LogLevel.WARNING:
-            # Said again in the words of the index of warnings and errors, so that it can be used.
-            where.plain("l.level >= 13")
-    if asked.trace_id is not None:
-        trace = identifier(asked.trace_id)
-        where.add(
-            f"{number} IN (SELECT id FROM logs WHERE trace_id = ?"
-            " UNION ALL SELECT id FROM logs WHERE execution_id IN"
-            " (SELECT id FROM executions WHERE trace_id = ?))",
-            trace,
-            trace,
-        )
-    return where
-
-
-def _bounded(limit: int) -> int:
-    return min(max(limit, 1), MAX_ROWS)
 
 
 def _number(value: int) -> int:

@@ -2,60 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from time import perf_counter
 from typing import NamedTuple
 
 import aiosqlite
 
 from engine.store.connection import transaction
+from engine.store.limits import Kind
+from engine.store.shapes import DAY
 from engine.store.writer import Writer
 
-Step = Callable[[aiosqlite.Connection], Awaitable[int]]
 
-_SERIES_STEP = 20
-_POINTS_STEP = 100
-_FREED_PAGES = 500
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What of a kind goes: rows from before `before` (seconds since the epoch), numbers up to `number`."""
+
+    before: float = -math.inf
+    number: int = 0
 
 
 class _Table(NamedTuple):
     """How a table loses its oldest rows.
 
-    `oldest` yields (number, time) of a few rows by number; the newest row always stays, for its number is
-    where counting goes on after a restart. `deletions` remove what belongs to numbers up to `:cut`, the
-    table's own rows last.
+    `oldest` yields (number, time) of `:count` rows beyond `:after` by number; the newest row always stays,
+    for its number is where counting goes on after a restart. `deletions` remove what belongs to numbers up to
+    `:cut`, the table's own rows last; numbers of those that grow with the time of writing alone are looked
+    at one by one.
     """
 
+    kind: Kind
     oldest: str
     deletions: Sequence[str]
 
 
+_OLD = "id > :after AND id <= :cut AND (at < :before OR id <= :number)"
 _TABLES = (
     _Table(
-        "SELECT id, started_at FROM executions WHERE id < (SELECT max(id) FROM executions)"
-        " ORDER BY id LIMIT 250",
+        Kind.EXECUTIONS,
+        "SELECT id, started_at FROM executions WHERE id > :after AND id < (SELECT max(id) FROM executions)"
+        " ORDER BY id LIMIT :count",
         (
-            "DELETE FROM attempts WHERE execution_id <= :cut",
-            "DELETE FROM spans WHERE execution_id <= :cut",
+            "DELETE FROM traces WHERE execution_id <= :cut",
             "DELETE FROM responses WHERE execution_id <= :cut",
             "DELETE FROM executions WHERE id <= :cut",
         ),
     ),
     _Table(
-        "SELECT id, at FROM logs WHERE id < (SELECT max(id) FROM logs) ORDER BY id LIMIT 500",
+        Kind.LOGS,
+        "SELECT id, at FROM logs WHERE id > :after AND id < (SELECT max(id) FROM logs)"
+        " ORDER BY id LIMIT :count",
         (
-            "INSERT INTO logs_fts (logs_fts, rowid, message, workflow_id)"
-            " SELECT 'delete', id, message, workflow_id FROM logs WHERE id <= :cut",
-            "DELETE FROM logs WHERE id <= :cut",
+            "INSERT INTO logs_fts (logs_fts, rowid, message, workflow_id)"  # noqa: S608 - texts of ours
+            f" SELECT 'delete', id, message, workflow_id FROM logs WHERE {_OLD}",
+            f"DELETE FROM logs WHERE {_OLD}",  # noqa: S608
         ),
     ),
     _Table(
-        "SELECT id, at FROM decisions WHERE alert_id IS NULL ORDER BY id LIMIT 500",
-        ("DELETE FROM decisions WHERE id <= :cut AND alert_id IS NULL",),
+        Kind.POINTS,
+        "SELECT id, at FROM samples WHERE id > :after ORDER BY id LIMIT :count",
+        (f"DELETE FROM samples WHERE {_OLD}",),  # noqa: S608
     ),
     _Table(
-        "SELECT id, at FROM health_checks ORDER BY id LIMIT 500",
-        ("DELETE FROM health_checks WHERE id <= :cut",),
+        Kind.DECISIONS,
+        "SELECT id, at FROM decisions WHERE alert_id IS NULL AND id > :after ORDER BY id LIMIT :count",
+        (f"DELETE FROM decisions WHERE alert_id IS NULL AND {_OLD}",),  # noqa: S608
+    ),
+    _Table(
+        Kind.HEALTH,
+        "SELECT id, at FROM health_checks WHERE id > :after ORDER BY id LIMIT :count",
+        (f"DELETE FROM health_checks WHERE {_OLD}",),  # noqa: S608
+    ),
+    _Table(
+        Kind.RESPONSES,
+        "SELECT execution_id, at FROM responses WHERE execution_id > :after ORDER BY 1 LIMIT :count",
+        ("DELETE FROM responses WHERE execution_id > :after AND execution_id <= :cut",),
     ),
 )
 _OLD_ALERTS = (
@@ -68,46 +92,133 @@ _ALERT_DELETIONS = (
     "DELETE FROM notifications WHERE alert_id = ?",
     "DELETE FROM alerts WHERE id = ?",
 )
-_OLD_POINTS = (
-    "DELETE FROM points WHERE (series, at) IN"
-    " (SELECT series, at FROM points WHERE series = ? AND at < ? ORDER BY at LIMIT ?)"
+_OLD_SPANS = (
+    "DELETE FROM spans WHERE id IN (SELECT id FROM spans WHERE started_at < ? ORDER BY started_at LIMIT 500)"
 )
-_LOOSE_SPANS = (
-    "DELETE FROM spans WHERE id IN"
-    " (SELECT id FROM spans WHERE execution_id IS NULL AND started_at < ? LIMIT 500)"
+# Their traces are gone by now, but for that of the newest execution, which always stays.
+_OLD_SHAPES = (
+    "DELETE FROM shapes WHERE id IN (SELECT id FROM shapes WHERE used_at < ? AND id NOT IN"
+    " (SELECT shape FROM traces ORDER BY execution_id DESC LIMIT 1) LIMIT 100)"
 )
 
 
-async def prune(writer: Writer, before: float) -> int:
-    """Remove what ended before `before` (seconds since the epoch) and give its space back.
+_MUCH = 10
+"""The share of the log, one part in so many, whose removal makes its search index worth tidying."""
+_MERGED_PAGES = 32
+# A merge that finds nothing to do changes one row: the command itself.
+_WORKED = 2
+
+
+class Pace:
+    """How many rows a step takes, so that it lasts about 20 ms of real time."""
+
+    WANTED = 0.02
+    MOST = 1_000
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.longest = 0.0
+        """Seconds that the longest step took."""
+
+    def took(self, seconds: float) -> None:
+        """Learn from a step."""
+        self.longest = max(self.longest, seconds)
+        if seconds > self.WANTED * 1.5:
+            self.count = max(self.count // 2, 20)
+        elif seconds < self.WANTED / 2:
+            self.count = min(self.count * 3 // 2, self.MOST)
+
+
+async def prune(writer: Writer, cuts: Mapping[Kind, Cut], *, for_room: bool = False) -> int:
+    """Remove what `cuts` say, and give its space back; other kinds stay as they are.
 
     Alerts that are not resolved stay with all that belongs to them.
 
+    Args:
+        for_room: whatever was removed of the log, let the search index forget it at once.
+
     Returns:
-        How many executions, log lines, decisions, health checks, alerts, loose spans and points went.
+        How many executions, log lines, samples, decisions, health checks, answers, alerts and loose spans
+        went.
     """
-    steps: list[Step] = [partial(_oldest, table, before) for table in _TABLES]
-    steps += [partial(_alerts, before), partial(_spans, before)]
     removed = 0
-    for step in steps:
-        while count := await writer.run(step):
-            removed += count
-    removed += await _points(writer, before)
-    while await writer.run(_give_back):
-        pass
+    for table in _TABLES:
+        if table.kind in cuts:
+            gone = await _shorten(writer, table, cuts[table.kind])
+            removed += gone
+            if table.kind is Kind.LOGS and gone and (for_room or await writer.run(partial(_is_much, gone))):
+                await _tidy_search(writer)
+    if (cut := cuts.get(Kind.ALERTS)) is not None:
+        removed += await _repeat(writer, partial(_alerts, cut.before))
+    if (cut := cuts.get(Kind.EXECUTIONS)) is not None:
+        removed += await _repeat(writer, partial(_changed, _OLD_SPANS, cut.before))
+        await _repeat(writer, partial(_changed, _OLD_SHAPES, cut.before - 2 * DAY))
+    await _give_back(writer)
     return removed
 
 
-async def _oldest(table: _Table, before: float, connection: aiosqlite.Connection) -> int:
-    old = [number for number, at in await connection.execute_fetchall(table.oldest) if at < before]
+async def _repeat(writer: Writer, step: Callable[[aiosqlite.Connection], Awaitable[int]]) -> int:
+    """Until there is nothing left to do."""
+    total = 0
+    while count := await writer.run(step):
+        total += count
+    return total
+
+
+async def _shorten(writer: Writer, table: _Table, cut: Cut) -> int:
+    pace, after, total = Pace(250), -1, 0
+    while True:
+        after, removed = await writer.run(partial(_oldest, table, cut, pace, after))
+        total += removed
+        if not removed:
+            return total
+
+
+async def _oldest(
+    table: _Table, cut: Cut, pace: Pace, after: int, connection: aiosqlite.Connection
+) -> tuple[int, int]:
+    """Remove some of the oldest rows beyond `after`; returns how far that came, and how many went."""
+    began = perf_counter()
+    scope: dict[str, float] = {"after": after, "before": cut.before, "number": cut.number}
+    scope["count"] = pace.count
+    rows = await connection.execute_fetchall(table.oldest, scope)
+    old = [number for number, at in rows if at < cut.before or number <= cut.number]
     if not old:
-        return 0
+        return after, 0
+    scope["cut"] = old[-1]
     async with transaction(connection):
         for deletion in table.deletions:
-            cursor = await connection.execute(deletion, {"cut": old[-1]})
+            cursor = await connection.execute(deletion, scope)
             removed = cursor.rowcount
             await cursor.close()
-    return removed
+    pace.took(perf_counter() - began)
+    return old[-1], removed
+
+
+async def _is_much(gone: int, connection: aiosqlite.Connection) -> bool:
+    """Whether `gone` log lines are many beside those that are left."""
+    first, last = next(iter(await connection.execute_fetchall("SELECT min(id), max(id) FROM logs")))
+    return bool(gone * _MUCH > last - first)
+
+
+async def _tidy_search(writer: Writer) -> None:
+    """Merge the parts of the search index: until then, what was removed takes more room than before."""
+    pace = Pace(-_MERGED_PAGES)
+    await writer.run(partial(_merge, pace))
+    pace.count = _MERGED_PAGES
+    while await writer.run(partial(_merge, pace)):
+        pass
+
+
+async def _merge(pace: Pace, connection: aiosqlite.Connection) -> bool:
+    """Whether there is more to do, told as in https://sqlite.org/fts5.html#the_merge_command."""
+    began, before = perf_counter(), connection.total_changes
+    await connection.execute_fetchall(
+        "INSERT INTO logs_fts (logs_fts, rank) VALUES ('merge', ?)", (pace.count,)
+    )
+    if pace.count > 0:
+        pace.took(perf_counter() - began)
+    return connection.total_changes - before >= _WORKED
 
 
 async def _alerts(before: float, connection: aiosqlite.Connection) -> int:
@@ -119,46 +230,27 @@ async def _alerts(before: float, connection: aiosqlite.Connection) -> int:
     return len(old)
 
 
-async def _spans(before: float, connection: aiosqlite.Connection) -> int:
+async def _changed(statement: str, before: float, connection: aiosqlite.Connection) -> int:
     async with transaction(connection):
-        return await _changed(connection, _LOOSE_SPANS, (before,))
-
-
-async def _points(writer: Writer, before: float) -> int:
-    """Series by series, because a point is found by its series first."""
-
-    async def known(connection: aiosqlite.Connection) -> list[int]:
-        return [row[0] for row in await connection.execute_fetchall("SELECT id FROM series ORDER BY id")]
-
-    async def step(numbers: list[int], connection: aiosqlite.Connection) -> list[int]:
-        async with transaction(connection):
-            return [
-                await _changed(connection, _OLD_POINTS, (number, before, _POINTS_STEP)) for number in numbers
-            ]
-
-    removed = 0
-    series = await writer.run(known)
-    while series:
-        part, series = series[:_SERIES_STEP], series[_SERIES_STEP:]
-        counts = await writer.run(partial(step, part))
-        removed += sum(counts)
-        series = [
-            number for number, count in zip(part, counts, strict=True) if count == _POINTS_STEP
-        ] + series
-    return removed
-
-
-async def _changed(connection: aiosqlite.Connection, sql: str, parameters: tuple[float, ...]) -> int:
-    cursor = await connection.execute(sql, parameters)
-    changed = cursor.rowcount
-    await cursor.close()
+        cursor = await connection.execute(statement, (before,))
+        changed = cursor.rowcount
+        await cursor.close()
     return changed
 
 
-async def _give_back(connection: aiosqlite.Connection) -> bool:
-    """Shrink the file a little; whether there is more to give."""
-    free = next(iter(await connection.execute_fetchall("PRAGMA freelist_count")))[0]
+async def _give_back(writer: Writer) -> None:
+    """Shrink the file by all that holds nothing."""
+    pace = Pace(500)
+    while await writer.run(partial(_give_back_some, pace)):
+        pass
+
+
+async def _give_back_some(pace: Pace, connection: aiosqlite.Connection) -> bool:
+    """Whether there is more to give."""
+    began = perf_counter()
+    free, count = next(iter(await connection.execute_fetchall("PRAGMA freelist_count")))[0], pace.count
     if free:
         # Only a script runs this pragma to its end; a single statement frees one page.
-        await connection.executescript(f"PRAGMA incremental_vacuum({_FREED_PAGES})")
-    return int(free) > _FREED_PAGES
+        await connection.executescript(f"PRAGMA incremental_vacuum({count})")
+        pace.took(perf_counter() - began)
+    return bool(free > count)

@@ -7,43 +7,57 @@ import sqlite3
 from pathlib import Path
 
 from engine.clock import Clock
-from engine.store import retention
+from engine.store.ballast import Ballast
 from engine.store.connection import explain
-from engine.store.migrations import prepare
+from engine.store.housekeeping import Housekeeper, is_full
+from engine.store.limits import Limits
+from engine.store.opening import Condition, make_ready
 from engine.store.reader import Reader
 from engine.store.writer import Writer
 
+_NO_LIMITS = Limits(size=2**60)
+
 
 class Store:
-    """Made by `open()`, by whoever holds the InstanceLock of the file."""
+    """Made by `open()`, by whoever holds the InstanceLock.
 
-    def __init__(self, writer: Writer, reader: Reader) -> None:
+    `condition` is what the file was found in. `keeper` has to be run by whoever writes for long.
+    """
+
+    def __init__(self, writer: Writer, reader: Reader, condition: Condition, keeper: Housekeeper) -> None:
         self.writer = writer
         self.reader = reader
+        self.condition = condition
+        self.keeper = keeper
 
     @classmethod
-    async def open(cls, path: Path, clock: Clock) -> Store:
-        """Open the database: made private when new, migrated when older, checked after a crash.
+    async def open(cls, path: Path, clock: Clock, limits: Limits | None = None) -> Store:
+        """Open the database: made private when new, migrated when older, replaced by a backup when damaged.
 
-        Notifications that were being sent when the last engine ended are queued again.
+        Notifications that were being sent when the last engine ended are queued again. On a full disk the
+        ballast is given up.
+
+        Args:
+            limits: what holds from now on; None leaves the size to whoever writes for long.
 
         Raises:
-            StoreError: a sentence about a file that is not ours, is newer, damaged, or cannot be written.
+            StoreError: a sentence about a file that is not ours, is newer, or cannot be written.
         """
-        await asyncio.to_thread(prepare, path, clock.now())
+        if is_full(path):
+            Ballast(path, 0).release()
+        condition = await asyncio.to_thread(make_ready, path, clock.now())
         try:
             writer = await Writer.open(path, clock)
         except sqlite3.Error as error:
             raise explain(error, path) from error
         try:
-            return cls(writer, await Reader.open(path, clock))
+            keeper = Housekeeper(path, writer, clock, limits or _NO_LIMITS)
+            if limits is not None:
+                await keeper.limit()
+            return cls(writer, await Reader.open(path, clock), condition, keeper)
         except BaseException:
             await writer.close()
             raise
-
-    async def prune(self, before: float) -> int:
-        """Remove rows older than `before` (seconds since the epoch) in short steps; returns how many went."""
-        return await retention.prune(self.writer, before)
 
     async def close(self) -> None:
         """Commit what waits and leave the file clean; harmless twice."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,18 +16,20 @@ from engine.clock import Clock
 from engine.errors import StoreError
 from engine.store.connection import (
     FileWatch,
-    WalBound,
-    checkpoint,
     connect_writer,
     explain,
+    in_its_thread,
+    in_transaction,
     is_about_place,
     primary_code,
-    transaction,
 )
 from engine.store.encode import Row, weigh
+from engine.store.entry import Entry
 from engine.store.losses import Losses
 from engine.store.series import SERIES_LIMIT
 from engine.store.tables import Tables
+from engine.store.thrift import Thrift, tally
+from engine.store.wal import empty
 
 __all__ = ["Row", "Writer"]
 
@@ -38,26 +40,16 @@ BATCH_RECORDS = 5_000
 CAPACITY = 100_000
 PATIENCE = 30.0
 _CLOSING_PATIENCE = 3.0
-
-
-@dataclass(eq=False, slots=True)
-class _Entry:
-    """What one caller handed over: stored whole or not at all.
-
-    `reply` is for callers who wait; `account` is what the rows say of earlier losses.
-    """
-
-    rows: tuple[Row, ...]
-    weight: int
-    reply: asyncio.Future[None] | None = None
-    account: Counter[str] = field(default_factory=Counter)
+# A disk that is full says so in either way, depending on what could not grow.
+_NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
 
 
 class Writer:
     """Takes rows from the engine's loop and commits them, at least every 250 ms.
 
     Made by `open()`. `on_commit`, when set, is called in the loop with the rows of each commit.
-    `redact`, when set, is what every row goes through on its way in.
+    `redact`, when set, is what every row goes through on its way in. `thrift`, when set, says what is kept of
+    rows that are offered. `rescue`, when set, is asked to make room when there is none; whether it did.
     """
 
     def __init__(
@@ -65,16 +57,18 @@ class Writer:
     ) -> None:
         self.on_commit: Callable[[Sequence[Row]], None] | None = None
         self.redact: Callable[[Row], Row] | None = None
+        self.thrift: Thrift | None = None
+        self.rescue: Callable[[aiosqlite.Connection, Exception], Awaitable[bool]] | None = None
         self._connection = connection
         self._path = path
         self._watch = FileWatch(path)
-        self._wal = WalBound(path, clock, _busy_timeout(patience))
         self._clock = clock
         self._capacity = capacity
         self._patience = patience
-        self._tables = Tables(connection)
-        self._urgent: deque[_Entry] = deque()
-        self._relaxed: deque[_Entry] = deque()
+        self._tables = Tables()
+        self.watermark = self._tables.watermark
+        self._urgent: deque[Entry] = deque()
+        self._relaxed: deque[Entry] = deque()
         self._jobs: deque[Callable[[], Coroutine[Any, Any, None]]] = deque()
         self._queued = 0
         self._losses = Losses(clock)
@@ -102,7 +96,7 @@ class Writer:
         connection = await connect_writer(path, _busy_timeout(patience))
         try:
             writer = cls(connection, path, clock, capacity, patience)
-            await writer._tables.load()
+            await in_its_thread(connection, writer._tables.load)
         except BaseException:
             await connection.close()
             raise
@@ -121,6 +115,11 @@ class Writer:
         return self._losses.total
 
     @property
+    def dropped_by_kind(self) -> Mapping[str, int]:
+        """The same, apart by what they were."""
+        return dict(self._losses.by_kind)
+
+    @property
     def last_commit_at(self) -> float | None:
         """Wall time of the newest commit, None before the first."""
         return self._last_commit_at
@@ -133,12 +132,14 @@ class Writer:
     def offer(self, *rows: Row) -> bool:
         """Queue rows, stored together within a batch; False, and counted, when there is no room."""
         rows = self._redacted(rows)
+        if self.thrift is not None:
+            rows = self._spared(rows, self.thrift)
         weight = weigh(rows)
         if self._closing or self._queued + weight > self._capacity:
-            self._losses.add(weight, "too many wait to be written")
+            self._losses.add(tally(rows), "too many wait to be written")
             self._something.set()
             return False
-        self._relaxed.append(_Entry(rows, weight))
+        self._relaxed.append(Entry(rows, weight))
         self._queued += weight
         self._something.set()
         if self._queued >= BATCH_RECORDS:
@@ -155,11 +156,17 @@ class Writer:
         """
         rows = self._redacted(rows)
         await self._await_entry(
-            _Entry(rows, weigh(rows), asyncio.get_running_loop().create_future()), self._urgent
+            Entry(rows, weigh(rows), asyncio.get_running_loop().create_future()), self._urgent
         )
 
     def _redacted(self, rows: tuple[Row, ...]) -> tuple[Row, ...]:
         return rows if self.redact is None else tuple(map(self.redact, rows))
+
+    def _spared(self, rows: tuple[Row, ...], thrift: Thrift) -> tuple[Row, ...]:
+        """What is kept of `rows`; the rest is counted."""
+        kept = thrift.spare(rows)
+        self._losses.add(tally(rows) - tally(kept), thrift.reason)
+        return kept
 
     async def flush(self) -> None:
         """Return when everything offered so far is committed, or dropped and counted.
@@ -167,7 +174,7 @@ class Writer:
         Raises:
             StoreError: the file cannot be written now.
         """
-        await self._await_entry(_Entry((), 0, asyncio.get_running_loop().create_future()), self._relaxed)
+        await self._await_entry(Entry((), 0, asyncio.get_running_loop().create_future()), self._relaxed)
 
     async def run(self, job: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
         """Let `job` use the connection between two batches, for upkeep; it must be short.
@@ -212,7 +219,7 @@ class Writer:
         self._something.set()
         self._hurry.set()
 
-    async def _await_entry(self, entry: _Entry, queue: deque[_Entry]) -> None:
+    async def _await_entry(self, entry: Entry, queue: deque[Entry]) -> None:
         if self._closing:
             raise StoreError(f"{self._path} is closed")
         assert entry.reply is not None
@@ -227,7 +234,6 @@ class Writer:
             await self._store_batch(self._take())
             if self._jobs:
                 await self._jobs.popleft()()
-            await self._bound_wal()
         if (account := self._account(at_once=True)) is not None:
             await self._store([account])
 
@@ -254,9 +260,9 @@ class Writer:
                 for wait in waits:
                     wait.cancel()
 
-    def _take(self) -> list[_Entry]:
+    def _take(self) -> list[Entry]:
         """The next batch; while something is left, the next one does not wait."""
-        entries: list[_Entry] = []
+        entries: list[Entry] = []
         room = BATCH_RECORDS
         for queue in (self._urgent, self._relaxed):
             while queue and room > 0:
@@ -269,29 +275,29 @@ class Writer:
             self._hurry.clear()
         return entries
 
-    def _account(self, *, at_once: bool = False) -> _Entry | None:
+    def _account(self, *, at_once: bool = False) -> Entry | None:
         """The log lines about what was lost, when it is time for them."""
         account = self._losses.account(at_once=at_once)
         if not account:
             return None
         rows = self._losses.lines(account)
         self._queued += len(rows)
-        return _Entry(rows, len(rows), account=account)
+        return Entry(rows, len(rows), account=account)
 
-    def _drain(self) -> list[_Entry]:
+    def _drain(self) -> list[Entry]:
         """Everything that still waits, taken from the queues."""
         entries = [*self._urgent, *self._relaxed]
         self._urgent.clear()
         self._relaxed.clear()
         return entries
 
-    async def _store_batch(self, entries: list[_Entry]) -> None:
+    async def _store_batch(self, entries: list[Entry]) -> None:
         failures = self._failures
         await self._store(entries)
         if failures == self._failures and any(entry.rows for entry in entries):
             self._last_error = ""
 
-    async def _store(self, entries: list[_Entry]) -> None:
+    async def _store(self, entries: list[Entry]) -> None:
         """Commit `entries` together; when that fails, save what can be saved."""
         rows = [row for entry in entries for row in entry.rows]
         try:
@@ -301,17 +307,16 @@ class Writer:
             await self._salvage(entries, error)
             return
         self._tables.keep()
-        self._losses.add(left_out, f"there are more than {SERIES_LIMIT:,} series")
+        self._losses.add({"points": left_out}, f"there are more than {SERIES_LIMIT:,} series")
         if rows:
             self._last_commit_at = self._clock.now()
             if self.on_commit:
                 asyncio.get_running_loop().call_soon(self.on_commit, rows)
         for entry in entries:
             self._queued -= entry.weight
-            if entry.reply and not entry.reply.done():
-                entry.reply.set_result(None)
+            entry.stored()
 
-    async def _salvage(self, entries: list[_Entry], error: Exception) -> None:
+    async def _salvage(self, entries: list[Entry], error: Exception) -> None:
         """Halving finds a bad row; in a bad place the awaited rows get one more try, without the others."""
         code = primary_code(error)
         awaited = [entry for entry in entries if entry.reply]
@@ -327,24 +332,31 @@ class Writer:
             await self._store(entries[:middle])
             await self._store(entries[middle:])
             return
+        elif code in _NO_ROOM and self.rescue and await self.rescue(self._connection, error):
+            await self._store([self._reduced(entry) for entry in entries])
+            return
         elif awaited and offered:
             await self._store(awaited)
             entries = offered
         self._fail_all(entries, explain(error, self._path))
 
-    def _requeue(self, entries: list[_Entry]) -> None:
+    def _reduced(self, entry: Entry) -> Entry:
+        """Without what is not kept at the moment, when nobody waits for it."""
+        if self.thrift is not None and entry.reply is None and not entry.account:
+            self._queued -= entry.weight
+            entry.rows = self._spared(entry.rows, self.thrift)
+            entry.weight = weigh(entry.rows)
+            self._queued += entry.weight
+        return entry
+
+    def _requeue(self, entries: list[Entry]) -> None:
         self._relaxed.extendleft(reversed(entries))
         self._something.set()
 
-    def _fail_all(self, entries: list[_Entry], error: StoreError) -> None:
+    def _fail_all(self, entries: list[Entry], error: StoreError) -> None:
         for entry in entries:
             self._queued -= entry.weight
-            if entry.account:
-                self._losses.take_back(entry.account)
-            elif entry.reply is None:
-                self._losses.add(entry.weight, error.message)
-            elif not entry.reply.done():
-                entry.reply.set_exception(error)
+            entry.failed(error, self._losses)
         self._something.set()
         self._failures += 1
         self._last_error = error.message
@@ -361,8 +373,9 @@ class Writer:
         while True:
             try:
                 self._watch.check()
-                async with transaction(self._connection):
-                    return await self._tables.apply(rows)
+                return await in_its_thread(
+                    self._connection, partial(in_transaction, job=partial(self._tables.apply, rows=rows))
+                )
             except sqlite3.OperationalError as error:
                 self._tables.forget()
                 waited += _busy_timeout(self._patience)
@@ -371,16 +384,10 @@ class Writer:
                     raise
                 self._last_error = explain(error, self._path).message
 
-    async def _bound_wal(self) -> None:
-        try:
-            await self._wal.keep(self._connection)
-        except (sqlite3.Error, OSError) as error:
-            self._last_error = explain(error, self._path).message
-
     async def _mark_clean(self) -> None:
         try:
             await self._connection.execute_fetchall("INSERT OR REPLACE INTO meta VALUES ('clean', 1)")
-            await checkpoint(self._connection, _busy_timeout(self._patience))
+            await empty(self._connection)
         except sqlite3.Error as error:
             # The next start then checks the file, which is all that is lost.
             self._last_error = explain(error, self._path).message

@@ -8,6 +8,7 @@ from engine.model import Execution, Outcome, Point
 
 PHASES = ("dns", "connect", "tls", "first_byte", "transfer")
 
+_PHASES = tuple((phase, f"http.{phase}") for phase in PHASES)
 _SILENT = (Outcome.SKIPPED, Outcome.INTERRUPTED)
 
 
@@ -30,7 +31,7 @@ def _points(execution: Execution) -> Iterator[Point]:
             continue
         of_step = (("step", step.step_id), *labels)
         yield Point("step.duration", of_step, at, step.duration)
-        for phase in PHASES:
+        for phase, series in _PHASES:
             seconds = getattr(step.phases, phase)
             if seconds is not None:
-                yield Point(f"http.{phase}", of_step, at, seconds)
+                yield Point(series, of_step, at, seconds)

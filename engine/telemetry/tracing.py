@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-import os
+import random
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from engine.model import Scalar, Span, SpanEvent, SpanKind, SpanStatus
+from engine.model import Scalar, Span, SpanEvent, SpanKind, SpanLink, SpanStatus
 
 _TRACEPARENT = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?"
+    r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?"
 )
+
+# Identifiers are no secrets: a generator of their own, seeded by the system, is random enough.
+_random_bits = random.Random().getrandbits
 
 
 def new_trace_id() -> str:
     """32 random hexadecimal digits."""
-    return os.urandom(16).hex()
+    return _random_bits(128).to_bytes(16, "big").hex()
 
 
 def new_span_id() -> str:
     """16 random hexadecimal digits."""
-    return os.urandom(8).hex()
+    return _random_bits(64).to_bytes(8, "big").hex()
 
 
-def traceparent(trace_id: str, span_id: str) -> str:
-    """The W3C header that makes the receiver's spans children of `span_id`; marked as sampled."""
-    return f"00-{trace_id}-{span_id}-01"
+def traceparent(trace_id: str, span_id: str, *, sampled: bool = True) -> str:
+    """The W3C header that makes the receiver's spans children of `span_id`, and says whether to keep them."""
+    return f"00-{trace_id}-{span_id}-{'01' if sampled else '00'}"
 
 
 def parse_traceparent(header: str) -> tuple[str, str] | None:
-    """Trace and span id of a W3C `traceparent`, None when it is not valid."""
-    match = _TRACEPARENT.fullmatch(header.strip())
-    return (match[1], match[2]) if match else None
+    """Trace and span id of a W3C `traceparent`, None when it is not valid.
+
+    Versions later than 00 may say more behind a dash; of them as much is read as is known.
+    """
+    match = _TRACEPARENT.fullmatch(header.strip(" \t"))
+    if match is None or (match[1] == "00" and match[4]):
+        return None
+    return match[2], match[3]
 
 
 @dataclass(slots=True)
@@ -46,6 +54,7 @@ class OpenSpan:
     parent_id: str | None = None
     span_id: str = field(default_factory=new_span_id)
     events: list[SpanEvent] = field(default_factory=list)
+    links: tuple[SpanLink, ...] = ()
 
     def child(self, name: str, started_at: float, kind: SpanKind = SpanKind.INTERNAL) -> OpenSpan:
         """A span below this one."""
@@ -74,4 +83,5 @@ class OpenSpan:
             attributes,
             tuple(self.events),
             execution_id,
+            self.links,
         )

@@ -15,6 +15,7 @@ from typing import Any
 
 from engine.config.types import format_duration
 from engine.model import Assertion, Scalar
+from engine.patterns import Pattern, compile_pattern, encodable
 from engine.redaction import is_secret_name
 from engine.text import plain
 from engine.workflows.difference import list_difference, text_difference
@@ -84,9 +85,8 @@ class Expectation:
 
     def check(self, fields: Mapping[str, Any], scope: Scope = EMPTY) -> Assertion:
         """Hold it against the fields of a reply, or against `scope` when its left side is a placeholder."""
-        if self.root == SCOPE:
-            fields = {SCOPE: scope}
-        actual = self.path.find(fields)
+        path = self.path
+        actual = path.find({SCOPE: scope} if path.root == SCOPE else fields)
         if self.length and actual is not MISSING:
             actual = len(actual) if isinstance(actual, (str, list, dict)) else MISSING
         passed = self._holds(actual)
@@ -97,7 +97,7 @@ class Expectation:
         if actual is MISSING:
             is_null = self.expected is None
             return is_null and (self.operator, self.negated) in (("==", False), ("!=", True))
-        if self.root != "json" and isinstance(actual, str):
+        if isinstance(actual, str) and self.root != "json":
             actual = _as_number(actual, self.expected)
         return self._compare(actual) is not self.negated
 
@@ -114,7 +114,7 @@ class Expectation:
                 return _contains(actual, self.expected)
             case "matches":
                 text = actual if isinstance(actual, str) else _as_text(actual)
-                return self.pattern.search(_encodable(text[:MATCH_LIMIT])) is not None
+                return self.pattern.search(encodable(text[:MATCH_LIMIT])) is not None
         ordered = (_is_number(actual) and _is_number(self.expected)) or (
             isinstance(actual, str) and isinstance(self.expected, str)
         )
@@ -138,13 +138,15 @@ class Expectation:
     def _show(self, actual: Any) -> str:
         if actual is MISSING:
             return "missing"
-        if isinstance(actual, str) and self._is_secret:
-            return f"{len(actual)} characters"
-        if self.root in TIMINGS and isinstance(actual, float):
-            return format_duration(round(actual, 3 if actual < 10 else 1))
-        if self.root in REMAINING and isinstance(actual, float):
-            return f"{'-' if actual < 0 else ''}{format_duration(float(round(abs(actual))))}"
-        return plain(actual if isinstance(actual, str) else _as_text(actual), SHOWN_LIMIT)
+        if isinstance(actual, str):
+            return f"{len(actual)} characters" if self._is_secret else plain(actual, SHOWN_LIMIT)
+        if isinstance(actual, float):
+            if self.root in TIMINGS:
+                return format_duration(round(actual, 3 if actual < 10 else 1))
+            if self.root in REMAINING:
+                return f"{'-' if actual < 0 else ''}{format_duration(float(round(abs(actual))))}"
+        text = _as_text(actual)
+        return text if isinstance(actual, (int, float)) else plain(text, SHOWN_LIMIT)
 
 
 def parse_expectation(text: str) -> Expectation:
@@ -214,7 +216,7 @@ class Extraction:
         if self.pattern is None or value is MISSING:
             return _single(self.path.text, value)
         text = value if isinstance(value, str) else _as_text(value)
-        match = self.pattern.search(_encodable(text[:MATCH_LIMIT]))
+        match = self.pattern.search(encodable(text[:MATCH_LIMIT]))
         if match is None:
             raise ValueError(f"nothing in {self.path.text} matches the pattern")
         return _single(self.path.text, match[1 if self.pattern.groups else 0] or "")
@@ -247,23 +249,10 @@ def _fitting(sign: str, expected: Expected) -> Expected:
     return expected
 
 
-def _pattern(expected: Expected) -> Any:
-    import re2
-
+def _pattern(expected: Expected) -> Pattern:
     if not isinstance(expected, str):
         raise ValueError("matches takes a pattern in quotes")
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        return re2.compile(_encodable(expected), options)
-    except re2.error as error:
-        reason = error.args[0] if error.args else "it is not valid"
-        raise ValueError(f"the pattern cannot be used: {plain(reason, 200)}") from None
-
-
-def _encodable(text: str) -> str:
-    """RE2 works on UTF-8, which has no lone surrogates."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return compile_pattern(encodable(expected))
 
 
 def _is_number(value: object) -> bool:

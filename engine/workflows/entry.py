@@ -6,7 +6,11 @@ import asyncio
 from typing import NamedTuple
 
 from engine.config.schema import Workflow
-from engine.workflows.schedule import CronSlots, IntervalSlots, share_of, slots_of
+from engine.model import ScheduleCursor
+from engine.workflows.schedule import CronSlots, IntervalSlots, Slots, share_of, slots_of
+
+BELIEVED = 86_400.0
+"""Seconds by which a cron's last slot may lie ahead of a clock that was set back."""
 
 
 class Turn(NamedTuple):
@@ -40,7 +44,7 @@ class Entry:
         self._is_failing = False
 
     @property
-    def slots(self) -> IntervalSlots | CronSlots:
+    def slots(self) -> Slots:
         """Those it follows now."""
         return self._failing if self._is_failing and self._failing is not None else self._normal
 
@@ -49,6 +53,24 @@ class Entry:
         """How many runs may be at work together."""
         kind, _, count = self.workflow.overlap.partition(":")
         return int(count) if kind == "allow" else 1
+
+    def plan(self, cursor: ScheduleCursor | None, wall: float, inherited: float) -> None:
+        """Find its first slot; what is new starts at once.
+
+        Args:
+            cursor: what was handled before.
+            inherited: up to when slots may have been started without a cursor to say so.
+        """
+        if cursor is not None:
+            # A cursor ahead of the clock was written before the clock was set back.
+            is_cron = isinstance(self.slots, CronSlots)
+            self.last_slot = min(cursor.last_slot, wall + BELIEVED if is_cron else wall)
+            self.slot = self.slots.after(self.last_slot)
+        elif isinstance(self.slots, IntervalSlots):
+            # The one of a moment ago may have been killed before it was known.
+            self.slot = max(wall, inherited + 0.001)
+        else:
+            self.slot = self.slots.after(wall)
 
     def note(self, is_failing: bool) -> bool:
         """Take note of how a run ended; whether other slots are followed from now on."""

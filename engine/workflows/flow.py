@@ -4,42 +4,49 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import replace
+from typing import Any, cast
 
 from engine.clock import Clock
 from engine.config.code import Body
 from engine.config.types import Strict
 from engine.model import Failure, Outcome, Scalar, Span, StepResult
+from engine.model.record import record
+from engine.redaction import is_secret_name
 from engine.resilience.breaker import Breaker, BreakerPolicy
 from engine.resilience.retry import Retrying, is_retryable, with_retry
 from engine.telemetry.tracing import OpenSpan
 from engine.workflows.assertions import EMPTY
+from engine.workflows.ending import Ending, Ran, ending_of
 from engine.workflows.narration import try_message
 from engine.workflows.plan import Policies, StepPlan, Verdict, WorkflowPlan, plan_step, unmet
+from engine.workflows.rounds import Rounds, label
 from engine.workflows.stepping import (
     Stepped,
     StepRunner,
     open_step_span,
     span_attributes,
     span_status,
+    verdict_of,
     verdict_of_function,
 )
-from engine.workflows.steps.base import CheckError, StepBase
+from engine.workflows.steps.base import CheckError, StepBase, StepError
 from engine.workflows.templates import render
+from engine.workflows.tokens import Tokens
 
 CLOSING_GRACE = 5.0
 """Seconds that `finally` steps have at least, even when the time is used up or the run was cancelled."""
 
-_BAD = (Outcome.FAILED, Outcome.ERROR)
+_SKIPPED = Verdict(Outcome.SKIPPED, None, (), {})
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Frame:
     """What an attempt takes place in; `deadline` is on the monotonic clock, `warn` writes to the log.
 
-    `keep`, when set, is shown what every step got back.
+    `tokens` are the secrets the execution came by; `keep`, when set, is shown what every step got back.
     """
 
     clock: Clock
@@ -50,45 +57,8 @@ class Frame:
     span: OpenSpan
     execution_id: int | None
     warn: Callable[[str], None]
+    tokens: Tokens
     keep: Callable[[StepPlan, Stepped], None] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How an attempt ended.
-
-    `is_blank`: nothing was tried, since a breaker refused the first step or no condition held. `is_refusing`:
-    the breaker of what failed lets nobody through now. `refused_by`: the target whose breaker it was.
-    """
-
-    outcome: Outcome
-    failure: Failure | None
-    reason: str
-    results: tuple[StepResult, ...]
-    is_blank: bool = False
-    is_refusing: bool = False
-    refused_by: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Ran:
-    """What became of one step, all its rounds together."""
-
-    plan: StepPlan
-    results: tuple[StepResult, ...]
-    values: Mapping[str, Scalar]
-    decisive: StepResult
-    breaker: Breaker | None = None
-    refused_by: str = ""
-
-    @property
-    def is_own_skip(self) -> bool:
-        """Skipped by its own conditions, not by a breaker."""
-        return self.decisive.outcome is Outcome.SKIPPED and not self.refused_by
-
-    @property
-    def lets_go_on(self) -> bool:
-        return self.decisive.outcome.is_success or self.plan.is_optional or self.is_own_skip
 
 
 class Flow:
@@ -98,8 +68,10 @@ class Flow:
         self._frame = frame
         self._deadline = frame.deadline
         self._scope = dict(scope)
-        self._ran: dict[str, _Ran] = {}
-        self._taken: Counter[str] = Counter()
+        self._listed: Set[str] = frozenset()
+        self._replies: dict[str, Mapping[str, Any]] = {}
+        self._ran: dict[str, Ran] = {}
+        self._taken: defaultdict[str, int] = defaultdict(int)
         self._policies: Policies | None = None
         self._begun = 0
         self.spans: list[Span] = []
@@ -110,10 +82,10 @@ class Flow:
         if plan.body is not None:
             self._policies = plan.policies
             ran = await self._function(plan.body)
-            return self._ending([*self._ran.values(), *([ran] if ran else [])])
-        steps = {step.id for step in plan.steps}
+            return ending_of([*self._ran.values(), *([ran] if ran else [])])
+        steps, self._listed = plan.ids, plan.listed
         try:
-            if _is_chain(plan.steps):
+            if plan.is_chain:
                 for step in plan.steps:
                     if not await self._one(step, steps):
                         break
@@ -124,7 +96,7 @@ class Flow:
                 self._deadline = max(self._deadline, self._frame.clock.monotonic() + CLOSING_GRACE)
                 for step in plan.closing:
                     await self._one(step, {*steps, *(other.id for other in plan.closing)})
-        return self._ending([self._ran[s.id] for s in (*plan.steps, *plan.closing) if s.id in self._ran])
+        return ending_of([self._ran[s.id] for s in (*plan.steps, *plan.closing) if s.id in self._ran])
 
     def outputs(self, texts: Mapping[str, str]) -> dict[str, Scalar]:
         """The texts with the values of the steps filled in.
@@ -148,16 +120,18 @@ class Flow:
         # Texts that Python put together hold values of others: no placeholder in them is looked into.
         plan = replace(planned, id=name, is_templated=False, sources=frozenset())
         stepped = await self._tried(plan, EMPTY)
-        self._ran[name] = _Ran(
-            plan, (stepped.result,), stepped.values, stepped.result, stepped.breaker, stepped.refused_by
-        )
+        self._ran[name] = Ran.once(plan, stepped)
         return stepped
 
     def warn(self, message: str) -> None:
         """Write to the log of the execution."""
         self._frame.warn(message)
 
-    async def _function(self, body: Body) -> _Ran | None:
+    def hide(self, value: str) -> None:
+        """Take `value` for a secret in all that the execution leaves behind."""
+        self._frame.tokens.add((value,))
+
+    async def _function(self, body: Body) -> Ran | None:
         """Run a workflow's function; what it did wrong itself, or that it did nothing else, is a step too."""
         from engine.authoring import Run
 
@@ -170,14 +144,15 @@ class Flow:
                 await body(Run(self, self._scope["env"], self._scope["vars"]))
         except Exception as error:  # noqa: BLE001 - border: whatever a function raises is its outcome
             verdict = verdict_of_function(error, is_late=cutoff.expired())
+            verdict = verdict and self._frame.steps.classified(verdict)
         if verdict is None or (verdict.outcome is Outcome.OK and self._ran):
             return None
         duration = clock.monotonic() - began
         result = StepResult(plan.id, plan.kind, verdict.outcome, span.started_at, duration, verdict.failure)
         self._close(span, result)
-        return _Ran(plan, (result,), {}, result)
+        return Ran.never(plan, result)
 
-    async def _side_by_side(self, plans: Sequence[StepPlan], steps: set[str]) -> None:
+    async def _side_by_side(self, plans: Sequence[StepPlan], steps: Set[str]) -> None:
         """Each step as soon as those it needs have let it go on."""
         tasks: dict[str, asyncio.Task[bool]] = {}
 
@@ -191,47 +166,73 @@ class Flow:
             for plan in plans:
                 tasks[plan.id] = group.create_task(in_turn(plan), name=f"step {plan.id}")
 
-    async def _one(self, plan: StepPlan, steps: set[str]) -> bool:
+    async def _one(self, plan: StepPlan, steps: Set[str]) -> bool:
         """Run a step with all its rounds; whether those that need it may run."""
-        reason = self._obstacle(plan, steps)
-        if isinstance(reason, Stepped):
-            ran = _Ran(plan, (reason.result,), {}, reason.result)
-        elif reason:
-            result = self._passed_over(plan, reason)
-            ran = _Ran(plan, (result,), {}, result)
+        try:
+            reason = self._obstacle(plan, steps)
+        except CheckError as error:
+            ran = Ran.never(plan, self._passed_over(plan, "", verdict_of(error)))
         else:
-            ran = await self._rounds(plan)
+            ran = Ran.never(plan, self._passed_over(plan, reason)) if reason else await self._rounds(plan)
         self._ran[plan.id] = ran
         if ran.decisive.outcome.is_success:
             self._scope[plan.id] = ran.values
         return ran.lets_go_on
 
-    def _obstacle(self, plan: StepPlan, steps: set[str]) -> str | Stepped:
-        """Why a step is passed over: a condition, or a step that gave no values. Empty: it is not."""
-        for source in sorted(plan.sources & steps):
+    def _obstacle(self, plan: StepPlan, steps: Set[str]) -> str:
+        """Why a step is passed over: a condition, or a step that gave no values. Empty: it is not.
+
+        Raises:
+            CheckError: a condition cannot be told.
+        """
+        for source in sorted(plan.sources & steps) if plan.sources else ():
             if source not in self._scope:
                 return f"no values of {source}"
-        try:
-            seen = unmet(plan, self._scope) if plan.when else ""
-        except CheckError as error:
-            return self._broken(plan, error.failure)
+        seen = unmet(plan, self._scope) if plan.when else ""
         return f"when {seen}" if seen else ""
 
-    async def _rounds(self, plan: StepPlan) -> _Ran:
-        if not plan.rounds:
-            stepped = await self._tried(plan, self._scope)
-            return _Ran(
-                plan, (stepped.result,), stepped.values, stepped.result, stepped.breaker, stepped.refused_by
-            )
-        all_stepped = [
-            await self._tried(replace(plan, id=f"{plan.id}[{number}]"), {**self._scope, "item": values})
-            for number, values in enumerate(plan.rounds, 1)
-        ]
-        results = tuple(stepped.result for stepped in all_stepped)
-        worst = max(all_stepped, key=lambda stepped: _weight(stepped.result))
-        decisive = _with_others(worst.result, sum(result.outcome in _BAD for result in results) - 1)
-        refused_by = worst.refused_by if decisive.outcome is Outcome.SKIPPED else ""
-        return _Ran(plan, results, {}, decisive, worst.breaker, refused_by)
+    async def _rounds(self, plan: StepPlan) -> Ran:
+        if plan.rounds or plan.listed is not None:
+            try:
+                rounds = self._items(plan)
+            except StepError as error:
+                return Ran.never(plan, self._passed_over(plan, "", verdict_of(error)))
+            if not rounds:
+                return Ran.never(plan, self._passed_over(plan, "foreach: an empty list"))
+            return Ran.together(plan, await self._each(plan, rounds))
+        stepped = await self._tried(plan, self._scope)
+        if plan.id in self._listed and stepped.reply is not None:
+            self._replies[plan.id] = stepped.reply.fields
+        return Ran.once(plan, stepped)
+
+    def _items(self, plan: StepPlan) -> Rounds:
+        """What the rounds of a step are about.
+
+        Raises:
+            StepError: that cannot be told.
+        """
+        if plan.listed is None:
+            return cast("Rounds", render(plan.rounds, self._scope))
+        return plan.listed.rounds(self._replies.get(plan.listed.source, EMPTY))
+
+    async def _each(self, plan: StepPlan, rounds: Rounds) -> list[Stepped]:
+        """Every round, at most `plan.parallel` of them at the same time; in the order of their items."""
+        places = asyncio.Semaphore(plan.parallel)
+
+        async def one(number: int, item: Mapping[str, Scalar]) -> Stepped:
+            self._frame.tokens.add(value for name, value in item.items() if is_secret_name(name))
+            planned = replace(plan, id=f"{plan.id}[{number}]", item=label(item))
+            async with places:
+                return await self._tried(planned, {**self._scope, "item": item})
+
+        if plan.parallel == 1:
+            return [await one(number, item) for number, item in enumerate(rounds, 1)]
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(one(number, item), name=f"round {plan.id}[{number}]")
+                for number, item in enumerate(rounds, 1)
+            ]
+        return [task.result() for task in tasks]
 
     async def _tried(self, plan: StepPlan, scope: Mapping[str, Mapping[str, Scalar]]) -> Stepped:
         """Run it, again where it has retries of its own; the last try counts, and each has its span."""
@@ -250,7 +251,7 @@ class Flow:
             return is_retryable(failure) and not (breaker is not None and breaker.is_refusing)
 
         def on_retry(retrying: Retrying) -> None:
-            frame.warn(try_message(plan.id, retrying, policy.max_attempts))
+            frame.warn(try_message(plan.shown, retrying, policy.max_attempts))
 
         await with_retry(
             operation,
@@ -273,9 +274,10 @@ class Flow:
         if stepped.breaker is not None:
             self.breakers[stepped.breaker.target] = stepped.breaker
         self._close(span, stepped.result)
-        self.spans += stepped.spans
+        if plan.secrets:
+            frame.tokens.add(value for name, value in stepped.values.items() if name in plan.secrets)
         if frame.keep is not None and stepped.reply is not None:
-            frame.keep(plan, stepped)
+            frame.keep(plan, frame.tokens.hide_reply(stepped))
         return stepped
 
     def _close(self, span: OpenSpan, result: StepResult) -> None:
@@ -285,33 +287,12 @@ class Flow:
         status, attributes = span_status(result.outcome), span_attributes(result)
         self.spans.append(span.finish(result.duration, status, attributes, self._frame.execution_id))
 
-    def _passed_over(self, plan: StepPlan, reason: str, failure: Failure | None = None) -> StepResult:
+    def _passed_over(self, plan: StepPlan, reason: str, verdict: Verdict = _SKIPPED) -> StepResult:
+        """The result of a step that is not run, for a `reason` or for what is wrong with it."""
         now = self._frame.clock.now()
-        outcome = Outcome.ERROR if failure else Outcome.SKIPPED
-        result = StepResult(plan.id, plan.kind, outcome, now, 0.0, failure, reason=reason)
+        result = StepResult(plan.id, plan.kind, verdict.outcome, now, 0.0, verdict.failure, reason=reason)
         self._close(open_step_span(self._frame.span, plan, now), result)
         return result
-
-    def _broken(self, plan: StepPlan, failure: Failure) -> Stepped:
-        return Stepped(self._passed_over(plan, "", failure), {}, None)
-
-    def _ending(self, ran: list[_Ran]) -> Ending:
-        results = tuple(result for one in ran for result in one.results)
-        stopped = [one for one in ran if not one.lets_go_on]
-        # What failed says more than what a breaker held back beside it.
-        last = next((one for one in stopped if one.decisive.outcome in _BAD), stopped[0] if stopped else None)
-        is_blank = all(result.outcome is Outcome.SKIPPED for result in results)
-        if last is not None:
-            found = last.decisive
-            failure = found.failure and replace(
-                found.failure, message=f"{found.step_id}: {found.failure.message}"
-            )
-            refusing = last.breaker is not None and last.breaker.is_refusing
-            return Ending(found.outcome, failure, found.reason, results, is_blank, refusing, last.refused_by)
-        if is_blank:
-            return Ending(Outcome.SKIPPED, None, "when", results, is_blank=True)
-        reasons = "; ".join(_reasons(ran))
-        return Ending(Outcome.DEGRADED if reasons else Outcome.OK, None, reasons, results)
 
 
 class _TryError(Exception):
@@ -320,31 +301,3 @@ class _TryError(Exception):
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
         self.failure = failure
-
-
-def _is_chain(plans: Sequence[StepPlan]) -> bool:
-    """Whether every step needs the one above it and no other."""
-    return all(plan.needs == ((plans[index - 1].id,) if index else ()) for index, plan in enumerate(plans))
-
-
-def _weight(result: StepResult) -> int:
-    order = (Outcome.OK, Outcome.DEGRADED, Outcome.SKIPPED, Outcome.ERROR, Outcome.FAILED)
-    return order.index(result.outcome)
-
-
-def _with_others(result: StepResult, others: int) -> StepResult:
-    """The failed round that stands for all of them, with the number of the others."""
-    if result.failure is None or others < 1:
-        return result
-    more = f"{result.failure.message} (and {others} more round{'s' if others > 1 else ''})"
-    return replace(result, failure=replace(result.failure, message=more))
-
-
-def _reasons(ran: list[_Ran]) -> Iterator[str]:
-    """Why an attempt without a failure is degraded."""
-    for one in ran:
-        for result in one.results:
-            if result.outcome is Outcome.DEGRADED:
-                yield f"{result.step_id}: {result.reason}"
-            elif result.failure is not None:
-                yield f"{result.step_id}: {result.failure.message}"

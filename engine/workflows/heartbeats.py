@@ -69,9 +69,19 @@ class Heartbeats:
         return self._beats.get(key_of(token))
 
     def heard(
-        self, token: str, signal: Signal, now: float, note: bytes | str = b"", exit_code: int | None = None
+        self,
+        token: str,
+        signal: Signal,
+        now: float,
+        note: bytes | str = b"",
+        exit_code: int | None = None,
+        traceparent: str = "",
     ) -> Heartbeat:
-        """What is known when `signal` has come; `keep` makes it count. KeyError when nobody waits for it."""
+        """What is known when `signal` has come; `keep` makes it count. KeyError when nobody waits for it.
+
+        Args:
+            traceparent: the job's own span, as a valid W3C header.
+        """
         beat = self._beats[key_of(token)]
         if signal is Signal.START:
             return replace(beat, started_at=now)
@@ -84,6 +94,7 @@ class Heartbeats:
             run=max(now - started, 0.0) if is_end and started is not None else None,
             exit_code=exit_code,
             note=clean(note, NOTE_LIMIT, multiline=True),
+            traceparent=traceparent,
         )
         if signal is Signal.SUCCESS:
             return replace(ended, succeeded_at=now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 PLACEHOLDER = re.compile(r"\{\{([^{}]{0,200})\}\}")
 
@@ -21,6 +22,12 @@ def split(content: str) -> tuple[str, str]:
     if match is None:
         return content.strip(), ""
     return (match[1], match[2]) if match[1] else (match[3], match[4])
+
+
+def leading(content: str, steps: Collection[str]) -> str:
+    """The longest of `steps` that `content`, such as `shops.json.items`, begins with; empty if none does."""
+    fitting = (step for step in steps if content.startswith((f"{step}.", f"{step}[")))
+    return max(fitting, key=len, default="")
 
 
 def names(text: str) -> set[tuple[str, str]]:

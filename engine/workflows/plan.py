@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from engine.config.code import Body, CodeWorkflow
 from engine.config.retrying import RetrySpec
 from engine.config.schema import Workflow
 from engine.config.types import Strict
 from engine.model import Assertion, ErrorCategory, ErrorType, Failure, Outcome, Scalar
+from engine.model.record import record
+from engine.redaction import is_secret_name
 from engine.resilience.breaker import BreakerPolicy
 from engine.resilience.retry import RetryPolicy
 from engine.workflows.assertions import EMPTY, Expectation, Extraction, parse_expectation
 from engine.workflows.placeholders import SOURCES
+from engine.workflows.rounds import Listed, Rounds, rounds_of
 from engine.workflows.steps.assertion import AssertSpec
 from engine.workflows.steps.base import FAILURE, Capture, CheckError, Reply, StepBase
 from engine.workflows.templates import Scope, has_placeholders, sources
@@ -29,8 +33,9 @@ class StepPlan:
     """What running a step needs to know of it; `timeout` in seconds.
 
     `fills_in`: an expectation has a placeholder on its right. `needs` are steps that must have succeeded,
-    `sources` those whose values it fills in; `rounds` are the values of `foreach`; `expects_failure` turns
-    its outcome round.
+    `sources` those whose values it fills in; `rounds` are the values of `foreach`, `listed` is where they
+    are found when it runs, `parallel` how many of them run at the same time; `item` is what a plan of one
+    round is about; `secrets` are the extracted values that are; `expects_failure` turns its outcome round.
     """
 
     id: str
@@ -44,18 +49,22 @@ class StepPlan:
     needs: tuple[str, ...] = ()
     sources: frozenset[str] = frozenset()
     when: tuple[Expectation, ...] = ()
-    rounds: tuple[Mapping[str, Scalar], ...] = ()
+    rounds: Rounds = ()
+    listed: Listed | None = None
+    parallel: int = 1
+    item: str = ""
+    secrets: frozenset[str] = frozenset()
     retry: RetryPolicy | None = None
     is_optional: bool = False
     expects_failure: bool = False
 
     @property
-    def is_plain(self) -> bool:
-        """Whether it is run exactly once, and unconditionally."""
-        return not (self.when or self.rounds or self.retry)
+    def shown(self) -> str:
+        """How people know it: by its id, or in a round by what that is about, such as `page[eu]`."""
+        return f"{self.id.partition('[')[0]}[{self.item}]" if self.item else self.id
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WorkflowPlan:
     """A workflow made ready: its steps, those that always run after them, and what it says of them all."""
 
@@ -74,8 +83,24 @@ class WorkflowPlan:
     def kinds(self) -> set[str]:
         return {step.kind for step in (*self.steps, *self.closing)}
 
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        """Of the steps, those that always run left out."""
+        return frozenset(step.id for step in self.steps)
 
-@dataclass(frozen=True, slots=True)
+    @cached_property
+    def listed(self) -> frozenset[str]:
+        """Steps whose replies others look into for their rounds."""
+        return frozenset(step.listed.source for step in (*self.steps, *self.closing) if step.listed)
+
+    @cached_property
+    def is_chain(self) -> bool:
+        """Whether every step needs the one above it and no other."""
+        above = ((), *((step.id,) for step in self.steps))
+        return all(step.needs == needs for step, needs in zip(self.steps, above, strict=False))
+
+
+@record(frozen=True, slots=True)
 class Verdict:
     """What a reply means: `reason` says why it is degraded, `values` are for later steps."""
 
@@ -93,10 +118,10 @@ def plan_workflow(workflow: Workflow, policies: Policies) -> WorkflowPlan:
         CheckError: an expectation cannot be read.
     """
     return WorkflowPlan(
-        steps=tuple(_plans(workflow.steps, policies)),
+        steps=tuple(_plans(workflow.steps, policies, [])),
         retry=policies(workflow.retry),
         breaker=BreakerPolicy(**dict(workflow.breaker)) if workflow.breaker else None,
-        closing=tuple(_plans(workflow.finally_, policies)),
+        closing=tuple(_plans(workflow.finally_, policies, [step.id for step in workflow.steps])),
         variables=workflow.variables,
         outputs=workflow.outputs,
         body=workflow.body if isinstance(workflow, CodeWorkflow) else None,
@@ -104,19 +129,22 @@ def plan_workflow(workflow: Workflow, policies: Policies) -> WorkflowPlan:
     )
 
 
-def plan_step(step: StepBase, needs: tuple[str, ...], policies: Policies) -> StepPlan:
-    """Prepare a step that has to wait for `needs`.
+def plan_step(
+    step: StepBase, needs: tuple[str, ...], policies: Policies, above: Sequence[str] = ()
+) -> StepPlan:
+    """Prepare a step that has to wait for `needs`; `above` are the steps whose replies it may look into.
 
     Raises:
         CheckError: an expectation cannot be read.
     """
-    spec = step.spec
+    spec, items = step.spec, () if isinstance(step.foreach, str) else step.foreach
     texts = (*spec.that, *step.expect) if isinstance(spec, AssertSpec) else step.expect
     try:
         hard = tuple(parse_expectation(text) for text in texts if text != FAILURE)
         soft = tuple(replace(parse_expectation(text), is_soft=True) for text in step.degraded)
         when = tuple(map(parse_expectation, step.when))
         extracts = tuple((name, _extraction(source)) for name, source in step.extract.items())
+        listed = Listed.of(step.foreach, above, step.max_rounds) if isinstance(step.foreach, str) else None
     except ValueError as error:
         raise CheckError(_invalid(str(error))) from None
     return StepPlan(
@@ -129,9 +157,12 @@ def plan_step(step: StepBase, needs: tuple[str, ...], policies: Policies) -> Ste
         extracts=extracts,
         fills_in=any(has_placeholders(expectation.expected) for expectation in (*hard, *soft)),
         needs=needs,
-        sources=frozenset(sources([spec, *step.expect, *step.degraded]) - SOURCES),
+        sources=frozenset(sources([spec, *step.expect, *step.degraded, *items]) - SOURCES | _where(listed)),
         when=when,
-        rounds=tuple(_rounds(step)),
+        rounds=rounds_of(items),
+        listed=listed,
+        secrets=frozenset(_secrets(step, extracts)),
+        parallel=step.parallel,
         retry=None if step.retry is None else policies(step.retry),
         is_optional=step.continue_on_error,
         expects_failure=FAILURE in step.expect,
@@ -150,12 +181,11 @@ def judge(plan: StepPlan, reply: Reply, scope: Scope = EMPTY) -> Verdict:
     expectations = plan.expectations
     if plan.fills_in:
         expectations = tuple(_filled_in(expectation, scope) for expectation in expectations)
-    checked = tuple(expectation.check(reply.fields, scope) for expectation in expectations)
+    checked = [expectation.check(reply.fields, scope) for expectation in expectations]
     assertions = (*reply.assertions, *checked)
-    broken = [pair for pair in zip(expectations, checked, strict=True) if not pair[1].passed]
-    refused = [assertion.shown for assertion in reply.assertions if not assertion.passed]
-    shown = "; ".join([*refused, *(assertion.shown for _, assertion in broken)])
-    if refused or any(not expectation.is_soft for expectation, _ in broken):
+    broken = [found for found in assertions if not found.passed]
+    shown = "; ".join([found.shown for found in broken])
+    if broken and len(broken) > _soft(expectations, checked):
         return Verdict(Outcome.FAILED, _as_failure(shown, reply), assertions, {})
     if reply.failure is not None and all(expectation.root not in ACCEPTING for expectation in expectations):
         return Verdict(Outcome.FAILED, reply.failure, assertions, {})
@@ -166,6 +196,12 @@ def judge(plan: StepPlan, reply: Reply, scope: Scope = EMPTY) -> Verdict:
         except ValueError as error:
             return Verdict(Outcome.FAILED, _as_failure(f"extract {name}: {error}", reply), assertions, {})
     return Verdict(Outcome.DEGRADED if broken else Outcome.OK, None, assertions, values, shown)
+
+
+def _soft(expectations: Sequence[Expectation], checked: Sequence[Assertion]) -> int:
+    """How many of those that do not hold only mean that it is degraded."""
+    pairs = zip(expectations, checked, strict=True)
+    return sum(expectation.is_soft and not found.passed for expectation, found in pairs)
 
 
 def turned_round(verdict: Verdict) -> Verdict:
@@ -192,16 +228,27 @@ def unmet(plan: StepPlan, scope: Scope) -> str:
     return ""
 
 
-def _plans(steps: tuple[StepBase, ...], policies: Policies) -> Iterator[StepPlan]:
-    above: tuple[str, ...] = ()
+def _plans(steps: tuple[StepBase, ...], policies: Policies, above: list[str]) -> Iterator[StepPlan]:
+    previous: tuple[str, ...] = ()
     for step in steps:
-        yield plan_step(step, above if step.needs is None else step.needs, policies)
-        above = (step.id,)
+        yield plan_step(step, previous if step.needs is None else step.needs, policies, above)
+        previous = (step.id,)
+        above.append(step.id)
 
 
-def _rounds(step: StepBase) -> Iterator[Mapping[str, Scalar]]:
-    for index, item in enumerate(step.foreach, 1):
-        yield {**(item if isinstance(item, dict) else {"value": item}), "index": index}
+def _secrets(step: StepBase, extracts: Sequence[tuple[str, Extraction]]) -> Iterator[str]:
+    """The names of extracted values that are secrets: as they are told, else as name or place says."""
+    for name, extraction in extracts:
+        source = step.extract[name]
+        told = source.secret if isinstance(source, Capture) else None
+        path = extraction.path
+        says = path.root == "cookies" or any(is_secret_name(str(part)) for part in (name, *path.parts))
+        if says if told is None else told:
+            yield name
+
+
+def _where(listed: Listed | None) -> set[str]:
+    return set() if listed is None else {listed.source}
 
 
 def _extraction(source: str | Capture) -> Extraction:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
+from engine.config.code import CodeWorkflow
 from engine.config.schema import Workflow
 from engine.model import Assertion, Scalar, StoredResponse
 from engine.redaction import MASK
 from engine.resilience.retry import DEFAULT
+from engine.workflows.fieldpath import MISSING, SCOPE
 from engine.workflows.plan import StepPlan, judge, plan_workflow, turned_round
 from engine.workflows.responses import fields_of, is_whole
-from engine.workflows.steps.base import CheckError, Reply
+from engine.workflows.rounds import Rounds
+from engine.workflows.steps.base import CheckError, Reply, StepError
 from engine.workflows.steps.http_spec import HttpSpec
 from engine.workflows.steps.json_schema import fits
-from engine.workflows.templates import render
+from engine.workflows.steps.workflow import WorkflowSpec
+from engine.workflows.templates import Scope, has_placeholders, render
 
 SHOWN = 3
 """Examples of each step."""
@@ -44,13 +48,18 @@ class StepReplay:
 
 
 def replay(
-    workflow: Workflow, responses: Sequence[StoredResponse], variables: Mapping[str, Scalar]
+    workflow: Workflow,
+    responses: Sequence[StoredResponse],
+    variables: Mapping[str, Scalar],
+    workflows: Iterable[Workflow] = (),
 ) -> list[StepReplay]:
     """Hold stored responses of `workflow` against its expectations as they are now, without calling anybody.
 
     Args:
         responses: newest execution first, those of one execution in the order they came.
         variables: of the environment.
+        workflows: all of the file: what those that call this one replace of its variables is not known any
+            more.
 
     Raises:
         CheckError: an expectation cannot be read.
@@ -59,15 +68,27 @@ def replay(
     by_id = {plan.id: plan for plan in (*plans.steps, *plans.closing)}
     found = {name: StepReplay(workflow.id, name) for name in by_id}
     environment = {"env": variables}
-    own = {name: render(value, environment) for name, value in workflow.variables.items()}
+    known = workflow.variables.keys() - _replaced(workflow.id, workflows)
+    own = {name: render(workflow.variables[name], environment) for name in known}
+    sources = {plan.listed.source for plan in by_id.values() if plan.listed is not None}
     for execution in _executions(responses):
         scope: dict[str, Mapping[str, Scalar]] = {**environment, "vars": own}
+        listed: dict[str, StoredResponse] = {}
         for response in execution:
             name, _, number = response.step_id.partition("[")
             if name in by_id:
-                seen = {**scope, **_round(by_id[name], number)}
+                seen = {**scope, **_round(by_id[name], number, scope, listed)}
                 scope[name] = _try(by_id[name], response, seen, found[name])
+            if name in sources:
+                listed[name] = response
     return [one for one in found.values() if one.total]
+
+
+def obstacle(workflow: Workflow) -> str:
+    """Why no response of `workflow` can be tried again; empty when they can."""
+    if not isinstance(workflow, CodeWorkflow):
+        return ""
+    return f"{workflow.id} is written in Python: what it expects is known only while it runs"
 
 
 def _try(
@@ -78,7 +99,7 @@ def _try(
     into.before += not response.succeeded
     try:
         reply = _reply(plan, response)
-        if not _can_be_told(plan, response, reply):
+        if not _can_be_told(plan, response, reply, scope):
             raise ValueError("what is expected looks at something that was not kept")
         verdict = judge(plan, reply, scope)
     except (CheckError, ValueError):
@@ -96,9 +117,14 @@ def _try(
     return verdict.values
 
 
-def _can_be_told(plan: StepPlan, response: StoredResponse, reply: Reply) -> bool:
+def _can_be_told(plan: StepPlan, response: StoredResponse, reply: Reply, scope: Scope) -> bool:
     """Whether all that the expectations look at was kept, and is not a secret that was taken out."""
+    wanted = [expectation.expected for expectation in plan.expectations] if plan.fills_in else []
+    if any(has_placeholders(expected) and MASK in str(render(expected, scope)) for expected in wanted):
+        return False
     for expectation in plan.expectations:
+        if expectation.root == SCOPE and expectation.path.find({SCOPE: scope}) is MISSING:
+            return False
         if not is_whole(response, expectation.root):
             return False
         seen = expectation.path.find(reply.fields) if expectation.path.parts else None
@@ -119,12 +145,33 @@ def _reply(plan: StepPlan, response: StoredResponse) -> Reply:
     return Reply(fields, failure=response.failure, assertions=assertions)
 
 
-def _round(plan: StepPlan, number: str) -> dict[str, Mapping[str, Scalar]]:
-    """The values of the round of a `foreach` that a response belongs to."""
+def _round(
+    plan: StepPlan, number: str, scope: Scope, listed: Mapping[str, StoredResponse]
+) -> dict[str, Mapping[str, Scalar]]:
+    """The values of the round of a `foreach` that a response belongs to; none that is not known any more."""
     digits = number.removesuffix("]")
-    if digits.isdecimal() and 0 < int(digits) <= len(plan.rounds):
-        return {"item": plan.rounds[int(digits) - 1]}
+    try:
+        rounds = _rounds(plan, scope, listed)
+    except (StepError, ValueError):
+        return {}
+    if digits.isdecimal() and 0 < int(digits) <= len(rounds):
+        return {"item": rounds[int(digits) - 1]}
     return {}
+
+
+def _rounds(plan: StepPlan, scope: Scope, listed: Mapping[str, StoredResponse]) -> Rounds:
+    if plan.listed is None:
+        return cast("Rounds", render(plan.rounds, scope))
+    response = listed.get(plan.listed.source)
+    return () if response is None else plan.listed.rounds(fields_of(response))
+
+
+def _replaced(called: str, workflows: Iterable[Workflow]) -> set[str]:
+    """The variables of a workflow that others replace when they call it."""
+    steps = (step.spec for workflow in workflows for step in (*workflow.steps, *workflow.finally_))
+    return {
+        name for spec in steps if isinstance(spec, WorkflowSpec) and spec.id == called for name in spec.with_
+    }
 
 
 def _executions(responses: Iterable[StoredResponse]) -> Iterator[list[StoredResponse]]:

@@ -19,8 +19,9 @@ from engine.workflows.steps.decoding import parse_json
 
 FIELD_LIMIT = 4_096
 """Characters that are kept of one field."""
-INTERVAL = 10.0
-"""Seconds between two successes of a step of which both are kept; failures are all kept."""
+INTERVAL = 60.0
+"""Seconds between two successes of a step in a row of which both are kept. Failures are all kept, and so is
+the first success after one."""
 UNPACKED_LIMIT = 4 * 1024 * 1024
 
 Names = tuple[str, ...]
@@ -59,19 +60,20 @@ class Keeper:
         self._redact = redact
         self._offer = offer
         self._slots = dict(slots)
-        self._taken: dict[tuple[str, str], float] = {}
-        # Most targets answer the same again and again, and looking for secrets takes time.
-        self._last: dict[tuple[str, str], tuple[int, str]] = {}
+        self._succeeded_at: dict[tuple[str, str], float] = {}
 
     def __call__(self, workflow_id: str, execution_id: int, plan: StepPlan, stepped: Stepped) -> None:
         """Keep what `stepped` got back, unless a success of the step was kept a moment ago."""
-        reply, now = stepped.reply, self._clock.monotonic()
-        key = (workflow_id, plan.id)
-        succeeded = stepped.result.outcome.is_success
-        if reply is None or (succeeded and now - self._taken.get(key, -INTERVAL) < INTERVAL):
+        reply, key = stepped.reply, (workflow_id, plan.id)
+        if reply is None:
             return
-        if succeeded:
-            self._taken[key] = now
+        if stepped.result.outcome.is_success:
+            now = self._clock.monotonic()
+            if now - self._succeeded_at.get(key, -INTERVAL) < INTERVAL:
+                return
+            self._succeeded_at[key] = now
+        else:
+            self._succeeded_at.pop(key, None)
         try:
             self._offer(self._response(key, execution_id, stepped, reply))
         except Exception as error:  # noqa: BLE001 - border: what is kept for later must not hurt the run
@@ -81,8 +83,7 @@ class Keeper:
     def _response(
         self, key: tuple[str, str], execution_id: int, stepped: Stepped, reply: Reply
     ) -> StoredResponse:
-        fields, cut = self._kept(key, reply.fields)
-        packed = zlib.compress(json.dumps(fields, default=str).encode(), 1)
+        fields, cut = self._kept(reply.fields)
         slot = self._slots[key] = (self._slots.get(key, -1) + 1) % self._amount
         return StoredResponse(
             workflow_id=key[0],
@@ -91,15 +92,13 @@ class Keeper:
             execution_id=execution_id,
             at=stepped.result.started_at,
             succeeded=stepped.result.outcome.is_success,
-            fields=packed,
+            fields=_packed(fields),
             cut=cut,
             failure=reply.failure,
         )
 
-    def _kept(
-        self, key: tuple[str, str], fields: Mapping[str, Any]
-    ) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """The fields without secrets, and the names of those that are not whole."""
+    def _kept(self, fields: Mapping[str, Any]) -> tuple[dict[str, Any], Names]:
+        """The fields without secrets as far as they are kept, and the names of those that are not whole."""
         kept: dict[str, Any] = {}
         cut: list[str] = []
         has_text = any(name in fields for name in _TEXTS)
@@ -113,21 +112,20 @@ class Keeper:
                 cut.append(name)
                 continue
             if isinstance(value, str) and len(value) > FIELD_LIMIT:
-                value = value[:FIELD_LIMIT]
+                # A secret must not be cut in two before it is found.
+                value = self._redact.text(value[: 2 * FIELD_LIMIT])[:FIELD_LIMIT]
                 cut.append(name)
             elif isinstance(value, (Mapping, list, tuple)) and _size(value) > FIELD_LIMIT:
                 cut.append(name)
                 continue
-            kept[name] = self._text(key, value) if name in _TEXTS and isinstance(value, str) else value
-        texts = {name: kept.pop(name) for name in _TEXTS if name in kept}
-        return {**self._redact(kept), **texts}, tuple(cut)
+            kept[name] = value
+        return self._redact(kept), tuple(cut)
 
-    def _text(self, key: tuple[str, str], text: str) -> str:
-        mark, known = self._last.get(key, (0, ""))
-        if mark != hash(text):
-            known = self._redact.text(text)
-            self._last[key] = (hash(text), known)
-        return known
+
+def _packed(fields: Mapping[str, Any]) -> bytes:
+    """JSON, deflated with little memory: to make room for more would take longer than the packing."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, wbits=12, memLevel=5)
+    return packer.compress(json.dumps(fields, default=str).encode()) + packer.flush()
 
 
 def fields_of(response: StoredResponse) -> dict[str, Any]:

@@ -1,36 +1,36 @@
-"""One execution of a workflow: attempts, their steps, and the record of it all."""
+"""Runs workflows: what their executions share, and the calls from one to another."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
 from engine.clock import Clock
+from engine.config.classify import ClassifySpec
 from engine.config.schema import RetrySpec, Workflow
 from engine.model import (
-    Attempt,
     BreakerMemory,
     BreakerState,
+    BreakerStatus,
     ErrorType,
-    Execution,
     Failure,
-    LogLevel,
     LogRecord,
     Outcome,
     Recording,
     Scalar,
-    Span,
 )
 from engine.resilience.breaker import Breaker, BreakerChange, Breakers, OnChange, worst
-from engine.resilience.retry import DEFAULT, STRATEGIES, Retrying, RetryPolicy, is_retryable, with_retry
-from engine.telemetry.points import points_of
-from engine.telemetry.tracing import OpenSpan, new_trace_id, parse_traceparent
-from engine.workflows.flow import Ending, Flow, Frame
+from engine.resilience.retry import DEFAULT, STRATEGIES, RetryPolicy
+from engine.telemetry.sampling import Sampler
+from engine.telemetry.tracing import OpenSpan, parse_traceparent
+from engine.workflows.classification import ErrorTable
+from engine.workflows.ending import Ending
+from engine.workflows.execution import Keep, Run
+from engine.workflows.flow import Flow
 from engine.workflows.limits import HostLimits
-from engine.workflows.narration import breaker_line, closing_line, retry_message
-from engine.workflows.plan import StepPlan, WorkflowPlan, plan_workflow
-from engine.workflows.stepping import Stepped, StepRunner, span_status
+from engine.workflows.narration import breaker_line
+from engine.workflows.plan import WorkflowPlan, plan_workflow
+from engine.workflows.stepping import StepRunner
 from engine.workflows.steps import STEP_KINDS
 from engine.workflows.steps.base import CheckError, Reply, StepContext, StepSkipped, StepType
 from engine.workflows.steps.workflow import WorkflowSpec, WorkflowStep
@@ -38,8 +38,6 @@ from engine.workflows.templates import Scope, render
 
 OnLog = Callable[[LogRecord], None]
 Makers = Mapping[str, Callable[[Clock], StepType]]
-Keep = Callable[[str, int, StepPlan, Stepped], None]
-"""Shown what a step of a workflow (its id, the execution's) got back."""
 
 
 class Runner:
@@ -54,7 +52,9 @@ class Runner:
         limits: how many steps may be at one host together.
         workflows: those that `workflow` steps may call.
         types: what makes each step type, by name; in place of the built-in ones.
-        keep: shown what steps got back, those of workflows that are called left out.
+        keep: shown what steps got back, those of a workflow that is called under its own id.
+        classify: what errors are, before the built-in table.
+        sampler: which executions keep their spans; all of them unless given.
     """
 
     def __init__(
@@ -71,9 +71,13 @@ class Runner:
         breakers: Sequence[BreakerMemory] = (),
         limits: HostLimits | None = None,
         keep: Keep | None = None,
+        classify: Sequence[ClassifySpec] = (),
+        sampler: Sampler | None = None,
     ) -> None:
         self._clock = clock
+        self._sampler = sampler or Sampler()
         self._keep = keep
+        self._runs: dict[str, Run] = {}
         self._variables = variables
         self._on_log = on_log
         self._rng = rng or random.Random()
@@ -85,27 +89,34 @@ class Runner:
         self._targets: dict[str, dict[str, Breaker]] = {}
         self._on_breaker = on_breaker
         self.breakers = Breakers(clock, self._breaker_changed, known=breakers)
-        self._steps = StepRunner(clock, self._types, self.breakers, limits)
+        table = ErrorTable(classify) if classify else None
+        self._steps = StepRunner(clock, self._types, self.breakers, limits, table, self._sampler)
 
     async def run(self, workflow: Workflow, execution_id: int, scheduled_at: float) -> Recording:
         """Run it once, retries included, within its timeout.
 
         Whatever goes wrong is in the recording; only cancellation propagates.
         """
-        run = _Run(self._clock, self._steps, workflow, execution_id, self._rng, self._keep)
+        run = Run(self._clock, self._steps, workflow, execution_id, self._rng, self._keep)
+        self._runs[run.trace_id] = run
         try:
             plan = self._plan(workflow)
             await run.carry_out(plan, self._scope(plan))
         except CheckError as error:
             run.give_up(error.failure)
+        finally:
+            del self._runs[run.trace_id]
         self._targets[workflow.id] = run.breakers
-        return run.recording(scheduled_at)
+        return self._sampler(run.recording(scheduled_at))
 
-    def breakers_of(self, workflow_id: str) -> tuple[tuple[str, BreakerState], ...]:
-        """The targets that the workflow's last execution called, and the states of their breakers."""
-        return tuple(
-            (target, breaker.state) for target, breaker in self._targets.get(workflow_id, {}).items()
-        )
+    def execution_of(self, trace_id: str) -> int | None:
+        """The execution that goes on under this trace; None when there is none."""
+        run = self._runs.get(trace_id)
+        return None if run is None else run.execution_id
+
+    def breakers_of(self, workflow_id: str) -> tuple[BreakerStatus, ...]:
+        """The breakers of the targets that the workflow's last execution called."""
+        return tuple(breaker.status for breaker in self._targets.get(workflow_id, {}).values())
 
     def breaker_of(self, workflow_id: str) -> BreakerState | None:
         """The worst of them; None when there is none."""
@@ -120,31 +131,24 @@ class Runner:
         """Run a workflow's steps once, as a step of another."""
         workflow = self._workflows.get(spec.id)
         ids = parse_traceparent(context.traceparent)
-        if workflow is None or ids is None:
+        run = self._runs.get(ids[0]) if ids is not None else None
+        if workflow is None or ids is None or run is None:
             raise CheckError(Failure(f"there is no workflow {spec.id}", ErrorType.PERMANENT))
         plan, clock = self._plan(workflow), self._clock
         span = OpenSpan(ids[0], workflow.name, clock.now(), parent_id=ids[1])
         began = clock.monotonic()
-        deadline = began + min(context.timeout, workflow.timeout)
-        frame = Frame(
-            clock,
-            self._steps,
-            self._rng,
-            deadline,
-            plan.breaker,
-            span,
-            context.execution_id,
-            lambda message: None,
-        )
+        frame = run.frame_of_call(workflow, plan, span, began + min(context.timeout, workflow.timeout))
         flow = Flow(frame, self._scope(plan, spec.with_))
-        ending = await flow.run(plan)
+        ending: Ending | None = None
+        try:
+            ending = await flow.run(plan)
+        finally:
+            duration = clock.monotonic() - began
+            run.called(workflow, flow, span, duration, ending)
         if ending.outcome is Outcome.SKIPPED:
             raise StepSkipped(ending.reason, ending.refused_by)
         if ending.outcome is Outcome.ERROR and ending.failure is not None:
             raise CheckError(ending.failure)
-        duration = clock.monotonic() - began
-        attributes = {"workflow.id": workflow.id} | _outcome_attributes(ending.outcome, ending.failure)
-        root = span.finish(duration, span_status(ending.outcome), attributes, context.execution_id)
         fields = {
             "outcome": ending.outcome.value,
             "reason": ending.reason,
@@ -153,7 +157,7 @@ class Runner:
             "outputs": flow.outputs(plan.outputs) if ending.outcome.is_success else {},
         }
         called: dict[str, Scalar] = {"workflow.called": workflow.id}
-        return Reply(fields, attributes=called, failure=ending.failure, spans=(root, *flow.spans))
+        return Reply(fields, attributes=called, failure=ending.failure)
 
     def _scope(self, plan: WorkflowPlan, given: Mapping[str, Scalar] | None = None) -> Scope:
         """What templates know before the first step has run: the environment and the workflow's variables.
@@ -203,145 +207,6 @@ class _Types(dict[str, StepType]):
     def __missing__(self, kind: str) -> StepType:
         self[kind] = made = self._make(kind)
         return made
-
-
-class _AttemptError(Exception):
-    """An attempt did not succeed; what `with_retry` decides on."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
-
-
-class _Run:
-    """One execution while it goes on."""
-
-    def __init__(
-        self,
-        clock: Clock,
-        steps: StepRunner,
-        workflow: Workflow,
-        execution_id: int,
-        rng: random.Random,
-        keep: Keep | None,
-    ) -> None:
-        self._keep = None if keep is None else partial(keep, workflow.id, execution_id)
-        self._clock = clock
-        self._steps = steps
-        self._workflow = workflow
-        self._id = execution_id
-        self._rng = rng
-        self._began = clock.monotonic()
-        self._deadline = self._began + workflow.timeout
-        self._root = OpenSpan(new_trace_id(), workflow.name, clock.now())
-        self._attempts: list[Attempt] = []
-        self._spans: list[Span] = []
-        self._logs: list[LogRecord] = []
-        self._last = Ending(Outcome.SKIPPED, None, "", (), is_blank=True)
-        self._refused_by = ""
-        self.breakers: dict[str, Breaker] = {}
-
-    async def carry_out(self, plan: WorkflowPlan, scope: Scope) -> None:
-        """Attempts until one succeeds, is refused by a breaker, or trying again makes no sense."""
-
-        async def attempt() -> None:
-            failure = await self._attempt(plan, scope)
-            if failure is not None:
-                raise _AttemptError(failure)
-
-        def on_retry(retrying: Retrying) -> None:
-            self._warn(retry_message(self._workflow.id, retrying, plan.retry.max_attempts))
-
-        await with_retry(
-            attempt,
-            plan.retry,
-            clock=self._clock,
-            deadline=self._deadline,
-            retryable=lambda failure: is_retryable(failure) and not self._last.is_refusing,
-            on_retry=on_retry,
-            rng=self._rng,
-        )
-
-    def give_up(self, failure: Failure) -> None:
-        """The workflow itself cannot be run."""
-        self._last = Ending(Outcome.ERROR, failure, "", ())
-
-    def recording(self, scheduled_at: float) -> Recording:
-        """Everything, finished."""
-        outcome, failure, reason = self._last.outcome, self._last.failure, self._last.reason
-        duration = self._clock.monotonic() - self._began
-        execution = Execution(
-            id=self._id,
-            workflow_id=self._workflow.id,
-            workflow_name=self._workflow.name,
-            priority=self._workflow.priority,
-            trace_id=self._root.trace_id,
-            scheduled_at=scheduled_at,
-            started_at=self._root.started_at,
-            duration=duration,
-            outcome=outcome,
-            reason=reason,
-            failure=failure,
-            attempt_count=len(self._attempts),
-            attempts=tuple(self._attempts),
-        )
-        attributes = {"workflow.id": self._workflow.id} | _outcome_attributes(outcome, failure)
-        root = self._root.finish(duration, span_status(outcome), attributes, self._id)
-        closing = closing_line(execution, self._root.span_id, self._refused_by)
-        return Recording(execution, (root, *self._spans), points_of(execution), (*self._logs, closing))
-
-    async def _attempt(self, plan: WorkflowPlan, scope: Scope) -> Failure | None:
-        number = len(self._attempts) + 1
-        span = self._root.child(f"attempt {number}", self._clock.now())
-        began = self._clock.monotonic()
-        frame = Frame(
-            self._clock,
-            self._steps,
-            self._rng,
-            self._deadline,
-            plan.breaker,
-            span,
-            self._id,
-            self._warn_of_step,
-            self._keep if plan.body is None else None,
-        )
-        flow = Flow(frame, scope)
-        ending = await flow.run(plan)
-        self.breakers |= flow.breakers
-        self._refused_by = ending.refused_by or self._refused_by
-        # An attempt that a breaker ended says nothing: what the one before it found stands.
-        if ending.outcome is not Outcome.SKIPPED or self._last.outcome is Outcome.SKIPPED:
-            self._last = ending
-        if ending.is_blank:
-            return None
-        duration = self._clock.monotonic() - began
-        attempt = Attempt(number, span.started_at, duration, ending.outcome, ending.failure, ending.results)
-        self._attempts.append(attempt)
-        attributes = _outcome_attributes(ending.outcome, ending.failure)
-        self._spans += (span.finish(duration, span_status(ending.outcome), attributes, self._id), *flow.spans)
-        return ending.failure
-
-    def _warn_of_step(self, message: str) -> None:
-        self._warn(f"{self._workflow.id} {message}")
-
-    def _warn(self, message: str) -> None:
-        record = LogRecord(
-            at=self._clock.now(),
-            level=LogLevel.WARNING,
-            message=message,
-            workflow_id=self._workflow.id,
-            execution_id=self._id,
-            trace_id=self._root.trace_id,
-            span_id=self._root.span_id,
-        )
-        self._logs.append(record)
-
-
-def _outcome_attributes(outcome: Outcome, failure: Failure | None) -> dict[str, Scalar]:
-    attributes: dict[str, Scalar] = {"outcome": outcome.value}
-    if failure is not None and failure.type is not ErrorType.UNKNOWN:
-        attributes["error.type"] = failure.type.value
-    return attributes
 
 
 def _policy(spec: RetrySpec) -> RetryPolicy:

@@ -73,8 +73,20 @@ class CronSlots:
         return found.timestamp() if found else None
 
 
-def slots_of(workflow: Workflow) -> IntervalSlots | CronSlots:
-    """The slots that a workflow's `every` or `cron` means."""
+class NoSlots:
+    """Of a workflow that runs only when it is called, or told to."""
+
+    def after(self, start: float) -> None:
+        return None
+
+    def latest(self, moment: float) -> None:
+        return None
+
+
+def slots_of(workflow: Workflow) -> Slots:
+    """The slots that a workflow's `every` or `cron` means; none when it is `on_call`."""
+    if workflow.on_call:
+        return NoSlots()
     if workflow.cron is not None:
         return CronSlots(workflow.cron, workflow.timezone)
     assert workflow.every is not None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from engine.clock import Clock
@@ -12,22 +10,26 @@ from engine.config.schema import Workflow
 from engine.errors import ConflictError, NotFoundError
 from engine.model import LogLevel, LogRecord, Outcome, ScheduleCursor
 from engine.text import own_words
+from engine.workflows.agenda import Agenda
+from engine.workflows.claims import RENEW, Claims, inherited
 from engine.workflows.entry import Entry, Turn
 from engine.workflows.schedule import IntervalSlots
+from engine.workflows.skips import OVERLOAD, Skipped, Skips
 
 SLICE = 15.0
 """Longest sleep: a monotonic clock stands still while the machine is suspended, so the wall is watched."""
 JUMP = 1.0
 """Seconds by which wall and monotonic clock may part before it counts as a jump."""
-STAGGER = 0.02
+TICK = 0.01
+"""Shortest sleep: slots that lie closer together start together, at most this late."""
 CANCEL_GRACE = 1.0
 ALL = "*"
-"""Whose cursor keeps that everything is paused."""
+"""Whose cursor keeps that everything is paused, and up to when slots may have been started."""
 REPLACED = "replaced"
 """The message with which a run is cancelled that the next slot replaces."""
 
 Start = Callable[[Workflow, float], Awaitable[Outcome | None]]
-Skipped = Callable[[Workflow, float, str], None]
+Claim = Callable[[ScheduleCursor], Awaitable[None]]
 
 
 class Scheduler:
@@ -37,15 +39,18 @@ class Scheduler:
     goes back, intervals go on in real time and cron waits until the wall is past its last slot. Slots that
     were missed (suspended, stopped, too late) become one recorded skip, `misfire`, and one start unless the
     workflow's `catch_up` says that it is too late. A slot that finds its workflow still at work does what
-    the workflow's `overlap` says; what it skips is recorded, too.
+    the workflow's `overlap` says; what it skips is recorded, too, and what is skipped again within 10 s is
+    recorded together. Before slots start, their time is claimed in the store: of a claim that a crash left
+    behind nothing starts again, and what it did not start is a `misfire`.
 
     Args:
         start: runs an execution and says how it ended; what it raises is logged.
-        skipped: told of workflow, slot and reason.
+        skipped: told of workflow, newest slot, reason and how many slots.
         concurrency: executions at the same time; further ones wait, and `lag` shows it.
         cursors: the slots handled before, by workflow, and what was paused.
         advanced: told of each slot that was handled and of each pause, to be kept.
-        log: told of starts that raised; without it asyncio's exception handler is.
+        claim: makes a cursor durable before it returns; raises StoreError.
+        log: told of starts that raised, and of a store that does not let time be claimed.
         jumped: told by how many seconds the wall clock went ahead (the machine slept, or it was set) or back.
     """
 
@@ -59,12 +64,18 @@ class Scheduler:
         concurrency: int,
         cursors: Mapping[str, ScheduleCursor],
         advanced: Callable[[ScheduleCursor], object],
-        log: Callable[[LogRecord], None] | None = None,
+        claim: Claim,
+        log: Callable[[LogRecord], None],
         jumped: Callable[[float], None] | None = None,
     ) -> None:
         self._clock = clock
         self._start = start
-        self._skipped = skipped
+        self._skips = Skips(skipped, self._keep_cursor)
+        self._claims = Claims(
+            clock,
+            lambda until: claim(ScheduleCursor(ALL, until, self._is_paused)),
+            self._warn,
+        )
         self._advanced = advanced
         self._log = log
         self._jumped = jumped
@@ -72,12 +83,13 @@ class Scheduler:
         self._entries = {workflow.id: Entry(workflow) for workflow in workflows}
         for workflow_id, entry in self._entries.items():
             entry.paused = workflow_id in cursors and cursors[workflow_id].paused
-        self._heap: list[tuple[float, int, Entry]] = []
-        self._tickets = itertools.count(1)
+        self._agenda = Agenda()
         self._offset = 0.0
         self._is_planned = False
         self._is_stopping = False
-        self._is_paused = ALL in cursors and cursors[ALL].paused
+        everything = cursors.get(ALL, ScheduleCursor(ALL, float("-inf")))
+        self._is_paused = everything.paused
+        self._inherited = everything.last_slot
         self._places = asyncio.Semaphore(concurrency)
         self._nap: asyncio.Future[None] | None = None
         self._running = 0
@@ -100,6 +112,11 @@ class Scheduler:
         return self._is_paused
 
     @property
+    def overload(self) -> int:
+        """Slots of the last minute that were skipped because too much was there to do."""
+        return self._skips.overload(self._clock.monotonic())
+
+    @property
     def lag(self) -> float:
         """Seconds by which the newest start was late."""
         return self._lag
@@ -114,7 +131,8 @@ class Scheduler:
         """
         if workflow_id is None:
             self._is_paused = paused
-            self._advanced(ScheduleCursor(ALL, self._clock.now(), paused))
+            claimed = max(self._claims.until, self._inherited, 0.0)
+            self._advanced(ScheduleCursor(ALL, claimed, paused))
             return
         entry = self._find(workflow_id)
         entry.paused = paused
@@ -122,7 +140,7 @@ class Scheduler:
         if entry.last_slot == float("-inf"):
             # One that has never run has no last slot; from now on is what counts.
             entry.last_slot = self._clock.now() if known is None else known.last_slot
-        self._advanced(ScheduleCursor(workflow_id, entry.last_slot, paused))
+        self._keep_cursor(entry)
 
     def is_paused(self, workflow_id: str) -> bool:
         """Whether its slots pass without a start."""
@@ -155,6 +173,14 @@ class Scheduler:
             raise ConflictError(f"{workflow_id} is running already")
         self._launch(entry, self._now())
 
+    def wake(self, workflow_id: str) -> None:
+        """Start it beside its slots, since there is news; not while it is paused or at work, or on call."""
+        entry = self._entries.get(workflow_id)
+        if entry is None or entry.workflow.on_call or self.is_paused(workflow_id):
+            return
+        if not entry.tasks and not self._is_stopping:
+            self._launch(entry, self._now())
+
     async def run(self) -> None:
         """Start workflows at their slots until cancelled or drained."""
         if not self._is_planned:
@@ -162,17 +188,29 @@ class Scheduler:
         while not self._is_stopping:
             self._follow_wall()
             self._beat = now = self._clock.monotonic()
-            while self._heap and self._heap[0][0] <= now:
-                _, ticket, entry = heapq.heappop(self._heap)
-                if ticket == entry.ticket:
-                    self._fire(entry)
-            wait = self._heap[0][0] - self._clock.monotonic() if self._heap else SLICE
-            await self._sleep(min(wait, SLICE))
+            self._skips.settle(now)
+            if self._agenda.next_due <= now:
+                await self._claims.wait(self._clock.now())
+                self._fire_due(now)
+            await self._sleep(self._until_next())
+
+    def _fire_due(self, now: float) -> None:
+        if not self._is_stopping:
+            for entry in self._agenda.take(now):
+                self._fire(entry)
+
+    def _until_next(self) -> float:
+        """Seconds to sleep: until the next slot, or until it is time to claim it."""
+        wait = self._agenda.next_due - self._clock.monotonic()
+        if wait <= RENEW:
+            self._claims.renew(self._clock.now())
+            return max(wait, TICK)
+        return min(wait - RENEW, SLICE)
 
     async def run_once(self) -> None:
-        """Run every workflow once, within the limit of concurrency, and wait for all."""
+        """Run every workflow that has slots once, within the limit of concurrency, and wait for all."""
         for entry in self._entries.values():
-            if not entry.tasks:
+            if not entry.tasks and not entry.workflow.on_call:
                 self._launch(entry, self._now())
         if tasks := self._tasks():
             await asyncio.wait(tasks)
@@ -180,12 +218,17 @@ class Scheduler:
     async def drain(self, grace: float) -> None:
         """Start nothing more, wait `grace` seconds for what runs, cancel the rest, leave what ignores it."""
         self._is_stopping = True
+        await self._claims.close()
         if tasks := self._tasks():
             _, late = await asyncio.wait(tasks, timeout=grace)
             for task in late:
                 task.cancel()
             if late:
                 await asyncio.wait(late, timeout=CANCEL_GRACE)
+        self._skips.flush()
+        if self._claims.until > 0:
+            # The cursors say it all, and nothing more starts.
+            self._advanced(ScheduleCursor(ALL, 0.0, self._is_paused))
 
     def _tasks(self) -> list[asyncio.Task[None]]:
         return [task for entry in self._entries.values() for task in entry.tasks]
@@ -212,17 +255,10 @@ class Scheduler:
         self._is_planned = True
         wall = self._clock.now()
         self._offset = wall - self._clock.monotonic()
+        self._inherited = inherited(self._inherited, wall)
         for entry in self._entries.values():
-            cursor = self._cursors.get(entry.workflow.id)
-            if cursor is not None:
-                # A cursor ahead of the clock was written before the clock was set back.
-                entry.last_slot = min(cursor.last_slot, wall)
-                entry.slot = entry.slots.after(entry.last_slot)
-            elif isinstance(entry.slots, IntervalSlots):
-                entry.slot = wall
-            else:
-                entry.slot = entry.slots.after(wall)
-        self._rebuild()
+            entry.plan(self._cursors.get(entry.workflow.id), wall, self._inherited)
+        self._agenda.rebuild(self._entries.values(), self._offset, self._clock.monotonic())
 
     def _follow_wall(self) -> None:
         """Notice that the wall clock was set, or that the machine slept."""
@@ -234,26 +270,11 @@ class Scheduler:
         if self._jumped is not None:
             self._jumped(shift)
         if shift < 0:
+            self._inherited += shift
             for entry in self._entries.values():
                 if isinstance(entry.slots, IntervalSlots) and entry.slot is not None:
                     entry.slot = entry.due - entry.jitter + offset
-        self._rebuild()
-
-    def _rebuild(self) -> None:
-        """Put every entry where its slot says, overdue ones spread out in the order of the file."""
-        now = self._clock.monotonic()
-        self._heap.clear()
-        late = itertools.count()
-        for entry in self._entries.values():
-            if entry.slot is not None:
-                entry.due = entry.slot + entry.jitter - self._offset
-                if entry.due <= now:
-                    entry.due = now + next(late) * STAGGER
-                self._push(entry)
-
-    def _push(self, entry: Entry) -> None:
-        entry.ticket = next(self._tickets)
-        heapq.heappush(self._heap, (entry.due, entry.ticket, entry))
+        self._agenda.rebuild(self._entries.values(), self._offset, self._clock.monotonic())
 
     def _fire(self, entry: Entry) -> None:
         slot, wall = entry.slot, self._clock.now()
@@ -263,39 +284,53 @@ class Scheduler:
             return
         first, newest = slot, entry.missed(wall)
         slot = first if newest is None else newest
-        late = entry.is_too_late(slot, wall)
+        late = entry.is_too_late(slot, wall) or slot + entry.jitter <= self._inherited
+        is_told = True
         if late or newest is not None:
-            self._skipped(entry.workflow, slot if late else first, "misfire")
+            is_told = self._skip(entry, slot if late else first, "misfire")
         if not late:
-            self._begin(entry, Turn(slot, entry.due))
+            is_told = self._begin(entry, Turn(slot, entry.due))
         if slot > entry.last_slot:
             entry.last_slot = slot
-            self._advanced(ScheduleCursor(entry.workflow.id, slot))
+            if is_told:
+                self._keep_cursor(entry)
         self._schedule_next(entry, slot)
 
-    def _begin(self, entry: Entry, turn: Turn) -> None:
-        """Start a run, or do what the workflow says about those that are still at work."""
+    def _keep_cursor(self, entry: Entry) -> None:
+        self._advanced(ScheduleCursor(entry.workflow.id, entry.last_slot, entry.paused))
+
+    def _skip(self, entry: Entry, slot: float, reason: str) -> bool:
+        """Have a slot recorded that is not run; False when that comes later, together with others."""
+        return self._skips.add(entry, slot, reason, self._clock.monotonic())
+
+    def _begin(self, entry: Entry, turn: Turn) -> bool:
+        """Start a run, or do what the workflow says about those that are still at work.
+
+        Returns:
+            False when it was skipped, and is recorded later.
+        """
         if len(entry.tasks) < entry.places:
             self._launch(entry, turn)
-            return
+            return True
         waiting = entry.queued
         match entry.workflow.overlap:
             case "queue" if waiting is None:
                 entry.queued = turn
             case "replace":
                 if waiting is not None:
-                    self._skipped(entry.workflow, waiting.slot, "overlap")
+                    self._skip(entry, waiting.slot, "overlap")
                 entry.queued = turn
                 for task in entry.tasks:
                     task.cancel(REPLACED)
             case _:
-                self._skipped(entry.workflow, turn.slot, "overlap")
+                return self._skip(entry, turn.slot, OVERLOAD if self._places.locked() else "overlap")
+        return True
 
     def _schedule_next(self, entry: Entry, slot: float) -> None:
         entry.slot = entry.slots.after(slot)
         if entry.slot is not None:
             entry.due = entry.slot + entry.jitter - (self._clock.now() - self._clock.monotonic())
-            self._push(entry)
+            self._agenda.put(entry)
 
     def _launch(self, entry: Entry, turn: Turn) -> None:
         name = f"workflow {entry.workflow.id}"
@@ -309,7 +344,7 @@ class Scheduler:
         if turn is None:
             return
         if self._is_stopping:
-            self._skipped(entry.workflow, turn.slot, "overlap")
+            self._skip(entry, turn.slot, "overlap")
         else:
             self._launch(entry, turn)
 
@@ -337,7 +372,7 @@ class Scheduler:
 
     def _report(self, workflow: Workflow, error: Exception) -> None:
         message = f"{workflow.id} could not be run: {own_words(error)}"
-        if self._log is not None:
-            self._log(LogRecord(self._clock.now(), LogLevel.ERROR, message, workflow_id=workflow.id))
-        else:
-            asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+        self._log(LogRecord(self._clock.now(), LogLevel.ERROR, message, workflow_id=workflow.id))
+
+    def _warn(self, message: str) -> None:
+        self._log(LogRecord(self._clock.now(), LogLevel.WARNING, message))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from engine.clock import Clock
@@ -17,16 +17,18 @@ from engine.model import (
     Outcome,
     Phases,
     Scalar,
-    Span,
     SpanKind,
     SpanStatus,
     StepResult,
 )
+from engine.model.record import record
 from engine.resilience.breaker import Breaker, BreakerPolicy, Breakers, Permit
 from engine.resilience.classify import classify
 from engine.telemetry.points import PHASES
+from engine.telemetry.sampling import Sampler
 from engine.telemetry.tracing import OpenSpan, traceparent
 from engine.text import own_words
+from engine.workflows.classification import ErrorTable
 from engine.workflows.limits import HostLimits
 from engine.workflows.plan import StepPlan, Verdict, judge, turned_round
 from engine.workflows.steps.base import CheckError, Reply, StepContext, StepError, StepSkipped, StepType
@@ -39,26 +41,27 @@ UNWELL = frozenset({ErrorType.NETWORK, ErrorType.TIMEOUT, ErrorType.TRANSIENT})
 """What counts against a target. A wrong answer does not: the target is there. Nor does a rate limit: it is
 well and asks for patience, which retrying grants."""
 
+_NO_PHASES = Phases()
+_PHASES = tuple((phase, f"phase.{phase}") for phase in PHASES)
 _STATUS = {Outcome.OK: SpanStatus.OK, Outcome.DEGRADED: SpanStatus.OK, Outcome.SKIPPED: SpanStatus.UNSET}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Stepped:
     """A step's result, the values it found, and the breaker of its target.
 
-    `spans` are the calls within the call; `refused_by` is the target whose breaker let nobody through;
-    `reply` is what was judged, None when nothing came back.
+    `refused_by` is the target whose breaker let nobody through; `reply` is what was judged, None when nothing
+    came back.
     """
 
     result: StepResult
     values: Mapping[str, Scalar]
     breaker: Breaker | None
-    spans: tuple[Span, ...] = ()
     refused_by: str = ""
     reply: Reply | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Call:
     """One run of one step, everything filled in."""
 
@@ -79,8 +82,12 @@ class StepRunner:
         types: Mapping[str, StepType],
         breakers: Breakers,
         limits: HostLimits | None = None,
+        classify: ErrorTable | None = None,
+        sampler: Sampler | None = None,
     ) -> None:
         self._clock = clock
+        self._sampler = sampler or Sampler()
+        self._table = classify
         self._limits = limits
         self._types = types
         self._breakers = breakers
@@ -97,8 +104,8 @@ class StepRunner:
         """One run; any exception but cancellation is an outcome. `deadline` is on the monotonic clock."""
         started = self._clock.monotonic()
         breaker: Breaker | None = None
-        attributes: dict[str, Scalar] = {}
-        phases, refused_by = Phases(), ""
+        attributes: dict[str, Scalar] = {"item": plan.item} if plan.item else {}
+        phases, refused_by = _NO_PHASES, ""
         reply: Reply | None = None
         try:
             call = self._call(plan, scope, span, deadline, execution_id)
@@ -112,11 +119,11 @@ class StepRunner:
                 refused_by = target
             else:
                 attributes.update(reply.attributes)
-                phases = reply.phases
+                phases, span.links = reply.phases, reply.links
         except StepSkipped as skipped:
             verdict, refused_by = Verdict(Outcome.SKIPPED, None, (), {}, skipped.message), skipped.target
         except Exception as error:  # noqa: BLE001 - border: whatever a step raises is its outcome
-            verdict = verdict_of(error)
+            verdict = self.classified(verdict_of(error))
             phases = getattr(error, "phases", phases)
         if plan.expects_failure:
             verdict = turned_round(verdict)
@@ -133,13 +140,20 @@ class StepRunner:
             attributes=attributes,
             reason=verdict.reason,
         )
-        return Stepped(result, verdict.values, breaker, reply.spans if reply else (), refused_by, reply)
+        return Stepped(result, verdict.values, breaker, refused_by, reply)
+
+    def classified(self, verdict: Verdict, reply: Reply | None = None) -> Verdict:
+        """The verdict with its failure as the configuration classifies it."""
+        if self._table is None or verdict.failure is None:
+            return verdict
+        status = reply.fields.get("status") if reply is not None else None
+        return replace(verdict, failure=self._table(verdict.failure, status))
 
     def _call(
         self, plan: StepPlan, scope: Scope, span: OpenSpan, deadline: float, execution_id: int | None
     ) -> _Call:
         rendered = render_spec(plan.spec, scope) if plan.is_templated else plan.spec
-        header = traceparent(span.trace_id, span.span_id)
+        header = traceparent(span.trace_id, span.span_id, sampled=self._sampler.is_sampled(span.trace_id))
         context = StepContext(header, self._time_for(plan, deadline), execution_id)
         return _Call(plan, self._types[plan.kind], rendered, context, scope, span)
 
@@ -166,7 +180,8 @@ class StepRunner:
     async def _guarded(self, call: _Call, breaker: Breaker | None) -> tuple[Reply | None, Verdict]:
         """Run under the breaker's permit and report to it; a reply of None means it was refused."""
         if breaker is None:
-            return await _answer(call)
+            reply, verdict = await _answer(call)
+            return reply, self.classified(verdict, reply)
         before = breaker.state
         permit = breaker.admit()
         if permit is None:
@@ -175,8 +190,9 @@ class StepRunner:
             with permit:
                 try:
                     reply, verdict = await _answer(call)
+                    verdict = self.classified(verdict, reply)
                 except Exception as error:
-                    _report(permit, verdict_of(error))
+                    _report(permit, self.classified(verdict_of(error)))
                     raise
                 _report(permit, verdict)
         finally:
@@ -192,10 +208,11 @@ def span_attributes(result: StepResult) -> dict[str, Scalar]:
     """What a step's span says of it."""
     attributes: dict[str, Scalar] = {"step.type": result.type, "outcome": result.outcome.value}
     attributes.update(result.attributes)
-    for phase in PHASES:
-        seconds = getattr(result.phases, phase)
-        if seconds is not None:
-            attributes[f"phase.{phase}"] = round(seconds, 6)
+    if result.phases is not _NO_PHASES:
+        for phase, name in _PHASES:
+            seconds = getattr(result.phases, phase)
+            if seconds is not None:
+                attributes[name] = round(seconds, 6)
     if result.failure is not None:
         attributes["error.type"] = result.failure.type.value
         attributes["error.message"] = result.failure.message
@@ -211,7 +228,7 @@ def span_status(outcome: Outcome) -> SpanStatus:
 
 def open_step_span(parent: OpenSpan, plan: StepPlan, now: float) -> OpenSpan:
     """The span of a step: a client's call."""
-    return parent.child(plan.id, now, SpanKind.CLIENT)
+    return parent.child(plan.shown, now, SpanKind.CLIENT)
 
 
 async def _answer(call: _Call) -> tuple[Reply, Verdict]:

@@ -32,7 +32,7 @@ def console(place: Place, *argv: str, size: tuple[int, int] = (40, 120)) -> Term
 def test_the_demo_shows_panes_and_q_leaves_the_terminal_as_it_was(place: Place) -> None:
     with console(place, "demo") as terminal:
         terminal.read_until(*PANES, "Checkout")
-        terminal.send("q")
+        terminal.send("qq")
         assert terminal.finish() == 0
         assert terminal.current_modes == terminal.modes
     assert LEAVES_SCREEN in terminal.output
@@ -86,7 +86,7 @@ def test_a_terminal_that_stops_reading_does_not_stop_monitoring(shop: Place) -> 
         # Not waiting for anything: the absence of reading is what is tested.
         stolen = pass_time(STALL)
         ended = time.time()
-        terminal.send("q")
+        terminal.send("qq")
         assert terminal.finish() == 0
     assert greatest_gap(starts(shop), began, ended) < CADENCE + LATE + stolen
 
@@ -146,7 +146,7 @@ def test_hostile_text_stays_text(place: Place, site: Site) -> None:
         for view in "23451":
             terminal.send(view)
             terminal.read_for(0.5)
-        terminal.send("q")
+        terminal.send("qq")
         assert terminal.finish() == 0
     assert_harmless(bytes(terminal.output))
     headless = place.run("--once")

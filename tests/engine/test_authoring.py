@@ -190,3 +190,22 @@ def test_the_example_of_the_module_is_a_workflow(tmp_path: Path) -> None:
     assert block is not None
     loaded = load(tmp_path, block[1])
     assert [workflow.id for workflow in loaded.config.workflows] == ["sign-in"]
+
+
+SECRET = """
+@workflow(every="30s")
+async def shop(run: Run) -> None:
+    login = await run.step("login", http={"url": run.env["base_url"]})
+    token = run.secret(login["json"]["badge"])
+    run.warn(f"the badge is {token}")
+    raise ValueError(f"cannot use {token}")
+"""
+
+
+async def test_a_secret_that_the_function_tells_of_is_hidden(tmp_path: Path) -> None:
+    async with http_target() as target:
+        target.body = b'{"badge": "abc-4711-xyz"}'
+        recording = await run(load(tmp_path, SECRET, target.url))
+    assert recording.execution.error == "function: cannot use ***"
+    assert recording.logs[0].message == "shop the badge is ***"
+    assert "4711" not in repr(recording)

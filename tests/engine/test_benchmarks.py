@@ -10,7 +10,7 @@ import pytest
 from benchmarks import __main__ as runner
 
 
-def figure(name: str, value: float | None, goal: float | None) -> dict[str, object]:
+def figure(name: str, value: float | str | None, goal: float | None) -> dict[str, object]:
     return {"name": name, "value": value, "unit": "ms", "goal": goal, "against": "nothing"}
 
 
@@ -23,20 +23,28 @@ def figure(name: str, value: float | None, goal: float | None) -> dict[str, obje
         ("executions_ratio", 0.7, 0.75, "failed"),
         ("help_ms", None, 250, "–"),
         ("help_ms", 40, None, "–"),
+        ("help_ms", "void", 250, "void"),
     ],
 )
 def test_verdicts_know_which_way_is_better(
-    name: str, value: float | None, goal: float | None, verdict: str
+    name: str, value: float | str | None, goal: float | None, verdict: str
 ) -> None:
     assert runner.verdict(figure(name, value, goal)) == verdict
 
 
 def test_the_table() -> None:
-    lines = runner.report([figure("help_ms", 41.26, 250), figure("executions_ratio", None, 0.75)])
+    lines = runner.report(
+        [
+            figure("help_ms", 41.26, 250),
+            figure("executions_ratio", None, 0.75),
+            figure("first_frame_s", "void", 1.5),
+        ]
+    )
     assert [line.split() for line in lines] == [
         ["FIGURE", "VALUE", "UNIT", "GOAL", "AGAINST", "VERDICT"],
         ["help_ms", "41.3", "ms", "≤", "250", "nothing", "ok"],
         ["executions_ratio", "–", "ms", "≥", "0.75", "nothing", "–"],
+        ["first_frame_s", "void", "ms", "≤", "1.5", "nothing", "void"],
     ]
 
 

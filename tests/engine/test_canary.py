@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from engine.alerts.manager import AlertManager
-from engine.canary import FRESH, RULE, Canary, with_own_rule
+from engine.canary import FRESH, Canary
 from engine.clock import VirtualClock
 from engine.health import HealthMonitor, Signals
 from engine.model import (
@@ -23,6 +23,7 @@ from engine.model import (
     Recording,
 )
 from engine.notify.messages import compose
+from engine.own_rules import OFFLINE, STORE, with_own_rules
 from tests.engine.alerts.stand import Tables, config
 from tests.engine.rules import build
 
@@ -117,7 +118,7 @@ async def test_there_is_one_alert_and_it_is_about_the_monitor() -> None:
     clock, tables = VirtualClock(build.START), Tables()
     made = config({}, workflows=("a", "b", "c"), settings={"canary": ["192.0.2.1:53"]})
     manager = AlertManager(
-        config=with_own_rule(made),
+        config=with_own_rules(made),
         writer=tables,
         clock=clock,
         first_id=1,
@@ -131,16 +132,16 @@ async def test_there_is_one_alert_and_it_is_about_the_monitor() -> None:
     for offline in (None, 0.5, 15.0):
         await manager.tick(health.assess(Signals(beat_age=0.0, offline=offline)))
     (alert,) = tables.open()
-    assert (alert.rule_id, alert.state) == (RULE, AlertState.FIRING)
+    assert (alert.rule_id, alert.state) == (OFFLINE, AlertState.FIRING)
     assert tables.keys == [f"{alert.id}:fired:ops"]
     await manager.tick(health.assess(Signals(beat_age=0.0)))
     assert tables.open() == []
 
 
 def test_a_rule_of_ones_own_goes_before_the_built_in_one_and_nobody_watches_unasked() -> None:
-    assert with_own_rule(config()) == config()
-    own = config({"id": RULE}, settings={"canary": ["h:1"]})
-    assert with_own_rule(own) is own
+    assert [rule.id for rule in with_own_rules(config()).rules] == [STORE]
+    own = config({"id": OFFLINE}, {"id": STORE}, settings={"canary": ["h:1"]})
+    assert with_own_rules(own) is own
     health = HealthMonitor(clock=VirtualClock(), workflows=(), emit=lambda check: None)
     parts = {part.name: part.status for part in health.assess(Signals(beat_age=0.0)).components}
     assert parts == dict.fromkeys(("scheduler", "store", "notifier"), HealthStatus.HEALTHY)

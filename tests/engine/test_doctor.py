@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from engine.clock import VirtualClock
 from engine.doctor import Finding, Verdict, examine
 from engine.store.backup import back_up
+from engine.store.limits import MEBIBYTE, Limits
 from engine.store.lock import InstanceLock
 from engine.store.migrations import prepare
-from tests.engine.store.samples import START
+from engine.store.store import Store
+from tests.engine.store.samples import START, recording
 
 NOW = START + 4 * 86_400
 
@@ -103,3 +106,20 @@ def test_the_age_of_the_newest_backup_counts(db: Path, age: float, verdict: Verd
     backup = back_up(db, NOW - age)
     os.utime(backup, (NOW - age, NOW - age))
     assert seen(db)["backups newest"].verdict is verdict
+
+
+async def test_sizes_and_the_ballast_are_told(db: Path) -> None:
+    limits = Limits(size=8 * MEBIBYTE, ballast=MEBIBYTE, floor=0)
+    store = await Store.open(db, VirtualClock(NOW), limits)
+    store.writer.offer(*(recording(number) for number in range(1, 200)))
+    await store.writer.flush()
+    assert store.keeper.ballast.hold()
+    await store.close()
+    findings = seen(db)
+    assert "of at most 8.0 MiB" in findings["database size"].value
+    assert findings["database ballast"].value == "1.0 MiB"
+    assert findings["database kept"].value.startswith(("executions", "logs"))
+    execute(db, "UPDATE meta SET value = 1000 WHERE key = 'max_size'")
+    crowded = seen(db)["database size"]
+    assert crowded.verdict is Verdict.WARNING
+    assert "settings.storage.max_size" in crowded.advice

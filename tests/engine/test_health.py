@@ -105,10 +105,13 @@ def test_executions_of_unknown_workflows_are_ignored() -> None:
         ("scheduler", replace(RUNNING, beat_age=31.0), HealthStatus.UNHEALTHY),
         ("scheduler", replace(RUNNING, lag=31.0), HealthStatus.UNHEALTHY),
         ("scheduler", replace(RUNNING, lag=6.0), HealthStatus.DEGRADED),
+        ("scheduler", replace(RUNNING, overload=3), HealthStatus.DEGRADED),
         ("scheduler", replace(RUNNING, paused=True), HealthStatus.DEGRADED),
         ("store", RUNNING, HealthStatus.HEALTHY),
         ("store", replace(RUNNING, store_error="the disk is full"), HealthStatus.UNHEALTHY),
         ("store", replace(RUNNING, dropped=3), HealthStatus.DEGRADED),
+        ("store", replace(RUNNING, store_caution="little room"), HealthStatus.DEGRADED),
+        ("store", replace(RUNNING, store_notice="only alerts are kept"), HealthStatus.UNHEALTHY),
         ("notifier", RUNNING, HealthStatus.HEALTHY),
         ("notifier", replace(RUNNING, dead=1), HealthStatus.UNHEALTHY),
     ],
@@ -125,6 +128,13 @@ def test_undelivered_messages_weigh_by_their_age(age: float, status: HealthStatu
     bench = Bench()
     signals = replace(RUNNING, oldest_undelivered=bench.clock.now() - age)
     assert bench.part("notifier", signals).status is status
+
+
+def test_drops_are_told_by_what_they_were() -> None:
+    signals = replace(RUNNING, dropped=5, dropped_by_kind={"points": 3, "log lines": 2})
+    assert Bench().part("store", signals).detail == (
+        "5 records dropped since the start: 3 points, 2 log lines"
+    )
 
 
 async def test_drops_are_forgotten_after_a_minute_and_remembered_when_more_come() -> None:

@@ -1,5 +1,6 @@
 import asyncio
 import gc
+import gzip
 import os
 import sqlite3
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from engine.engine import Engine
 from engine.errors import EngineUnavailableError, StoreError
 from engine.listener import Listener
 from engine.model import Outcome, Recording, Signal
+from engine.telemetry.otlp_reading import UnreadableError
 
 TOKEN = "0123456789abcdef"
 
@@ -24,14 +26,18 @@ class Job:
 
     def __init__(self) -> None:
         self.said: list[tuple[Signal, bytes, int | None]] = []
+        self.parents: list[str] = []
         self.is_stored = True
 
-    async def hear(self, token: str, signal: Signal, note: bytes, exit_code: int | None) -> bool:
+    async def hear(
+        self, token: str, signal: Signal, note: bytes, exit_code: int | None, traceparent: str
+    ) -> bool:
         if not self.is_stored:
             raise StoreError("the disk is full")
         if token != TOKEN:
             return False
         self.said.append((signal, note, exit_code))
+        self.parents.append(traceparent)
         return True
 
 
@@ -86,6 +92,16 @@ async def test_each_path_is_a_signal(
     answer = await client.get(f"/{TOKEN}{path}")
     assert (answer.status_code, answer.text) == (200, "ok\n")
     assert job.said == [(signal, b"", code)]
+
+
+async def test_a_job_may_say_which_span_it_is(
+    listener: Listener, client: httpx.AsyncClient, job: Job
+) -> None:
+    """Sent twice, it is as good as not sent."""
+    await client.get(f"/{TOKEN}", headers={"traceparent": "00-a-b-01"})
+    twice = b"host: h\r\ntraceparent: 00-a-b-01\r\ntraceparent: 00-a-c-01\r\n\r\n"
+    await raw(listener.port, f"GET /{TOKEN} HTTP/1.1\r\n".encode() + twice)
+    assert job.parents == ["00-a-b-01", ""]
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT"])
@@ -179,6 +195,81 @@ async def test_a_crowd_leaves_nothing_behind(job: Job) -> None:
 async def test_an_address_that_is_taken_is_named(listener: Listener, job: Job) -> None:
     with pytest.raises(EngineUnavailableError, match=f"127.0.0.1:{listener.port}"):
         await Listener("127.0.0.1", listener.port, job.hear).start()
+
+
+# Spans
+
+
+class Spans:
+    """Takes documents; the token is that of the job."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        self.refused = 0
+
+    async def heard(self, token: str, body: bytes) -> int | None:
+        if token != TOKEN:
+            return None
+        if body == b"nonsense":
+            raise UnreadableError("this is no JSON")
+        self.bodies.append(body)
+        return self.refused
+
+
+@pytest.fixture
+async def spans(job: Job) -> AsyncIterator[tuple[httpx.AsyncClient, Spans]]:
+    taker = Spans()
+    made = Listener("127.0.0.1", 0, job.hear, taker.heard)
+    await made.start()
+    headers = {"content-type": "application/json"}
+    base = f"http://127.0.0.1:{made.port}/{TOKEN}"
+    async with httpx.AsyncClient(base_url=base, headers=headers, trust_env=False) as client:
+        yield client, taker
+    await made.close()
+
+
+async def test_spans_are_taken_as_an_exporter_sends_them(spans: tuple[httpx.AsyncClient, Spans]) -> None:
+    client, taker = spans
+    long = b'{"resourceSpans": "' + b"x" * 500_000 + b'"}'
+    answer = await client.post("/v1/traces", content=long)
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert answer.headers["content-type"] == "application/json"
+    await client.post("/v1/traces", content=gzip.compress(long), headers={"content-encoding": "gzip"})
+    assert taker.bodies == [long, long]
+    taker.refused = 3
+    said = (await client.post("/v1/traces", content=b"{}")).json()["partialSuccess"]
+    assert said["rejectedSpans"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status"),
+    [
+        (b"nonsense", {}, 400),
+        (b"x", {"content-type": "application/x-protobuf"}, 415),
+        (b"x", {"content-encoding": "br"}, 400),
+        (b"x", {"content-encoding": "gzip"}, 400),
+        (gzip.compress(b"xyz" * 100)[:-6], {"content-encoding": "gzip"}, 400),
+        (gzip.compress(b" " * 50_000_000), {"content-encoding": "gzip"}, 400),
+        (b"z" * 1_100_000, {}, 413),
+    ],
+)
+async def test_what_is_no_document_of_spans_is_refused(
+    spans: tuple[httpx.AsyncClient, Spans], content: bytes, headers: dict[str, str], status: int
+) -> None:
+    client, taker = spans
+    assert (await client.post("/v1/traces", content=content, headers=headers)).status_code == status
+    assert taker.bodies == []
+
+
+async def test_spans_need_the_token(
+    spans: tuple[httpx.AsyncClient, Spans], client: httpx.AsyncClient
+) -> None:
+    sender, taker = spans
+    other = str(sender.base_url).replace(TOKEN, "f" * 16)
+    assert (await sender.post(f"{other}v1/traces", content=b"{}")).status_code == 404
+    assert (await sender.get("/v1/traces")).status_code == 405
+    assert (await client.post(f"/{TOKEN}/v1/traces", content=b"{}")).status_code == 404
+    assert taker.bodies == []
 
 
 # With the engine

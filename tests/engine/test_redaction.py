@@ -3,10 +3,14 @@
 import base64
 import json
 import time
+from collections.abc import Callable
+from dataclasses import fields, replace
+from itertools import count
+from typing import get_args
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.model import (
@@ -28,7 +32,8 @@ from engine.model import (
     SpanKind,
     StepResult,
 )
-from engine.redaction import Redactor, is_secret_name
+from engine.redaction import _SHAPES, Redactor, is_secret_name
+from engine.store.encode import Row
 from engine.text import plain
 
 SECRET = 'p/ss "wörd"+<1>\n&x'
@@ -128,20 +133,44 @@ def test_names_of_ordinary_things(name: str) -> None:
 LEAK = "got S3CR3T-canary"
 
 
-def recording() -> Recording:
-    failure = Failure(LEAK, ErrorType.NETWORK)
+def recording(leaks: Callable[[int], bool] = lambda place: True) -> Recording:
+    """One with many texts, numbered from 0; those of the places that `leaks` says hold a secret."""
+    places = count()
+
+    def text() -> str:
+        return LEAK if leaks(next(places)) else "all well"
+
+    failure = Failure(text(), ErrorType.NETWORK)
     step = StepResult(
-        "s", "http", Outcome.FAILED, 0.0, 1.0, failure, assertions=(Assertion(LEAK, False, LEAK),),
-        extracted={"token": "31 characters", "n": 5}, attributes={"url.full": LEAK, "password": "x"},
-        reason=LEAK,
+        "s", "http", Outcome.FAILED, 0.0, 1.0, failure, assertions=(Assertion(text(), False, text()),),
+        extracted={"token": "31 characters", "n": 5}, attributes={"url.full": text(), "password": "x"},
+        reason=text(),
     )  # fmt: skip
     attempt = Attempt(1, 0.0, 1.0, Outcome.FAILED, failure, (step,))
     execution = Execution(
-        1, "w", LEAK, Priority.HIGH, "t" * 32, 0.0, 0.0, 1.0, Outcome.FAILED, LEAK, failure, 1, (attempt,)
+        1, "w", text(), Priority.HIGH, "t" * 32, 0.0, 0.0, 1.0, Outcome.FAILED, text(), failure, 1, (attempt,)
     )
-    span = Span("t", "s", None, LEAK, SpanKind.CLIENT, 0.0, 1.0, attributes={"a": LEAK},
-                events=(SpanEvent(0.0, "e", {"x": LEAK}),))  # fmt: skip
-    return Recording(execution, (span,), (), (LogRecord(0.0, LogLevel.ERROR, LEAK, fields={"f": LEAK}),))
+    span = Span("t", "s", None, text(), SpanKind.CLIENT, 0.0, 1.0, attributes={"a": text()},
+                events=(SpanEvent(0.0, "e", {"x": text()}),))  # fmt: skip
+    log = LogRecord(0.0, LogLevel.ERROR, text(), fields={"f": text()})
+    assert next(places) == PLACES
+    return Recording(execution, (span,), (), (log,))
+
+
+PLACES = 12
+
+
+@pytest.mark.parametrize("place", range(PLACES))
+def test_one_secret_in_one_place_is_enough(place: int) -> None:
+    clean = REDACT(recording(lambda number: number == place))
+    assert "S3CR3T" not in repr(clean)
+    assert repr(clean).count("all well") == repr(recording(lambda number: number == place)).count("all well")
+
+
+def test_a_secret_by_its_name_alone_or_cut_off_is_enough() -> None:
+    log = LogRecord(0.0, LogLevel.INFO, "all well")
+    assert REDACT(replace(log, fields={"api_key": "x"})).fields == {"api_key": "***"}
+    assert REDACT(replace(log, message=plain("see S3CR3T-canary", 15))).message == "see ***…(+2 chars)"
 
 
 def test_records_are_redacted_to_any_depth() -> None:
@@ -152,6 +181,13 @@ def test_records_are_redacted_to_any_depth() -> None:
     assert step.attributes == {"url.full": "got ***", "password": "***"}
     assert step.outcome is Outcome.FAILED
     assert clean.execution.trace_id == "t" * 32
+
+
+@pytest.mark.parametrize("kind", get_args(Row), ids=lambda kind: kind.__name__)
+def test_whatever_is_stored_can_be_looked_at(kind: type) -> None:
+    given = {field.name: None for field in fields(kind)}
+    row = kind(**given)
+    assert REDACT(row) is row
 
 
 def test_what_holds_no_secret_is_the_same_object() -> None:
@@ -171,6 +207,25 @@ def test_no_secret_survives_and_doing_it_again_changes_nothing(secret: str, befo
     once = redact.text(before + secret + after)
     assert secret not in once or secret in "***" * 20
     assert redact.text(once) == once or secret in once.replace("***", "")
+
+
+PIECES = (
+    "://", "http", "a", "@", ":", "bearer", "Basic", " ", "\xa0", "authorization", "set-cookie",
+    "x-api-key", "token", "api_key", "=", "*", "***", '"', '": "', "'", "é", "eyJhbGciO",
+    "ghp_abcdefghijklmnopqrstuvwx", "abcdef", "AKIA0123456789ABCDEF", "hooks.slack.com/services", "/",
+    "discord.com/api/webhooks", "api.telegram.org/bot", "12", "-----BEGIN ", "RSA PRIVATE KEY-----",
+    "-----END ", "\n", "⏎", "secret", "-", "_", ".", "xoxb-0123456789a", "realm", "sk_live_0123456789",
+    "glpat-01234567890123456789", "password", "\x1f", "\x0b", "&",
+)  # fmt: skip
+
+
+@settings(max_examples=1_000)
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=10).map("".join))
+def test_a_look_beforehand_never_spares_what_has_a_shape(text: str) -> None:
+    expected = text
+    for shape in _SHAPES:
+        expected = shape.pattern.sub(shape.replacement, expected)
+    assert Redactor().text(text) == expected
 
 
 def test_a_large_text_takes_little_time() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import textwrap
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -91,7 +92,8 @@ async def test_an_open_breaker_is_an_alert_is_no_news_and_outlives_a_restart(
             client.close()
         await watch.for_row(lambda row: isinstance(row, Recording) and row.execution.outcome is Outcome.OK)
         (status,) = await engine.workflow_statuses(0, 1)
-        assert status.breakers == ((f"http://127.0.0.1:{target.port}", BreakerState.CLOSED),)
+        (breaker,) = status.breakers
+        assert (breaker.target, breaker.state) == (f"http://127.0.0.1:{target.port}", BreakerState.CLOSED)
     async with running(loaded, db) as (engine, _):
         assert await engine.reader.breakers() == ()
 
@@ -116,6 +118,42 @@ async def test_one_workflow_is_paused_through_the_socket_and_stays_so(tmp_path: 
         assert target.hits == hits
         await engine.set_paused(False, "shop")
         await watch.for_row(lambda row: isinstance(row, Recording) and row.execution.outcome is Outcome.OK)
+
+
+async def test_the_socket_tells_what_the_file_does_not_know(tmp_path: Path, target: Target) -> None:
+    loaded, db = guarded(tmp_path, target.url), tmp_path / "t.db"
+    target.status = 503
+    address = f"http://127.0.0.1:{target.port}"
+    async with running(loaded, db) as (engine, watch):
+        await watch.for_row(skipped("breaker"))
+        client = await FileClient.open(db)
+        try:
+            (status,) = await client.workflows(0, time.time() + 1)
+            (own,) = await engine.workflow_statuses(0, time.time() + 1)
+            assert (status.id, status.schedule, status.steps) == ("shop", own.schedule, ("front",))
+            assert status.executions >= 3
+            assert status.breakers[0].state is BreakerState.OPEN
+            (breaker,) = await client.breakers()
+            assert (breaker.target, breaker.state, breaker.failures) == (address, BreakerState.OPEN, 3)
+            assert breaker.since is not None
+            assert breaker.trial_at == pytest.approx(breaker.since + 3600, abs=1)
+            (again,) = await engine.breakers()
+            assert again.since == breaker.since
+        finally:
+            client.close()
+    client = await FileClient.open(db)
+    try:
+        (status,) = await client.workflows(0, breaker.since + 100)
+        assert (status.id, status.schedule, status.breakers) == ("shop", "", ())
+        (left,) = await client.breakers()
+        assert (left.target, left.state, left.failures, left.trial_at) == (
+            address,
+            BreakerState.OPEN,
+            3,
+            None,
+        )
+    finally:
+        client.close()
 
 
 @asynccontextmanager

@@ -87,7 +87,7 @@ async def test_acknowledged_rows_survive_kill_nine(tmp_path: Path) -> None:
             assert acknowledged <= stored <= acknowledged + 1, f"seed {seed}, round {round_number}"
             assert connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
             connection.execute("INSERT INTO logs_fts (logs_fts, rank) VALUES ('integrity-check', 1)")
-            shares = {"executions": 1, "alerts": 1, "alert_events": 1, "attempts": 2, "spans": 3, "logs": 3}
+            shares = {"executions": 1, "alerts": 1, "alert_events": 1, "traces": 1, "points": 8, "logs": 3}
             for table, share in shares.items():
                 (count,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
                 assert count == stored * share, f"{table}, seed {seed}, round {round_number}"

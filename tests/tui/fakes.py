@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from engine.client import (
@@ -10,29 +10,31 @@ from engine.client import (
     Bucket,
     EngineInfo,
     Listener,
-    LogPage,
-    MetricsSummary,
+    RetryFigures,
+    RetryReport,
     WorkflowStatus,
 )
 from engine.clock import VirtualClock
-from engine.errors import ConflictError, NotFoundError, QueryError, TocsinError
+from engine.errors import ConflictError, NotFoundError, TocsinError
 from engine.model import (
     Alert,
     AlertEvent,
     AlertEventKind,
     AlertState,
     BreakerState,
+    BreakerStatus,
     ComponentHealth,
     Decision,
     Execution,
     Gate,
     Health,
     HealthStatus,
-    LogLevel,
-    LogRecord,
+    MetricsSummary,
     Notification,
     NotificationState,
     Outcome,
+    PointBucket,
+    Series,
     Span,
     Topic,
 )
@@ -46,9 +48,10 @@ from tests.tui.fake_data import (
     make_logs,
     make_spans,
 )
+from tests.tui.fake_logs import FakeLogs
 
 
-class FakeClient:
+class FakeClient(FakeLogs):
     """An `EngineClient` over fixed data; commands change it and are written down in `calls`.
 
     Args:
@@ -65,6 +68,10 @@ class FakeClient:
         self.fail_with: TocsinError | None = None
         self.listeners: list[Listener] = []
         self.paused = False
+        self.paused_workflows: set[str] = set()
+        self.is_broken = True
+        self.is_live = True
+        self.score = 82.0
         self._hostile = hostile
         now = self.clock.now()
         self.all_executions = [] if empty else make_executions(self._say, now)
@@ -75,13 +82,6 @@ class FakeClient:
         """Tell listeners that something changed."""
         for listener in tuple(self.listeners):
             listener(frozenset(topics))
-
-    def add_log(self, message: str, level: LogLevel = LogLevel.INFO) -> LogRecord:
-        """The engine logs one more line."""
-        number = (self.all_logs[-1].id if self.all_logs else 0) + 1
-        record = LogRecord(self.clock.now(), level, message, "checkout", None, id=number)
-        self.all_logs.append(record)
-        return record
 
     def add_execution(self, workflow_id: str, outcome: Outcome) -> Execution:
         """One more execution, started now."""
@@ -114,6 +114,7 @@ class FakeClient:
             channels=1,
             running=1,
             paused=self.paused,
+            live=self.is_live,
         )
 
     async def health(self) -> Health:
@@ -136,7 +137,7 @@ class FakeClient:
             ComponentHealth(f"workflow:{id}", "workflow", HealthStatus.HEALTHY, 95.0, now - 900, uptime=0.99)
             for id, *_ in WORKFLOWS
         ]
-        return Health(now, HealthStatus.DEGRADED, 82.0, now - 300, NOW - 90_000, tuple(parts))
+        return Health(now, HealthStatus.DEGRADED, self.score, now - 300, NOW - 90_000, tuple(parts))
 
     async def workflows(self, since: float, until: float) -> tuple[WorkflowStatus, ...]:
         self._called("workflows", since)
@@ -231,38 +232,31 @@ class FakeClient:
         )
         return AlertDetail(alert, events, (decision,), (sent,))
 
-    async def logs(
-        self,
-        query: str = "",
-        *,
-        since: float | None = None,
-        before_id: int | None = None,
-        after_id: int | None = None,
-        limit: int = 200,
-    ) -> LogPage:
-        self._called("logs", (query, before_id, after_id))
-        if query.startswith("-"):
-            raise QueryError("a search needs a word to look for", "add a word before what is left out")
-        execution = int(query.split(":")[1]) if query.startswith("execution:") else None
-        word = "" if execution is not None else query.lower()
-        found = [
-            record
-            for record in reversed(self.all_logs)
-            if word in record.message.lower()
-            and (execution is None or record.execution_id == execution)
-            and (since is None or record.at >= since)
-            and (before_id is None or record.id < before_id)
-            and (after_id is None or record.id > after_id)
-        ]
-        return LogPage(tuple(found[:limit]), len(found) > limit, (word,) if word else ())
-
     async def notifications(self, *, limit: int = 200) -> tuple[Notification, ...]:
         self._called("notifications")
+        return ()
+
+    async def series(
+        self, name: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> tuple[Series, ...]:
+        return ()
+
+    async def points(
+        self, name: str, since: float, until: float, count: int, labels: Mapping[str, str] | None = None
+    ) -> tuple[PointBucket, ...]:
         return ()
 
     async def summary(self, since: float, until: float) -> MetricsSummary:
         self._called("summary")
         return MetricsSummary(since, until, 0, {}, None, None, None, None, {})
+
+    async def retries(self, since: float, until: float, workflow_id: str | None = None) -> RetryReport:
+        self._called("retries", (since, workflow_id))
+        target = RetryFigures(self._say("http://127.0.0.1:8778", 1), 12, 15, 12, 9, 3, 31.0, ((2, 8), (3, 1)))
+        workflows = [RetryFigures(id, 70, 70, 0, 0, 0, 0.0) for id, *_ in WORKFLOWS]
+        workflows[1] = RetryFigures("checkout", 70, 88, 12, 9, 3, 31.0, ((2, 8), (3, 1)))
+        mine = tuple(one for one in workflows if workflow_id in (None, one.subject))
+        return RetryReport(mine, (target,) if workflow_id in (None, "checkout") else ())
 
     async def acknowledge(self, alert_id: int, author: str, note: str = "") -> Alert:
         self._called("acknowledge", (alert_id, note))
@@ -296,11 +290,21 @@ class FakeClient:
         self._called("run_now", workflow_id)
 
     async def set_paused(self, paused: bool, workflow_id: str | None = None) -> None:
-        self._called("set_paused", paused, *([workflow_id] if workflow_id else []))
-        self.paused = paused
+        self._called("set_paused", (paused, workflow_id) if workflow_id else paused)
+        if workflow_id is None:
+            self.paused = paused
+        elif paused:
+            self.paused_workflows.add(workflow_id)
+        else:
+            self.paused_workflows.discard(workflow_id)
+
+    async def breakers(self) -> tuple[BreakerStatus, ...]:
+        self._called("breakers")
+        return (self._breaker(1), self._breaker(0))
 
     async def reset_breaker(self, target: str) -> None:
         self._called("reset_breaker", target)
+        self.is_broken = False
 
     def close(self, grace: float = 10.0) -> None:
         self.calls.append(("close", grace))
@@ -324,7 +328,6 @@ class FakeClient:
         ]
         durations = sorted(item.duration for item in mine)
         good = sum(item.outcome.is_success for item in mine)
-        open_ = BreakerState.OPEN if id == "checkout" else BreakerState.CLOSED
         return WorkflowStatus(
             id,
             self._say(name, index),
@@ -340,9 +343,17 @@ class FakeClient:
             durations[-1 - len(mine) // 20] if mine else None,
             until + 11 * (index + 1),
             index == 3,
-            ((self._say("http://127.0.0.1:8777", index), open_),),
+            (self._breaker(index),),
             steps,
+            self.paused or id in self.paused_workflows,
         )
+
+    def _breaker(self, index: int) -> BreakerStatus:
+        """The one of the checkout is open, a while still."""
+        target, now = self._say(f"http://127.0.0.1:{8777 + index}", index), self.clock.now()
+        if WORKFLOWS[index][0] != "checkout" or not self.is_broken:
+            return BreakerStatus(target, BreakerState.CLOSED)
+        return BreakerStatus(target, BreakerState.OPEN, 5, now - 20, now + 40)
 
     def _bucket(self, at: float, width: float, workflow_id: str | None) -> Bucket:
         mine = [

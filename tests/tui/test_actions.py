@@ -9,7 +9,7 @@ import pytest
 from textual.binding import Binding
 from textual.pilot import Pilot
 
-from engine.model import AlertState
+from engine.model import AlertState, Topic
 from tests.tui.fakes import FakeClient
 from tests.tui.harness import console, frame, press, settle, showing
 from tui.actions import ACTIONS, Action, Scope, bindings, in_scope, key_sign
@@ -35,7 +35,7 @@ def test_no_key_means_two_things_in_one_view(scope: Scope, live: bool) -> None:
     keys = [
         key
         for action in (*in_scope(scope), *in_scope(Scope.GLOBAL))
-        if action.command and action.while_live in (None, live)
+        if action.command and action.while_live in (None, live) and not action.instead_of
         for key in action.key.split(",")
         if key
     ]
@@ -83,6 +83,14 @@ def _screen(kind: str) -> Check:
     return lambda app, _client: showing(app) == kind
 
 
+def _paused(paused: bool, workflow_id: str) -> Check:
+    return lambda _, client: ("set_paused", (paused, workflow_id)) in client.calls
+
+
+def _reset(_app: TocsinApp, client: FakeClient) -> bool:
+    return ("reset_breaker", "http://127.0.0.1:8778") in client.calls
+
+
 # For every action that runs a command: the keys that lead to where it is valid, what to press after
 # it, and how to tell that it worked.
 _ON_ALERT = ("3",)
@@ -90,12 +98,18 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...], Check]] = {
     "dashboard.acknowledge": (("tab", "tab"), ("enter",), _called("acknowledge")),
     "dashboard.resolve": (("tab", "tab"), ("enter",), _called("resolve")),
     "dashboard.run": ((), (), _called("run_now")),
+    "dashboard.pause": (("g",), ("enter",), _paused(True, "user-login")),
+    "dashboard.resume": (("g", "p", "enter"), (), _paused(False, "user-login")),
+    "dashboard.breaker": (("g", "j"), ("enter",), _reset),
     "dashboard.open": (("tab",), (), _mode("traces")),
     "alerts.acknowledge": (_ON_ALERT, ("h", "i", "enter"), _called("acknowledge")),
     "alerts.resolve": (_ON_ALERT, ("enter",), _called("resolve")),
     "alerts.all": (_ON_ALERT, (), lambda app, _: "open and resolved" not in frame(app)),
     "workflows.run": (("2", "j"), (), lambda _, client: ("run_now", "checkout") in client.calls),
-    "workflows.failures": (("2", "j", "enter"), (), lambda app, _: "Failed executions" in frame(app)),
+    "workflows.pause": (("2", "g", "j"), ("p",), _paused(True, "checkout")),
+    "workflows.resume": (("2", "g", "j", "p", "y"), (), _paused(False, "checkout")),
+    "workflows.breaker": (("2", "g", "j"), ("b",), _reset),
+    "workflows.failures": (("2", "g", "j", "enter"), (), lambda app, _: "Failed executions" in frame(app)),
     "traces.failures": (("4",), (), lambda app, _: "Failed executions" in frame(app)),
     "execution.run": (("4", "enter"), (), _called("run_now")),
     "logs.next": (("5", "slash", *"pay", "enter"), (), lambda app, _: _log_cursor(app) == "830"),
@@ -116,7 +130,7 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...], Check]] = {
     "view.traces": ((), (), _mode("traces")),
     "view.logs": ((), (), _mode("logs")),
 }
-ELSEWHERE = {"global.quit", "global.checks"}
+ELSEWHERE = {"global.quit", "global.checks", "global.unpause"}
 
 
 def _log_cursor(app: TocsinApp) -> str | None:
@@ -136,10 +150,14 @@ def _together() -> list[tuple[Action, ...]]:
 
 async def _go_home(app: TocsinApp, pilot: Pilot[int], client: FakeClient) -> None:
     """Back to how a console starts."""
+    client.paused_workflows.clear()
+    client.is_broken = True
     app.screen.minimize()
     app.open_view("dashboard")
     app.live, app.time_range, app.theme = True, DEFAULT_RANGE, OWN_THEMES[0].name
     app.screen.query_one(HealthPane).focus()
+    if app.view is not None:
+        app.view.reload()
     await settle(pilot)
     client.calls.clear()
 
@@ -158,19 +176,87 @@ async def test_actions_do_what_they_say(actions: tuple[Action, ...], tmp_path: P
 
 
 async def test_quit_leaves_with_code_zero(tmp_path: Path) -> None:
-    async with console(FakeClient(), tmp_path) as (app, pilot):
+    client = FakeClient()
+    client.is_live = False
+    client.all_alerts = []
+    async with console(client, tmp_path) as (app, pilot):
         await pilot.press("q")
         assert app.return_code == 0
         assert app.return_value == 0
 
 
+@pytest.mark.parametrize(
+    ("live", "alerts", "says"), [(True, False, "6 workflows"), (False, True, "2 alerts are")]
+)
+async def test_quit_asks_once_while_it_matters(live: bool, alerts: bool, says: str, tmp_path: Path) -> None:
+    client = FakeClient()
+    client.is_live = live
+    client.all_alerts = client.all_alerts if alerts else []
+    async with console(client, tmp_path) as (app, pilot):
+        await press(pilot, "q")
+        assert showing(app) == "ConfirmModal"
+        assert says in frame(app)
+        await press(pilot, "escape")
+        assert app.return_code is None
+        await pilot.press("q", "q")
+        assert app.return_code == 0
+
+
 async def test_palette_runs_an_action_without_a_key(tmp_path: Path) -> None:
     client = FakeClient()
     async with console(client, tmp_path) as (_app, pilot):
-        await press(pilot, "ctrl+p", *"checks")
-        await press(pilot, "enter")
+        await press(pilot, "ctrl+p", *"all checks")
+        await press(pilot, "enter", "enter")
         await settle(pilot)
         assert ("set_paused", True) in client.calls
+        client.announce(Topic.ENGINE)
+        await settle(pilot)
+        await press(pilot, "ctrl+p", *"all checks")
+        await press(pilot, "enter")
+        await settle(pilot)
+        assert ("set_paused", False) in client.calls
+
+
+async def test_a_paused_workflow_looks_paused_and_nothing_else_changes(tmp_path: Path) -> None:
+    client = FakeClient()
+    async with console(client, tmp_path, (80, 24)) as (app, pilot):
+        await press(pilot, "2", "p")
+        assert "Pause this workflow?" in frame(app)
+        await press(pilot, "n")
+        assert not client.paused_workflows
+        await press(pilot, "p", "p")
+        assert client.paused_workflows == {"user-login"}
+        (line,) = [line for line in frame(app).splitlines() if "User login" in line]
+        assert "‖ paused" in line
+        assert "Workflows · 6 · 1 paused" in frame(app)
+        await press(pilot, "enter")
+        assert "every 30s · ‖ paused" in frame(app)
+        assert "p Resume check" in frame(app)
+        await press(pilot, "1")
+        (line,) = [line for line in frame(app).splitlines() if "‖ User login" in line]
+        assert "paused" in line
+        client.paused = True
+        client.announce(Topic.ENGINE)
+        await settle(pilot)
+        await press(pilot, "p")
+        assert "all checks are paused" in frame(app)
+
+
+async def test_a_breaker_is_told_in_full_and_reset_after_a_question(tmp_path: Path) -> None:
+    client = FakeClient()
+    async with console(client, tmp_path, (120, 30)) as (app, pilot):
+        await press(pilot, "2", "j", "enter")
+        assert "○ open for 20 s · 5 failures · trial in 40 s  http://127.0.0.1:8778" in frame(app)
+        assert "12 of 70 tried again: 9 rescued, 3 given up, 31.0 s waited" in frame(app)
+        assert "rescued 8 by attempt 2, 1 by attempt 3" in frame(app)
+        await press(pilot, "b")
+        assert "The next run calls the target again" in frame(app)
+        await press(pilot, "escape")
+        assert ("reset_breaker", "http://127.0.0.1:8778") not in client.calls
+        await press(pilot, "b", "enter")
+        assert ("reset_breaker", "http://127.0.0.1:8778") in client.calls
+        assert "● closed  http://127.0.0.1:8778" in frame(app)
+        assert "Reset breaker" not in frame(app)
 
 
 async def test_acknowledging_carries_the_note_and_shows_it(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ async def test_leaving_unsubscribes(tmp_path: Path) -> None:
     client = FakeClient()
     async with console(client, tmp_path) as (_app, pilot):
         assert len(client.listeners) == 1
-        await pilot.press("q")
+        await pilot.press("q", "q")
     assert client.listeners == []
 
 
@@ -166,7 +166,7 @@ def test_a_signal_ends_the_console_and_restores_the_terminal(terminal: Terminal,
 def test_q_leaves_and_restores_the_terminal(terminal: Terminal) -> None:
     try:
         terminal.read_until(b"Checkout")
-        os.write(terminal.master, b"q")
+        os.write(terminal.master, b"qq")
         terminal.read_until(b"left with 0 []")
         assert _RESTORED in terminal.seen
         assert terminal.process.wait(5) == 0

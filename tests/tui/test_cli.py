@@ -245,11 +245,14 @@ async def test_metrics(db: Path) -> None:
     shown = run("metrics", "--period", "1h", "--db", str(db)).stdout
     assert "executions    2 (1 ok, 1 failed)" in shown
     assert "success rate  50.0 %" in shown
+    assert "trends        executions stable" in shown
+    assert "before        nothing ran" in shown
     assert "front" in shown
     record = json.loads(run("metrics", "--json", "--db", str(db)).stdout)
     assert record["executions"] == 2
     assert record["outcomes"]["failed"] == 1
     assert record["workflows"][0]["workflow_id"] == "front"
+    assert record["trends"]["performance"]["direction"] == "stable"
 
 
 async def test_a_file_that_is_no_database(elsewhere: Path) -> None:
@@ -299,6 +302,11 @@ def test_import_writes_what_it_could_and_lists_the_rest(
     assert "cannot read nowhere.yaml: No such file" in capsys.readouterr().err
     assert main(["import", "curl", "curl -f 'http://127.0.0.1/x'"]) == 0
     assert "url: http://127.0.0.1/x" in capsys.readouterr().out
+
+
+def test_no_more_is_read_than_an_importer_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["import", "gatus", "/dev/zero"]) == 2
+    assert "at most 16,777,216 characters" in capsys.readouterr().err
 
 
 def test_schema_is_json_that_editors_read(capsys: pytest.CaptureFixture[str]) -> None:

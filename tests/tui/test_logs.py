@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.model import Topic
+import pytest
+
+from engine.model import LogPage, Topic
 from tests.tui.fakes import FakeClient
 from tests.tui.harness import console, frame, press, settle
 from tui.app import TocsinApp
@@ -100,3 +102,23 @@ async def test_a_line_without_an_execution_opens_its_fields(tmp_path: Path) -> N
         assert "Log line" in frame(app)
         await press(pilot, "escape")
         assert "following" in frame(app)
+
+
+async def test_a_search_by_pattern_goes_on_from_what_it_has_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = FakeClient()
+    asked: list[object] = []
+
+    async def logs(query: str = "", **more: object) -> LogPage:
+        asked.append((query, more.get("after_id")))
+        return LogPage((), more=more.get("after_id") is None, looked_at=(800, 900))
+
+    monkeypatch.setattr(client, "logs", logs)
+    async with console(client, tmp_path) as (app, pilot):
+        await press(pilot, "5", "slash", *"/x/", "enter")
+        asked.clear()
+        client.announce(Topic.LOGS)
+        await settle(pilot)
+        assert asked == [("/x/", 900)]
+        assert "nothing in the last" in frame(app)

@@ -169,19 +169,24 @@ def test_sparkline_spans_least_to_greatest_and_leaves_gaps() -> None:
     assert present.sparkline([-1.7e308, 1.7e308], 2).plain == "▁█"
 
 
-def test_highlight_marks_every_hit_whatever_its_case() -> None:
-    content = present.highlight("Timeout: timeout at [b]", ["timeout", "[b]", " "])
+def test_highlight_marks_every_hit() -> None:
+    content = present.highlight("Timeout: timeout at [b]", [(0, 7), (9, 16), (20, 23)])
     assert [(span.start, span.end) for span in content.spans] == [(0, 7), (9, 16), (20, 23)]
     assert content.plain == "Timeout: timeout at [b]"
 
 
-def test_highlight_without_terms_is_plain() -> None:
-    assert not present.highlight("(a+)+ \x1b[31m", []).spans
+def test_highlight_marks_nothing_wrong() -> None:
+    assert not present.highlight("(a+)+", []).spans
+    # Cleaning moves what comes after an escape sequence; what lies beyond the limit is not shown.
+    assert not present.highlight("\x1b[31m word", [(6, 10)]).spans
+    assert [(span.start, span.end) for span in present.highlight("a word", [(2, 6), (5, 6)], 4).spans] == [
+        (2, 4)
+    ]
 
 
-@given(_anything, st.lists(_anything, max_size=3))
-def test_highlight_never_changes_the_text(text: str, terms: list[str]) -> None:
-    assert present.highlight(text, terms).plain == present.foreign(text).plain
+@given(_anything, st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=3))
+def test_highlight_never_changes_the_text(text: str, hits: list[tuple[int, int]]) -> None:
+    assert present.highlight(text, hits).plain == present.foreign(text).plain
 
 
 @pytest.mark.parametrize(

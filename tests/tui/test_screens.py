@@ -149,6 +149,40 @@ async def test_pause_freezes_time_and_data(tmp_path: Path) -> None:
         assert "workflows" in {name for name, _ in client.calls}
 
 
+async def test_pause_holds_every_pane_of_the_dashboard_still_but_tells_of_new_alerts(tmp_path: Path) -> None:
+    client = FakeClient()
+    async with console(client, tmp_path) as (app, pilot):
+        await press(pilot, "space")
+        before = frame(app)
+        client.clock.jump(60.0)
+        client.score = 12.0
+        client.add_execution("checkout", Outcome.FAILED)
+        client.announce(Topic.EXECUTIONS, Topic.HEALTH, Topic.ENGINE, Topic.ALERTS)
+        await settle(pilot)
+        app._tick()
+        await settle(pilot)
+        assert frame(app) == before
+        client.all_alerts.append(replace(client.all_alerts[0], id=77, started_at=client.clock.now()))
+        client.announce(Topic.ALERTS)
+        await settle(pilot)
+        first, *rest = frame(app).splitlines()
+        assert "1 new alert" in first
+        assert rest == before.splitlines()[1:]
+        await press(pilot, "space")
+        assert "12" in frame(app).splitlines()[0]
+        assert "new alert" not in frame(app)
+
+
+async def test_lines_of_a_chart_differ_without_colour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with console(FakeClient(), tmp_path) as (app, _pilot):
+        assert "━ p95" in frame(app)
+        assert "• p50" in frame(app)
+        assert frame(app).count("•") > 20
+
+
 async def test_moving_over_alerts_shows_the_trace_that_raised_them(tmp_path: Path) -> None:
     client = FakeClient()
     async with console(client, tmp_path) as (app, pilot):

@@ -13,6 +13,7 @@ from textual.content import Content
 from engine.client import EngineInfo, WorkflowStatus
 from engine.model import (
     BreakerState,
+    BreakerStatus,
     ComponentHealth,
     Execution,
     Health,
@@ -69,7 +70,9 @@ def status(number: int, outcome: Outcome = Outcome.OK, rate: float | None = 1.0)
 
 STATUSES = (
     status(1),
-    replace(status(2, Outcome.FAILED, 0.42), breakers=(("api", BreakerState.OPEN),), running=True),
+    replace(
+        status(2, Outcome.FAILED, 0.42), breakers=(BreakerStatus("api", BreakerState.OPEN),), running=True
+    ),
     replace(status(3), last=None, recent=(), success_rate=None, p95=None, next_at=None),
 )
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from engine.model import Scalar, Span, SpanEvent, SpanKind, SpanStatus
+from engine.model import Scalar, Span, SpanEvent, SpanKind, SpanLink, SpanStatus
 from tests.tui.fake_data import HOSTILE, NOW
 from tests.tui.hosts import Ear, Host, frame, is_safe
 from tui.widgets.trace_tree import TraceTree, branches
@@ -90,7 +90,8 @@ async def test_waterfall(width: int) -> None:
         assert "status (503) == 200" in lines[4]
         assert sum("status" in line for line in lines) == 1
         assert "2.00 s" in lines[1]
-        assert ("━" in lines[1]) is (width >= 80)
+        assert ("─" in lines[1]) is (width >= 80)
+        assert (" 0 ms" in lines[1]) is (width >= 80)
 
 
 async def test_bars_share_one_scale_and_show_phases() -> None:
@@ -100,15 +101,53 @@ async def test_bars_share_one_scale_and_show_phases() -> None:
         tree.show(SPANS)
         await pilot.pause()
         lines = frame(app)
-        start, end = lines[1].index("━"), lines[1].rindex("━") + 1
+        start, end = lines[1].index("─"), lines[1].rindex("─") + 1
         middle = (start + end) // 2
-        assert abs(lines[2].rindex("━") + 1 - middle) <= 1
-        assert abs(lines[5].index("━") - middle) <= 1
+        assert abs(lines[2].rindex("─", 0, end) + 1 - middle) <= 1
+        assert abs(lines[5].index("━━") - middle) <= 1
         shades = lines[3][(start + middle) // 2 : middle]
         assert shades.count("█") > 3 * shades.count("▒") > 0
         assert "connect" in lines[0]
         assert "wait" in lines[0]
         assert "tls" not in lines[0]
+
+
+async def test_the_critical_path_is_heavy_and_told() -> None:
+    """Of two calls at the same time the longer one is what the trace waited for; then the root was busy."""
+    tree = TraceTree()
+    app = Host(tree)
+    async with app.run_test(size=(120, 6)) as pilot:
+        tree.show([span("root", None, 0, 4), span("long", "root", 0, 3), span("short", "root", 0, 1)])
+        await pilot.pause()
+        root, long, short = (line.rstrip() for line in frame(app)[1:4])
+        assert "━ critical path" in frame(app)[0]
+        assert "1.00 s" in root
+        marks = [line.index("✓") + 2 for line in (root, long, short)]
+        cells = [line[mark] for line, mark in zip((root, long, short), marks, strict=True)]
+        assert cells == ["━", "━", " "]
+        bars = [line.split(" s ")[-1].strip() for line in (root, long, short)]
+        assert set(bars[1]) == {"━"}
+        assert set(bars[2]) == {"─"}
+        assert bars[0] == "─" * bars[0].count("─") + "━" * bars[0].count("━")
+        assert abs(bars[0].count("─") - len(bars[1])) <= 1
+        detail = tree.detail(span("root", None, 0, 4)).plain
+        assert "own time     1.00 s" in detail
+        assert "critical     25% of the trace's time" in detail
+
+
+async def test_spans_of_other_programs_and_links_are_told() -> None:
+    tree = TraceTree()
+    app = Host(tree)
+    linked = replace(
+        span("b", "a", service__name="till"), links=(SpanLink("d" * 32, "e" * 16, {"why": "batch"}),)
+    )
+    async with app.run_test(size=(80, 6)) as pilot:
+        tree.show([span("a"), linked])
+        await pilot.pause()
+        assert frame(app)[2].startswith("└─ name b till ")
+        detail = tree.detail(linked).plain
+        assert "e" * 16 in detail
+        assert "batch" in detail
 
 
 async def test_enter_opens_the_span_also_from_its_error_line() -> None:
@@ -149,7 +188,7 @@ async def test_odd_times_still_draw(took: float) -> None:
     async with app.run_test(size=(100, 6)) as pilot:
         tree.show([span("a", None, 0, took), span("b", "a", took, 0.0)])
         await pilot.pause()
-        assert [line.count("━") > 0 for line in frame(app)[1:3]] == [True, True]
+        assert [line.rstrip()[-1] in "━─" for line in frame(app)[1:3]] == [True, True]
 
 
 async def test_a_huge_trace_is_cut_and_says_so() -> None:
@@ -171,7 +210,7 @@ async def test_empty_trace_says_so() -> None:
         tree.show(SPANS)
         tree.show([])
         await pilot.pause()
-        assert any(line.strip() == "no spans" for line in frame(app))
+        assert any(line.strip().startswith("no spans") for line in frame(app))
         assert tree.cursor_span is None
 
 

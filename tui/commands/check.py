@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,7 @@ def _replay(loaded: LoadedConfig, options: argparse.Namespace) -> int:
     import asyncio
 
     from engine.paths import default_db
+    from engine.workflows.replay import obstacle
 
     last = _LAST.fullmatch(options.replay)
     if last is None and not options.replay.isdecimal():
@@ -70,6 +72,8 @@ def _replay(loaded: LoadedConfig, options: argparse.Namespace) -> int:
     found = asyncio.run(
         _replayed(loaded, options.db or default_db(), execution_id, int(last[1]) if last else 1)
     )
+    for sentence in filter(None, map(obstacle, loaded.config.workflows)):
+        print(plain(sentence), file=sys.stderr)
     if not found:
         what = f"execution {execution_id}" if execution_id is not None else "these workflows"
         hint = "settings.responses says how many are kept; without an answer there is none"
@@ -97,7 +101,7 @@ async def _replayed(loaded: LoadedConfig, db: Path, execution_id: int | None, li
             responses = await reader.responses(
                 workflow_id=workflow.id, execution_id=execution_id, limit=max(limit, 1)
             )
-            found += replay(workflow, responses, loaded.variables)
+            found += replay(workflow, responses, loaded.variables, loaded.config.workflows)
         return found
     finally:
         await reader.close()

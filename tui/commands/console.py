@@ -28,7 +28,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run `--config`, else `./rules.yaml`."""
+    """Run `--config`, else `./rules.yaml`; an incident file is only shown."""
+    if options.db is not None and not (options.no_ui or options.once) and _is_incident(options.db):
+        check_usage(options)
+        return _show_record(options.db)
     return launch(options, config_path(options.config), options.db or default_db(), os.environ)
 
 
@@ -72,7 +75,28 @@ def launch(options: argparse.Namespace, config: Path, db: Path, env: Mapping[str
     return _show(loaded, db)
 
 
+def _is_incident(db: Path) -> bool:
+    from engine.store.incident import is_record
+
+    return is_record(db)
+
+
+def _show_record(db: Path) -> int:
+    """The console on a file that nothing changes any more."""
+    import asyncio
+
+    from engine.attached import FileClient
+    from tui.app import run_console
+
+    client = asyncio.run(FileClient.open(db))
+    try:
+        return run_console(client)
+    finally:
+        client.close(QUIT_GRACE)
+
+
 def _show(loaded: LoadedConfig, db: Path) -> int:
+    from engine.collector import settle_collector
     from engine.local import LocalClient
 
     sys.setswitchinterval(SWITCH_INTERVAL)
@@ -82,6 +106,7 @@ def _show(loaded: LoadedConfig, db: Path) -> int:
         from tui.app import run_console
 
         client.wait_ready()
+        settle_collector()
         return run_console(client)
     finally:
         client.close(QUIT_GRACE)

@@ -14,7 +14,7 @@ from engine.lines import moment, size, table
 from engine.paths import default_db
 from engine.store.lock import InstanceLock
 from tui.cli import add_db, add_json
-from tui.commands.session import colour, print_json
+from tui.commands.session import colour, database, print_json
 
 SILENT_FOR = 1.0
 """Seconds that work may take before its progress is shown."""
@@ -42,11 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out one action. Raises TocsinError."""
-    db: Path = options.db or default_db()
-    if options.action != "restore" and not db.exists():
-        raise TocsinError(
-            f"there is no database {db} yet", "it appears once tocsin has run; --db names another"
-        )
+    db = options.db or default_db() if options.action == "restore" else database(options)
     actions: dict[str, Callable[[argparse.Namespace, Path], int]] = {
         "backup": _backup,
         "restore": _restore,

@@ -43,13 +43,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _text(options: argparse.Namespace) -> str:
+    """What is to be translated, at most a character more than an importer takes; a pipe is read, too."""
+    from engine.importers import MAX_CHARACTERS
+
     name: str = options.file
     if options.source == "curl" and name != "-" and not Path(name).is_file():
         return name
-    if name == "-":
-        return sys.stdin.read()
     try:
-        return Path(name).read_text(encoding="utf-8-sig")
+        if name == "-":
+            return sys.stdin.read(MAX_CHARACTERS + 1)
+        with open(name, encoding="utf-8-sig") as file:
+            return file.read(MAX_CHARACTERS + 1)
     except UnicodeDecodeError:
         raise TocsinError(f"{name} is not UTF-8 text") from None
     except (OSError, ValueError) as error:

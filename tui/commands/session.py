@@ -16,6 +16,7 @@ from engine.paths import default_db
 
 if TYPE_CHECKING:
     from engine.attached import FileClient
+    from engine.store.reader import Reader
 
 T = TypeVar("T")
 
@@ -26,11 +27,7 @@ def ask(options: argparse.Namespace, question: Callable[[FileClient], Awaitable[
     Raises:
         TocsinError: there is no such database, or the question cannot be answered.
     """
-    db: Path = options.db or default_db()
-    if not db.exists():
-        raise TocsinError(
-            f"there is no database {db} yet", "it appears once tocsin has run; --db names another"
-        )
+    db = database(options)
     from engine.attached import FileClient
 
     async def session() -> T:
@@ -43,14 +40,45 @@ def ask(options: argparse.Namespace, question: Callable[[FileClient], Awaitable[
     return asyncio.run(session())
 
 
-def since(text: str | None) -> float | None:
+def note_idle(is_live: bool) -> None:
+    """Say on standard error that what was listed is what an engine left, if none runs."""
+    if not is_live:
+        print("No engine runs on this database: this is what the last one left.", file=sys.stderr)
+
+
+def read(options: argparse.Namespace, question: Callable[[Reader], Awaitable[T]]) -> T:
+    """As `ask`, for what only a file is asked."""
+    db = database(options)
+    from engine.store.reader import Reader
+
+    async def session() -> T:
+        reader = await Reader.open(db)
+        try:
+            return await question(reader)
+        finally:
+            await reader.close()
+
+    return asyncio.run(session())
+
+
+def database(options: argparse.Namespace) -> Path:
+    """The database that `options` name. Raises TocsinError when there is none."""
+    db: Path = options.db or default_db()
+    if not db.exists():
+        raise TocsinError(
+            f"there is no database {db} yet", "it appears once tocsin has run; --db names another"
+        )
+    return db
+
+
+def since(text: str | None, option: str = "--since") -> float | None:
     """The time that lies the duration `text`, such as `1h`, before now. Raises TocsinError."""
     from engine.config.types import parse_duration
 
     try:
         return None if text is None else time.time() - parse_duration(text)
     except ValueError as error:
-        raise TocsinError(f"--since {text}: {error}") from None
+        raise TocsinError(f"{option} {text}: {error}") from None
 
 
 def print_json(records: Iterable[dict[str, Any]]) -> None:

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from engine.client import EngineClient
 from engine.errors import TocsinError
@@ -19,6 +19,7 @@ from tui.actions import Scope
 from tui.bridge import Loader
 from tui.present import MUTED, foreign
 from tui.state import Vitals
+from tui.widgets.key_bar import KeyBar
 from tui.widgets.status_bar import StatusBar
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class View(Screen[None], Generic[T]):
     TOPICS: ClassVar[frozenset[Topic]] = frozenset()
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-normal"), (120, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
-    ALLOW_IN_MAXIMIZED_VIEW = "Footer, StatusBar"
+    ALLOW_IN_MAXIMIZED_VIEW = "KeyBar, StatusBar"
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +66,7 @@ class View(Screen[None], Generic[T]):
         yield StatusBar()
         yield Static(id="notice")
         yield from self.compose_body()
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyBar()
 
     def compose_body(self) -> ComposeResult:
         """The widgets between header and footer."""
@@ -88,6 +89,7 @@ class View(Screen[None], Generic[T]):
             self.console.live,
             self.console.time_range.label,
             self.console.moment(),
+            vitals.missed if vitals and not self.console.live else 0,
         )
         self.show_notice()
 
@@ -139,6 +141,18 @@ class View(Screen[None], Generic[T]):
                 self.reload()
 
         self.run_worker(run(), group="command")
+
+    def confirmed(
+        self, title: str, lines: Sequence[Content], verb: str, key: str, act: Callable[[], None]
+    ) -> None:
+        """Act once the person has said yes; `key` is the one that led here, if any, and says yes as well."""
+        from tui.modals.confirm import ConfirmModal
+
+        def finish(agreed: bool | None) -> None:
+            if agreed:
+                act()
+
+        self.app.push_screen(ConfirmModal(title, lines, verb, (key,) if key else ()), finish)
 
     def set_title(self, pane: Widget, *parts: Content | str) -> None:
         """Write a pane's title; strings are our own words, foreign ones come as Content."""

@@ -17,6 +17,7 @@ from tui import present
 from tui.actions import Scope, bindings
 from tui.screens.base import AlertActions
 from tui.screens.charts import BUCKETS, ChartPair
+from tui.screens.operating import WorkflowActions
 from tui.screens.traced import Traced, choose
 from tui.state import Selection, Vitals
 from tui.widgets.health_pane import HealthPane
@@ -36,7 +37,7 @@ class DashboardPage:
     spans: tuple[Span, ...]
 
 
-class DashboardView(AlertActions[DashboardPage]):
+class DashboardView(AlertActions[DashboardPage], WorkflowActions[DashboardPage]):
     """Four panes; the trace is that of the alert or workflow pointed at, else of what fails, else the newest.
 
     While the trace itself has the focus it stays what it is.
@@ -96,6 +97,7 @@ class DashboardView(AlertActions[DashboardPage]):
         active = sum(alert.state.is_active for alert in data.alerts)
         self.set_title(timeline, f"Alerts · {active} open · {label}")
         self.alert_changed()
+        self.workflow_changed()
         self._show_trace(data, now)
 
     def show_vitals(self, vitals: Vitals | None) -> None:
@@ -121,14 +123,13 @@ class DashboardView(AlertActions[DashboardPage]):
         if self.query_one(ChartPair).has_focus:
             self.console.open_view("traces")
 
-    def action_run_now(self) -> None:
-        """Start the workflow under the cursor of the health pane."""
+    def selected_workflow(self) -> WorkflowStatus | None:
+        """The workflow under the cursor of the health pane, while that has the focus."""
         pane = self.query_one(HealthPane)
-        workflow_id = pane.cursor_workflow
-        if workflow_id is None or not pane.has_focus_within:
-            self.console.say("tab to a workflow in the health pane first", "warning")
-        else:
-            self.command(lambda: self.client.run_now(workflow_id), f"started {workflow_id}")
+        if self._page is None or not pane.has_focus_within:
+            return None
+        found = (status for status in self._page.workflows if status.id == pane.cursor_workflow)
+        return next(found, None)
 
     def _show_health(self) -> None:
         vitals = self.console.vitals
@@ -170,6 +171,7 @@ class DashboardView(AlertActions[DashboardPage]):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Who goes to the alerts points at one."""
+        self.workflow_changed()
         if event.widget is self.query_one(AlertTimeline):
             self._point(self.query_one(AlertTimeline).cursor_alert)
 
@@ -185,6 +187,7 @@ class DashboardView(AlertActions[DashboardPage]):
         pane = self.query_one(HealthPane)
         if pane.taken and pane.has_focus_within:
             self._point(pane.cursor_workflow)
+        self.workflow_changed()
 
     @on(AlertTimeline.Selected)
     def _alert_opened(self, event: AlertTimeline.Selected) -> None:

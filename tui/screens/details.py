@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping
 
 from textual.content import Content
 
-from engine.client import AlertDetail, WorkflowStatus
+from engine.client import AlertDetail, RetryFigures, RetryReport, WorkflowStatus
 from engine.model import (
     Alert,
     AlertEvent,
+    BreakerState,
+    BreakerStatus,
     Decision,
     Execution,
     Gate,
@@ -68,26 +70,71 @@ def execution_text(execution: Execution, now: float) -> Content:
     return Content("\n").join(lines)
 
 
-def workflow_text(status: WorkflowStatus, now: float, range_label: str) -> Content:
-    """One workflow: its outcomes, rates, schedule and breakers."""
+def workflow_text(
+    status: WorkflowStatus, now: float, range_label: str, retries: RetryReport | None = None
+) -> Content:
+    """One workflow: its outcomes, rates, schedule, what trying again was good for, and breakers."""
     rate = present.percent_text(status.success_rate)
     figures = (
         f"{status.executions} in {range_label} · {rate} ok · p50 {present.duration_text(status.p50)}"
         f" · p95 {present.duration_text(status.p95)}"
     )
     schedule = present.foreign(status.schedule, 60)
-    upcoming = "running now" if status.running else f"next {present.age_text(status.next_at, now)}"
+    if status.paused:
+        upcoming = present.paused().append(" · running now" if status.running else "")
+    else:
+        words = "running now" if status.running else f"next {present.age_text(status.next_at, now)}"
+        upcoming = Content.styled(words, present.MUTED)
     lines = [
         fact("Recent", present.uptime_bar(status.recent, 60)),
         fact("Executions", Content(figures)),
-        fact("Schedule", schedule.append(Content.styled(f" · {upcoming}", present.MUTED))),
+        fact("Schedule", schedule.append(Content.styled(" · ", present.MUTED)).append(upcoming)),
         fact("Steps", present.foreign(" → ".join(status.steps), 400)),
     ]
-    for target, state in status.breakers:
-        lines.append(
-            fact("Breaker", Content.assemble(present.breaker(state), "  ", present.foreign(target, 120)))
-        )
+    lines += _retry_lines(retries or RetryReport())
+    lines += [fact("Breaker", breaker_line(breaker, now)) for breaker in status.breakers]
     return Content("\n").join(lines)
+
+
+def _retry_lines(report: RetryReport) -> list[Content]:
+    """Of a workflow: how many executions were tried again, what came of it, and on whose account."""
+    lines = []
+    for one in (one for one in report.workflows if one.retried):
+        lines.append(
+            fact("Retries", Content(f"{one.retried} of {one.executions} tried again: {_result(one)}"))
+        )
+        if one.rescued:
+            by = ", ".join(f"{count} by attempt {number}" for number, count in one.rescued_by)
+            lines.append(fact("", Content.styled(f"rescued {by}", present.MUTED)))
+    for one in report.targets if len(report.targets) > 1 else ():
+        lines.append(fact("", present.foreign(one.subject, 120).append(f": {_result(one)}")))
+    return lines
+
+
+def _result(figures: RetryFigures) -> str:
+    """`9 rescued, 3 given up, 31.0 s waited`."""
+    waited = present.duration_text(figures.waited)
+    return f"{figures.rescued} rescued, {figures.given_up} given up, {waited} waited"
+
+
+def breaker_line(breaker: BreakerStatus, now: float) -> Content:
+    """A circuit breaker: its state, since when, when the next trial is due, and its target."""
+    parts = []
+    if breaker.since is not None:
+        parts.append(f"for {present.age_text(min(breaker.since, now), now)}")
+    if breaker.failures:
+        parts.append("1 failure" if breaker.failures == 1 else f"{breaker.failures} failures")
+    if breaker.state is BreakerState.OPEN:
+        is_due = breaker.trial_at is None or breaker.trial_at <= now
+        parts.append(
+            "trial with the next run" if is_due else f"trial {present.age_text(breaker.trial_at, now)}"
+        )
+    elif breaker.state is BreakerState.HALF_OPEN:
+        parts.append("a trial is under way")
+    words = f" {' · '.join(parts)}" if parts else ""
+    return Content.assemble(
+        present.breaker(breaker.state), (words, present.MUTED), "  ", present.foreign(breaker.target, 120)
+    )
 
 
 def log_text(record: LogRecord, now: float) -> Content:
@@ -95,10 +142,16 @@ def log_text(record: LogRecord, now: float) -> Content:
     lines = [
         fact("Time", _when(record.at, now)),
         fact("Level", present.log_level(record.level)),
-        fact("Workflow", present.foreign(record.workflow_id or "–", 64)),
+        _origin(record),
         fact("Message", present.foreign(record.message, 4096)),
     ]
     return Content("\n").join([*lines, *_fields(record.fields)])
+
+
+def _origin(record: LogRecord) -> Content:
+    if record.source is not None:
+        return fact("Source", present.foreign(record.source, 64))
+    return fact("Workflow", present.foreign(record.workflow_id or "–", 64))
 
 
 def fact(label: str, value: Content) -> Content:

@@ -12,8 +12,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from engine.client import LogPage
-from engine.model import Execution, Span, Topic
+from engine.model import Execution, LogPage, Span, Topic
 from tui.actions import Scope, bindings
 from tui.modals.base import PageModal
 from tui.present import foreign
@@ -46,7 +45,7 @@ class ExecutionView(View[ExecutionPage]):
     CSS_PATH = "execution.tcss"
     AUTO_FOCUS = "#trace"
     SCOPE = Scope.EXECUTION
-    TOPICS = frozenset({Topic.LOGS})
+    TOPICS = frozenset({Topic.LOGS, Topic.EXECUTIONS})
     BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.EXECUTION)
 
     def __init__(self, execution_id: int) -> None:

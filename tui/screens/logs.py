@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 from textual import on
@@ -10,9 +11,8 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from engine.client import LogPage
 from engine.errors import QueryError, TocsinError
-from engine.model import LogRecord, Topic
+from engine.model import LogPage, LogRecord, Topic
 from engine.text import plain
 from tui.actions import Scope, bindings
 from tui.bridge import Loader
@@ -26,7 +26,7 @@ from tui.widgets.status_bar import hint
 
 _PAGE = 500
 _MOST = 5_000
-_SEARCH_HINT = 'words, "a phrase", prefix*, -not, level:error, workflow:id, since:1h'
+_SEARCH_HINT = 'words, "a phrase", prefix*, -not, /pattern/, level:error+, workflow:id, since:1h'
 
 
 class LogsView(View[LogPage]):
@@ -41,11 +41,12 @@ class LogsView(View[LogPage]):
     def __init__(self) -> None:
         super().__init__()
         self._query = ""
-        self._terms: tuple[str, ...] = ()
         self._records: list[LogRecord] = []
         self._held: list[LogRecord] = []
         self._unseen = 0
         self._more = False
+        self._newest: int | None = None
+        self._oldest: int | None = None
         self._go_to_tail = True
         self._news: Loader[LogPage] = Loader(self, "news", self._fetch_news, self._show_news, self._failed)
         self._older: Loader[LogPage] = Loader(
@@ -96,9 +97,9 @@ class LogsView(View[LogPage]):
         self._records = [record for record in records if record.at <= until]
         self._held = [record for record in records if record.at > until]
         self._unseen, self._more = 0, data.more
-        self._terms = data.terms
+        self._newest, self._oldest = data.newest, data.oldest
         self.table.set_empty(self._why_empty())
-        self.table.set_rows(self._rows(self._records))
+        self.table.set_rows(self._rows(data, until))
         if stick:
             self.call_after_refresh(self._follow)
         self._say_where()
@@ -121,9 +122,9 @@ class LogsView(View[LogPage]):
     def _since(self) -> float:
         return self.console.time_range.since(self.console.moment())
 
-    def _rows(self, records: list[LogRecord]) -> list[Row]:
+    def _rows(self, page: LogPage, until: float = math.inf) -> list[Row]:
         now = self.console.moment()
-        return [log_row(record, self._terms, now) for record in records]
+        return [log_row(record, hits, now) for record, hits in page.with_hits() if record.at <= until][::-1]
 
     def _why_empty(self) -> Content:
         label = self.console.time_range.label
@@ -132,15 +133,14 @@ class LogsView(View[LogPage]):
         return hint(f"nothing was logged in the last {label}", "t", "chooses a longer range")
 
     async def _fetch_news(self) -> LogPage:
-        known = self._held or self._records
-        after = known[-1].id if known else None
-        return await self.client.logs(self._query, since=self._since(), after_id=after, limit=_PAGE)
+        return await self.client.logs(self._query, since=self._since(), after_id=self._newest, limit=_PAGE)
 
     def _show_news(self, page: LogPage) -> None:
         if page.more and self.console.live:
             # More came than one page holds: the tail starts afresh from the newest.
             self.reload()
             return
+        self._newest = page.newest or self._newest
         new = list(reversed(page.records))
         if not self.console.live:
             self._held = (self._held + new)[-_MOST:]
@@ -148,19 +148,18 @@ class LogsView(View[LogPage]):
             was_at_end = self.table.at_end
             self._records = (self._records + new)[-_MOST:]
             with self.app.batch_update():
-                self.table.append_rows(self._rows(new))
+                self.table.append_rows(self._rows(page))
             self._unseen = 0 if was_at_end else self._unseen + len(new)
         self._say_where()
 
     async def _fetch_older(self) -> LogPage:
-        before = self._records[0].id if self._records else None
-        return await self.client.logs(self._query, since=self._since(), before_id=before, limit=_PAGE)
+        return await self.client.logs(self._query, since=self._since(), before_id=self._oldest, limit=_PAGE)
 
     def _show_older(self, page: LogPage) -> None:
         old = list(reversed(page.records))
-        self._more = page.more
+        self._more, self._oldest = page.more, page.oldest or self._oldest
         self._records = old + self._records
-        self.table.prepend_rows(self._rows(old))
+        self.table.prepend_rows(self._rows(page))
         self._say_where()
 
     def _failed(self, error: TocsinError | None) -> None:
@@ -197,8 +196,9 @@ class LogsView(View[LogPage]):
 
     @on(Input.Changed, "#search")
     def _typed(self, event: Input.Changed) -> None:
-        # Who presses / in the open field means to search, not to look for a stroke.
-        query = plain(event.value.strip().lstrip("/"), 500)
+        query = plain(event.value.strip(), 500)
+        if not query.strip("/"):
+            query = ""  # who presses / in the open field means to search, or begins a pattern
         if query != self._query:
             self._query = query
             self._go_to_tail = True

@@ -61,7 +61,7 @@ def workflow_row(status: WorkflowStatus, now: float) -> Row:
             _workflow_name(status),
             Content.styled(status.priority.value, _PRIORITY_STYLES.get(status.priority, present.MUTED)),
             present.foreign(status.schedule, 40, present.MUTED),
-            _last(status.last, now),
+            _last(status.last, now, paused=status.paused),
             present.uptime_bar(status.recent, _UPTIME_WIDTH),
             _percent(status.success_rate),
             Content(present.duration_text(status.p50)),
@@ -91,22 +91,22 @@ def execution_row(execution: Execution, now: float, *, named: bool) -> Row:
     )
 
 
-def log_row(record: LogRecord, terms: Sequence[str], now: float) -> Row:
-    """One log line with the searched words marked."""
+def log_row(record: LogRecord, hits: Sequence[tuple[int, int]], now: float) -> Row:
+    """One log line with what was searched for marked."""
     return Row(
         str(record.id),
         (
             Content.styled(at_text(record.at, now), present.MUTED),
             present.log_level(record.level),
-            present.foreign(record.workflow_id or "–", 64, present.MUTED),
-            present.highlight(record.message, terms),
+            present.foreign(record.workflow_id or record.source or "–", 64, present.MUTED),
+            present.highlight(record.message, hits),
         ),
     )
 
 
 def worst_breaker(status: WorkflowStatus) -> Content:
     """The state of the workflow's breaker that lets least through; a dash without breakers."""
-    states = {state for _target, state in status.breakers}
+    states = {breaker.state for breaker in status.breakers}
     for state in (BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.CLOSED):
         if state in states:
             return present.breaker(state)
@@ -123,10 +123,16 @@ def at_text(at: float, now: float) -> str:
 
 def _workflow_name(status: WorkflowStatus) -> Content:
     glyph = present.outcome_glyph(status.last.outcome) if status.last else Content("·")
+    if status.paused:
+        glyph = present.paused()[:1]
     return Content(" ").join([glyph, present.foreign(status.name, 120)])
 
 
-def _last(last: Execution | None, now: float) -> Content:
+def _last(last: Execution | None, now: float, *, paused: bool) -> Content:
+    if paused:
+        glyph = present.outcome_glyph(last.outcome) if last else Content("")
+        age = f" {present.age_text(last.started_at, now)}" if last else ""
+        return Content.assemble(present.paused(), " ", glyph, (age, present.MUTED))
     if last is None:
         return Content.styled("not run yet", present.MUTED)
     word = Content(last.outcome.value) if last.outcome is Outcome.OK else present.outcome(last.outcome)
@@ -141,4 +147,6 @@ def _percent(rate: float | None) -> Content:
 def _next(status: WorkflowStatus, now: float) -> Content:
     if status.running:
         return Content.styled("running", "$text-primary")
+    if status.paused:
+        return Content.styled("paused", "$warning")
     return Content.styled(present.age_text(status.next_at, now), present.MUTED)

@@ -57,6 +57,10 @@ async def _of_alert(client: EngineClient, alert: Alert) -> Traced:
 async def _newest(
     client: EngineClient, until: float, *, workflow_id: str | None = None, failures_only: bool = False
 ) -> Execution | None:
-    """The newest execution that has a trace and had started by `until`."""
+    """The newest execution that ran and had started by `until`; if there is one, one whose trace was kept."""
     found = await client.executions(workflow_id=workflow_id, failures_only=failures_only, limit=_ENOUGH)
-    return next((one for one in found if one.attempt_count and one.started_at <= until), None)
+    ran = [one for one in found if one.attempt_count and one.started_at <= until]
+    for one in ran:
+        if await client.trace(one.trace_id):
+            return one
+    return ran[0] if ran else None

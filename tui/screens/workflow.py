@@ -11,13 +11,14 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import Static
 
-from engine.client import Bucket, WorkflowStatus
+from engine.client import Bucket, RetryReport, WorkflowStatus
 from engine.model import Execution, Topic
 from tui.actions import Scope, bindings
 from tui.present import foreign
-from tui.screens.base import LOADING, View
+from tui.screens.base import LOADING
 from tui.screens.charts import BUCKETS, ChartPair
 from tui.screens.details import workflow_text
+from tui.screens.operating import WorkflowActions
 from tui.screens.rows import EXECUTION_COLUMNS, execution_row
 from tui.widgets.row_table import RowTable
 from tui.widgets.status_bar import hint
@@ -33,9 +34,10 @@ class WorkflowPage:
     status: WorkflowStatus | None
     buckets: tuple[Bucket, ...]
     executions: tuple[Execution, ...]
+    retries: RetryReport
 
 
-class WorkflowView(View[WorkflowPage]):
+class WorkflowView(WorkflowActions[WorkflowPage]):
     """The detail of one workflow; `enter` on an execution opens its trace.
 
     Args:
@@ -54,6 +56,7 @@ class WorkflowView(View[WorkflowPage]):
         self._failures_only = False
         self._limit = _PAGE
         self._more = False
+        self._status: WorkflowStatus | None = None
 
     def compose_body(self) -> ComposeResult:
         facts = Static(classes="pane", id="facts")
@@ -79,18 +82,21 @@ class WorkflowView(View[WorkflowPage]):
             next((status for status in statuses if status.id == self._workflow_id), None),
             await self.client.buckets(since, until, BUCKETS, self._workflow_id),
             self.until_moment(executions),
+            await self.client.retries(since, until, self._workflow_id),
         )
 
     def show(self, data: WorkflowPage) -> None:
         now = self.console.moment()
         label = self.console.time_range.label
+        self._status = data.status
+        self.workflow_changed()
         facts = self.query_one("#facts", Static)
         if data.status is None:
             facts.update(
                 Content("this workflow is no longer in the configuration; what it recorded is below")
             )
         else:
-            facts.update(workflow_text(data.status, now, label))
+            facts.update(workflow_text(data.status, now, label, data.retries))
             self.set_title(facts, "Workflows", foreign(data.status.name, 120))
         self.query_one(ChartPair).show(data.buckets, self.console.time_range.since(now), now)
         self.set_title(self.query_one("#charts"), f"Charts · {label}")
@@ -100,10 +106,8 @@ class WorkflowView(View[WorkflowPage]):
         table.set_rows([execution_row(execution, now, named=False) for execution in data.executions])
         self.set_title(table, f"{what.capitalize()} · {label}")
 
-    def action_run_now(self) -> None:
-        """Start this workflow."""
-        workflow_id = self._workflow_id
-        self.command(lambda: self.client.run_now(workflow_id), f"started {workflow_id}")
+    def selected_workflow(self) -> WorkflowStatus | None:
+        return self._status
 
     def action_toggle_failures(self) -> None:
         """Show only failures, or everything."""

@@ -11,19 +11,24 @@ from textual.binding import BindingType
 from engine.client import WorkflowStatus
 from engine.model import Topic
 from tui.actions import Scope, bindings
-from tui.screens.base import LOADING, View
+from tui.screens.base import LOADING
+from tui.screens.operating import WorkflowActions
 from tui.screens.rows import WORKFLOW_COLUMNS, workflow_row
 from tui.widgets.row_table import RowTable
 from tui.widgets.status_bar import hint
 
 
-class WorkflowsView(View[tuple[WorkflowStatus, ...]]):
+class WorkflowsView(WorkflowActions[tuple[WorkflowStatus, ...]]):
     """The list of workflows; `enter` opens one."""
 
     AUTO_FOCUS = "#workflows"
     SCOPE = Scope.WORKFLOWS
     TOPICS = frozenset({Topic.EXECUTIONS, Topic.ENGINE})
     BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.WORKFLOWS)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._statuses: dict[str, WorkflowStatus] = {}
 
     def compose_body(self) -> ComposeResult:
         table = RowTable(WORKFLOW_COLUMNS, empty=LOADING, id="workflows")
@@ -37,20 +42,24 @@ class WorkflowsView(View[tuple[WorkflowStatus, ...]]):
 
     def show(self, data: tuple[WorkflowStatus, ...]) -> None:
         now = self.console.moment()
+        self._statuses = {status.id: status for status in data}
         table = self.query_one("#workflows", RowTable)
         table.set_empty(hint("the configuration file names no workflows"))
         table.set_rows([workflow_row(status, now) for status in data])
-        self.set_title(table, f"Workflows · {len(data)}")
+        paused = sum(status.paused for status in data)
+        self.set_title(table, f"Workflows · {len(data)}" + (f" · {paused} paused" if paused else ""))
+        self.workflow_changed()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The failures filter belongs to one workflow, not to the list."""
         return False if action == "toggle_failures" else super().check_action(action, parameters)
 
-    def action_run_now(self) -> None:
-        """Start the workflow under the cursor."""
-        workflow_id = self.query_one(RowTable).cursor_key
-        if workflow_id is not None:
-            self.command(lambda: self.client.run_now(workflow_id), f"started {workflow_id}")
+    def selected_workflow(self) -> WorkflowStatus | None:
+        return self._statuses.get(self.query_one(RowTable).cursor_key or "")
+
+    @on(RowTable.Highlighted)
+    def _moved(self) -> None:
+        self.workflow_changed()
 
     @on(RowTable.Selected)
     def _opened(self, event: RowTable.Selected) -> None:

@@ -15,11 +15,12 @@ from textual.theme import Theme
 from textual.widget import Widget
 
 from engine.client import Bucket
-from tui.present import MUTED, duration_text, fit, foreign, sign, sparkline
-from tui.widgets.plot import AXES, PLOTTER, Frame, Rgb, Series, render_plot
+from tui.present import MUTED, duration_text, fit, foreign, sparkline
+from tui.widgets.plot import AXES, PLOTTER, Frame, Rgb, Series, marker_of, render_plot
 
 _LEAST_WIDTH, _LEAST_HEIGHT = 16, 3
 _MILLISECONDS_BELOW = 2.0
+_LEGEND_SIGNS = {"braille": "━"}
 _SECONDS = {"ms": 0.001, "s": 1.0}
 
 
@@ -58,8 +59,11 @@ class Chart(Widget):
         y_range: tuple[float, float] | None = None,
     ) -> None:
         """Draw `series` over [since, until]; `unit` is shown with the y axis, `y_range` fixes it."""
-        self._legend = _legend(title, series, unit)
-        self._wanted = Frame(tuple(series), 0, 0, since, max(until, since + 1.0), unit, y_range)
+        is_plain = self.app.no_color
+        self._legend = _legend(title, series, unit, is_plain=is_plain)
+        self._wanted = Frame(
+            tuple(series), 0, 0, since, max(until, since + 1.0), unit, y_range, is_plain=is_plain
+        )
         self._request()
         self.refresh()
 
@@ -137,12 +141,15 @@ def _draw_lines(frame: Frame) -> tuple[Content, ...]:
     return tuple(Content.from_rich_text(line) for line in Text.from_ansi(render_plot(frame)).split("\n"))
 
 
-def _legend(title: Content | str, series: Sequence[Series], unit: str) -> Content:
-    """The title, then name and newest value of each series in its colour."""
+def _legend(title: Content | str, series: Sequence[Series], unit: str, *, is_plain: bool) -> Content:
+    """The title, then name and newest value of each series in its colour, after what it is drawn with."""
     parts = [title if isinstance(title, Content) else foreign(title, style="bold")]
-    for one in series:
+    for place, one in enumerate(series):
+        marker = marker_of(place, is_plain=is_plain)
         newest = f" {_value_text(one.measured[-1][1], unit)}" if one.measured else ""
-        parts.append(Content.styled(f"{sign('━', '-')} {one.name}{newest}", f"${one.color}"))
+        parts.append(
+            Content.styled(f"{_LEGEND_SIGNS.get(marker, marker)} {one.name}{newest}", f"${one.color}")
+        )
     return Content("  ").join([part for part in parts if part])
 
 

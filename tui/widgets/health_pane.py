@@ -24,6 +24,7 @@ from tui.present import (
     foreign,
     health_status,
     outcome_glyph,
+    paused,
     percent_text,
     score_style,
     sign,
@@ -224,7 +225,9 @@ def _workflow_row(status: WorkflowStatus, now: float) -> Row:
     newest = newest_outcome(status)
     glyph = outcome_glyph(newest) if newest is not None else Content.styled(sign("·", "."), MUTED)
     name = foreign(status.name, 120)
-    states = {state for _, state in status.breakers}
+    if status.paused:
+        glyph = paused()[:1]
+    states = {one.state for one in status.breakers}
     for state in (BreakerState.OPEN, BreakerState.HALF_OPEN):
         if state in states:
             name += Content(" ") + breaker(state)
@@ -237,8 +240,14 @@ def _workflow_row(status: WorkflowStatus, now: float) -> Row:
             glyph,
             name,
             Content(""),
-            Content.styled(percent_text(rate), style),
+            paused()[2:] if status.paused else Content.styled(percent_text(rate), style),
             Content(duration_text(status.p95)),
-            Content.styled("running" if status.running else age_text(status.next_at, now), MUTED),
+            Content.styled(_next(status, now), MUTED),
         ),
     )
+
+
+def _next(status: WorkflowStatus, now: float) -> str:
+    if status.running:
+        return "running"
+    return "paused" if status.paused else age_text(status.next_at, now)

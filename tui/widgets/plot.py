@@ -28,6 +28,8 @@ _LOWEST, _HIGHEST = 1e-6, 1e12
 # Lower than this, every line is needed for the values.
 _TIMES_FROM = 5
 _ASCII_MARKERS = "*+o"
+# Where colour cannot tell lines apart their shapes must; the first one stays the finest.
+_PLAIN_MARKERS = ("braille", "•", "×")
 _ASCII_AXES = str.maketrans("│┤├┼└─┬┴", "|++++-++")
 
 Rgb = tuple[int, int, int]
@@ -62,6 +64,8 @@ class Frame:
     unit: str = ""
     y_range: tuple[float, float] | None = None
     colors: Mapping[str, Rgb] = field(default_factory=dict)
+    is_plain: bool = False
+    """Without colour."""
 
 
 def value_ticks(low: float, high: float, count: int) -> tuple[float, ...]:
@@ -150,8 +154,15 @@ def _axes(plotext: Any, frame: Frame, low: float, high: float) -> None:
     plotext.xticks([at - frame.since for at, _ in times], [label for _, label in times])
 
 
+def marker_of(place: int, *, is_plain: bool) -> str:
+    """What the line at `place` is drawn with, in plotext's words; lines without colour differ."""
+    if not present.UNICODE:
+        return _ASCII_MARKERS[place % len(_ASCII_MARKERS)]
+    return _PLAIN_MARKERS[place % len(_PLAIN_MARKERS)] if is_plain else "braille"
+
+
 def _line(plotext: Any, frame: Frame, points: Sequence[tuple[float, float]], place: int) -> None:
-    marker = "braille" if present.UNICODE else _ASCII_MARKERS[place % len(_ASCII_MARKERS)]
+    marker = marker_of(place, is_plain=frame.is_plain)
     color = frame.colors.get(frame.series[place].color, "default")
     for run in runs(points):
         xs, ys = [x - frame.since for x, _ in run], [y for _, y in run]

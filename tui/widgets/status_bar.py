@@ -54,10 +54,12 @@ class StatusBar(Widget):
         live: bool,
         range_label: str,
         now: float,
+        missed: int = 0,
     ) -> None:
-        """Show these; `counts` are alerts that nobody has taken yet."""
+        """Show these; `counts` are alerts that nobody has taken, `missed` those that fire since a pause."""
         self._left = (_product(), *_engine_parts(info), *_health_parts(health), *_alert_parts(counts))
         self._right = (
+            *([Part(1, _missed(missed))] if missed else []),
             Part(1, _live(live)),
             Part(3, Content.styled(f"last {range_label}", MUTED)),
             Part(2, Content(clock_text(now))),
@@ -94,6 +96,8 @@ def _engine_parts(info: EngineInfo | None) -> list[Part]:
         parts.append(Part(3, Content.styled("checks paused", "$warning")))
     if info.dropped:
         parts.append(Part(4, Content.styled(f"{info.dropped} dropped", "$warning")))
+    if info.unexported:
+        parts.append(Part(5, Content.styled(f"{info.unexported} not exported", "$warning")))
     return parts
 
 
@@ -124,6 +128,10 @@ def _live(live: bool) -> Content:
     if live:
         return Content.styled(f"{sign('●', '*')} live", "$success")
     return Content.styled(f" {sign('‖', '||')} paused ", "bold $background on $warning")
+
+
+def _missed(count: int) -> Content:
+    return Content.styled(f" {count} new alert{'' if count == 1 else 's'} ", "bold $background on $error")
 
 
 def hint(why: str, key: str = "", does: str = "") -> Content:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from textual.content import Content
 from textual.message import Message
 
+from engine.client import Anatomy, Segment, anatomy
 from engine.model import Outcome, Scalar, Span, SpanStatus
 from tui.present import MUTED, clock_text, duration_text, fit, foreign, outcome_glyph, sign
 from tui.widgets.columns import Column, Row
@@ -19,10 +21,16 @@ MAX_SPANS = 10_000
 _COLUMNS = (
     Column("name", "span", 20, flex=2),
     Column("outcome", "", 1),
+    Column("path", "", 1),
     Column("duration", "took", 9, align="right"),
+    Column("own", "own", 9, align="right", min_terminal=72),
     Column("bar", "", 20, flex=3, min_terminal=56),
 )
-_BAR = 3
+_EMPTY = Content("no spans: it did not run, or its trace was not sampled")
+_BAR = 5
+# The share of a trace from which on a span is marked, and seconds lost to rounding between two times.
+_MATTERS = 0.01
+_MOMENT = 1e-5
 _DEEPEST = 16
 _LONGEST_NAME = 32
 _ERROR = "/error"
@@ -121,10 +129,12 @@ class TraceTree(RowTable):
     def __init__(
         self, *, empty: Content | None = None, id: str | None = None, classes: str | None = None
     ) -> None:
-        super().__init__(_COLUMNS, empty=empty or Content("no spans"), id=id, classes=classes)
+        super().__init__(_COLUMNS, empty=empty or _EMPTY, id=id, classes=classes)
         self._spans: dict[str, Span] = {}
         self._from = 0.0
         self._length = 0.0
+        self._anatomy = Anatomy(None, {}, ())
+        self._path: dict[str, list[Segment]] = {}
 
     def show(self, spans: Sequence[Span], title: Content | None = None) -> None:
         """Show these spans, at most 10,000; `title` becomes the border's title."""
@@ -136,6 +146,7 @@ class TraceTree(RowTable):
         if (start, length) != (self._from, self._length):
             self._from, self._length = start, length
             self.refresh()
+        self._take_apart(shown)
         self._spans = {}
         # A failure is told once, where it happened: not again at every ancestor.
         failed = [span for span in shown if span.status is SpanStatus.ERROR]
@@ -153,14 +164,35 @@ class TraceTree(RowTable):
     def cursor_span(self) -> Span | None:
         return self._spans.get(self.cursor_key or "")
 
+    def _take_apart(self, spans: Sequence[Span]) -> None:
+        """Find where the time went."""
+        found = anatomy(spans)
+        if found == self._anatomy:
+            return
+        self._anatomy, self._path = found, {}
+        for segment in found.path:
+            self._path.setdefault(segment.span_id, []).append(segment)
+        self.refresh()
+
+    def _share(self, span: Span) -> float:
+        """The part of the trace's time that this span itself decided, 0–1."""
+        whole = self._anatomy.root.duration if self._anatomy.root is not None else 0.0
+        own = sum(segment.duration for segment in self._path.get(span.span_id, ()))
+        return own / whole if whole > 0 else 0.0
+
     def _branch_rows(self, branch: Branch, message: str) -> Iterator[Row]:
         span = branch.span
         # Identifiers come from outside and may repeat: the place makes keys unique.
         key = span.span_id if span.span_id not in self._spans else f"{span.span_id}/{len(self._spans)}"
         self._spans[key] = span
         name = Content.styled(branch.guides, MUTED) + foreign(span.name, 200)
+        if service := span.attributes.get("service.name"):
+            name += foreign(f" {service}", 60, MUTED)
         glyph = outcome_glyph(span_outcome(span))
-        yield Row(key, (name, glyph, Content(duration_text(span.duration)), Content("")))
+        took = Content(duration_text(span.duration))
+        own = Content.styled(duration_text(self._anatomy.self_times.get(span.span_id)), MUTED)
+        mark = _critical(1) if self._share(span) >= _MATTERS else Content("")
+        yield Row(key, (name, glyph, mark, took, own, Content("")))
         if message:
             self._spans[key + _ERROR] = span
             text = Content.styled(branch.below, MUTED) + foreign(message, 300, "$error")
@@ -177,37 +209,62 @@ class TraceTree(RowTable):
         if place != _BAR:
             return super().title_cell(place, width)
         total = Content(duration_text(self._length))
-        legend = self._legend()
-        if legend and legend.cell_length + total.cell_length + 4 <= width:
-            return Content("0 ") + fit(legend, width - total.cell_length - 3) + Content(" ") + total
+        for legend in self._legends():
+            if legend.cell_length + total.cell_length + 4 <= width:
+                return Content("0 ") + fit(legend, width - total.cell_length - 3) + Content(" ") + total
         return Content("0") + fit(total, max(width - 1, 0), "right")
 
-    def _legend(self) -> Content:
-        """The phases that some span has."""
+    def _legends(self) -> Iterator[Content]:
+        """What bars are made of, the longest first: the critical path, and the phases that some span has."""
         met = {key for span in self._spans.values() for key in span.attributes}
         words = [
             Content.styled(f"{sign(glyph, ascii_glyph)} {word}", style)
             for key, word, style, glyph, ascii_glyph in _PHASES
             if key in met
         ]
-        return Content("  ").join(words)
+        if self._path:
+            path = _critical(1) + Content(" critical path")
+            yield Content("  ").join([path, *words])
+            yield path
+        elif words:
+            yield Content("  ").join(words)
 
     def _bar(self, span: Span, width: int) -> Content:
         """The span on the trace's scale, at least one cell, its phases in their shades."""
         scale = width / self._length if self._length > 0 else 0.0
         start = min(int((span.started_at - self._from) * scale), width - 1)
         cells = min(max(round(span.duration * scale), 1), width - start)
-        body = Content("").join(self._shades(span, cells))
-        return Content(" " * start) + body
+        shades = self._shades(span, cells) or self._stretches(span, start, cells, scale)
+        return Content(" " * start) + Content("").join(shades)
+
+    def _stretches(self, span: Span, start: int, cells: int, scale: float) -> list[Content]:
+        """Cells of a bar: heavy where the span itself was what the trace waited for, light elsewhere."""
+        root = self._anatomy.root
+        lead = (root.started_at if root is not None else 0.0) - self._from
+        ending = span.started_at + span.duration - self._from - _MOMENT
+        heavy = [False] * cells
+        for segment in self._path.get(span.span_id, ()):
+            if segment.duration * scale < 0.5 and segment.duration < span.duration / 2:
+                continue
+            first, last = lead + segment.start, lead + segment.start + segment.duration
+            # A bar is at least a cell and ends with its span, however its length was rounded.
+            end = cells if last >= ending else int(last * scale) - start
+            for cell in range(max(int(first * scale) - start, 0), min(end, cells)):
+                heavy[cell] = True
+        style = "$error" if span.status is SpanStatus.ERROR else ""
+        return [
+            _critical(count, style) if is_heavy else Content.styled(sign("─", "-") * count, style or MUTED)
+            for is_heavy, count in ((key, len(list(group))) for key, group in groupby(heavy))
+        ]
 
     def _shades(self, span: Span, cells: int) -> list[Content]:
+        """Cells of a bar by phases; none for a span without."""
         phases = [
             (number(span.attributes.get(key)), style, sign(glyph, ascii_glyph))
             for key, _, style, glyph, ascii_glyph in _PHASES
         ]
         if not any(seconds for seconds, _, _ in phases):
-            style = "$error" if span.status is SpanStatus.ERROR else MUTED
-            return [Content.styled(sign("━", "-") * cells, style)]
+            return []
         parts, used, elapsed = [], 0, 0.0
         whole = max(span.duration, sum(seconds for seconds, _, _ in phases))
         for seconds, style, glyph in phases:
@@ -218,11 +275,13 @@ class TraceTree(RowTable):
         return [*parts, Content.styled(sign("─", "-") * (cells - used), MUTED)]
 
     def detail(self, span: Span) -> Content:
-        """Everything known of a span, for reading: times, status, attributes, events."""
+        """Everything known of a span, for reading: times, status, attributes, events, links."""
         lines = [
             foreign(span.name, style="bold"),
             _fact("outcome", span_outcome(span).value),
             _fact("took", duration_text(span.duration)),
+            _fact("own time", duration_text(self._anatomy.self_times.get(span.span_id))),
+            _fact("critical", f"{self._share(span):.0%} of the trace's time"),
             _fact(
                 "started", f"{clock_text(span.started_at)}, {duration_text(span.started_at - self._from)} in"
             ),
@@ -241,6 +300,11 @@ class TraceTree(RowTable):
             at = f"+{duration_text(event.at - span.started_at)}"
             lines.append(_fact(at, event.name))
             lines += [Content("  ") + _fact(key, value) for key, value in event.attributes.items()]
+        if span.links:
+            lines += [Content(""), Content.styled("links", "bold")]
+        for link in span.links:
+            lines += [_fact("trace", link.trace_id), _fact("span", link.span_id)]
+            lines += [Content("  ") + _fact(key, value) for key, value in link.attributes.items()]
         return Content("\n").join(lines)
 
 
@@ -248,6 +312,10 @@ def number(value: Scalar) -> float:
     """The seconds an attribute holds; 0 for anything that is no positive, finite number."""
     usable = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < float("inf")
     return float(value) if usable and value is not None else 0.0
+
+
+def _critical(cells: int, style: str = "") -> Content:
+    return Content.styled(sign("━", "*") * cells, style or "bold")
 
 
 def _value(key: str, value: Scalar) -> Scalar:

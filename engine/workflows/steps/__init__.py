@@ -60,4 +60,4 @@ if TYPE_CHECKING:
     StepSpec = StepBase
 else:
     _fields: dict[str, Any] = {name: (kind.spec | None, None) for name, kind in STEP_KINDS.items()}
-    StepSpec = create_model("StepSpec", __base__=StepBase, **_fields)
+    StepSpec = create_model("StepSpec", __base__=StepBase, __doc__=StepBase.__doc__, **_fields)

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from engine.clock import Clock
 from engine.config.types import Strict
 from engine.workflows.steps.base import Reply, StepContext
+
+_LIST = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 100}
+_SCHEMA = WithJsonSchema({"anyOf": [_LIST, {"type": "string"}]})
 
 
 def _texts(value: object) -> object:
@@ -31,7 +34,7 @@ class AssertSpec(Strict):
         that: expectations whose left side is a placeholder, in the language of `expect`.
     """
 
-    that: Annotated[tuple[str, ...], BeforeValidator(_texts), Field(min_length=1, max_length=100)]
+    that: Annotated[tuple[str, ...], BeforeValidator(_texts), Field(min_length=1, max_length=100), _SCHEMA]
 
 
 ASSERT_FIELDS: frozenset[str] = frozenset()

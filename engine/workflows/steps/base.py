@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Any, Protocol
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
@@ -11,7 +11,8 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema,
 from engine.config.retrying import RetrySpec
 from engine.config.types import Identifier, PositiveDuration, Strict
 from engine.errors import TocsinError
-from engine.model import Assertion, Failure, Phases, Scalar, Span
+from engine.model import Assertion, Failure, Phases, Scalar, SpanLink
+from engine.model.record import record
 
 FAILURE = "failure"
 """What `expect:` says instead of an expectation when the step is to fail."""
@@ -38,7 +39,7 @@ class StepSkipped(TocsinError):  # noqa: N818 - it is no error: nothing is known
         self.target = target
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Reply:
     """What came back. `fields` are the names that `expect` and `extract` may use."""
 
@@ -49,11 +50,11 @@ class Reply:
     """Set when the reply itself is a failure unless an assertion accepts it (an HTTP 5xx)."""
     assertions: tuple[Assertion, ...] = ()
     """What the step type itself held the reply against; one that is broken fails the step."""
-    spans: tuple[Span, ...] = ()
-    """Calls within the call, below the step's own span."""
+    links: tuple[SpanLink, ...] = ()
+    """Spans of other traces that the step's own has to do with."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StepContext:
     """What a running step is given: `traceparent` to pass on, and the seconds that are left to it."""
 
@@ -99,6 +100,7 @@ _EXPECT_SCHEMA = WithJsonSchema({"anyOf": [_TEXTS_SCHEMA, {"const": FAILURE}], "
 _WHEN_SCHEMA = WithJsonSchema({"anyOf": [_TEXTS_SCHEMA, {"type": "string"}], "default": []})
 Value = str | int | float | bool
 Round = Value | Annotated[dict[Identifier, Value], Field(max_length=20)]
+Rounds = Annotated[tuple[Round, ...], BeforeValidator(_tuple), Field(max_length=100)]
 
 
 class Capture(Strict):
@@ -108,12 +110,15 @@ class Capture(Strict):
         from: a path into the reply, such as `json.token` or `body`.
         header, cookie: the name of one.
         regex: an RE2 pattern searched in it; its first group is taken, or all that matched when it has none.
+        secret: whether what was taken is hidden in all that the execution leaves behind. Unless said, it is
+            when its name or its place says so: a token, a password, a cookie.
     """
 
     from_: Annotated[str | None, Field(alias="from")] = None
     header: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9!#$%&*+.^_`|~-]+$")] = None
     cookie: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9!#$%&*+.^_`|~-]+$")] = None
     regex: Annotated[str | None, Field(min_length=1, max_length=1000)] = None
+    secret: bool | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Capture:
@@ -151,7 +156,10 @@ class StepBase(Strict):
         when: conditions on values of the environment and of earlier steps; unless all hold, the step is
             skipped: `{{ env.region }} == 'eu'`.
         foreach: run once for each of these, in order, known as `{{ item.value }}` or by their own keys, and
-            `{{ item.index }}` from 1. All rounds run; the step fails when one did.
+            `{{ item.index }}` from 1. All rounds run; the step fails when one did. Instead of a list, where
+            the reply to a step above has one: `{{ shops.json.items }}`.
+        parallel: how many rounds of `foreach` may be at work at the same time.
+        max_rounds: how many items a list that was found may have; a longer one is an error.
         retry: tries of this step alone, inside one attempt of the workflow.
         continue_on_error: a failure leaves the execution degraded instead of failed, and later steps run.
     """
@@ -163,7 +171,9 @@ class StepBase(Strict):
     extract: dict[Identifier, Source] = Field(default_factory=dict)
     needs: Annotated[tuple[Identifier, ...] | None, BeforeValidator(_tuple)] = None
     when: Annotated[Texts, BeforeValidator(_texts), _WHEN_SCHEMA] = ()
-    foreach: Annotated[tuple[Round, ...], BeforeValidator(_tuple), Field(max_length=100)] = ()
+    foreach: Rounds | str = ()
+    parallel: Annotated[int, Field(ge=1, le=100)] = 1
+    max_rounds: Annotated[int, Field(ge=1, le=1000)] = 100
     retry: str | RetrySpec | None = None
     continue_on_error: bool = False
 
@@ -175,6 +185,8 @@ class StepBase(Strict):
             raise ValueError(f"a step has exactly one type: {', '.join(kinds)}")
         if self.foreach and self.extract:
             raise ValueError("a step with foreach extracts nothing: each round would replace the last one's")
+        if self.parallel > 1 and not self.foreach:
+            raise ValueError("parallel: belongs to foreach:")
         return self
 
     @property

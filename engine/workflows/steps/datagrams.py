@@ -13,6 +13,12 @@ from engine.workflows.steps.wire import network_fault
 SIZE_LIMIT = 65_535
 
 
+async def next_datagram(raw: socket.socket) -> bytes:
+    """What comes next. Under a flood there is always one, and the loop would have no turn of its own."""
+    await asyncio.sleep(0)
+    return await asyncio.get_running_loop().sock_recv(raw, SIZE_LIMIT)
+
+
 class Datagrams:
     """Sends and receives whole datagrams; raises StepError when the network says that nobody is there."""
 
@@ -29,7 +35,7 @@ class Datagrams:
     async def receive(self) -> bytes:
         """The next datagram from the other side; what comes from elsewhere the kernel throws away."""
         try:
-            return await asyncio.get_running_loop().sock_recv(self._raw, SIZE_LIMIT)
+            return await next_datagram(self._raw)
         except OSError as error:
             raise network_fault(error, self._probe.peer, self._probe) from error
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from dns.name import Name
     from dns.rdatatype import RdataType
 
+    from engine.workflows.steps.resolver import Resolver
     from engine.workflows.steps.wire import Wire
 
 ANSWER_LIMIT = 1_000
@@ -92,10 +93,10 @@ class DnsStep:
 
     name = "dns"
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, resolver: Resolver | None = None) -> None:
         from engine.workflows.steps.resolver import Resolver
 
-        self._resolver = Resolver()
+        self._resolver = Resolver() if resolver is None else resolver
 
     def target(self, spec: DnsSpec) -> str:
         """`dns://host:port`, or `dns://system`."""
@@ -121,7 +122,9 @@ class DnsStep:
         is_truncated = bool(data and data[2] & _TRUNCATED)
         if not data or is_truncated:
             left = max(end - time.perf_counter(), 0.0)
-            async with conversation(self._resolver, host, port, None, probe, left) as wire:
+            # The server that cut its answer short has the whole of it, wherever its name leads by now.
+            where = host_and_port(probe.peer)[0] if probe.peer else host
+            async with conversation(self._resolver, where, port, None, probe, left) as wire:
                 data = await _ask_tcp(query, wire, probe)
         fields = _fields(spec, _read(data, query, probe))
         fields |= {"size": len(data), "truncated": is_truncated, "server": probe.peer, **probe.seconds}

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import AsyncIterator, Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import unquote
 
 from pydantic import Field, model_validator
@@ -30,6 +30,9 @@ from engine.version import __version__
 from engine.workflows.steps.base import Reply, StepContext, StepError
 from engine.workflows.steps.dial import conversation, host_and_port, one_line, wrong
 from engine.workflows.steps.probe import Probe
+
+if TYPE_CHECKING:
+    from engine.workflows.steps.resolver import Resolver
 
 ANSWER_LIMIT = 4_096
 
@@ -93,11 +96,11 @@ class GrpcStep:
 
     name = "grpc"
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, resolver: Resolver | None = None) -> None:
         from engine.workflows.steps.resolver import Resolver
 
         self._clock = clock
-        self._resolver = Resolver()
+        self._resolver = Resolver() if resolver is None else resolver
 
     def target(self, spec: GrpcSpec) -> str:
         """`grpc://host:port`, whatever the service."""

@@ -11,7 +11,8 @@ degraded: ["run < 1200"]            # the last run took under 20 minutes
 ```
 
 The job says so with `curl http://127.0.0.1:8779/TOKEN` when it has succeeded; `/TOKEN/start`, `/TOKEN/fail`,
-`/TOKEN/log` and `/TOKEN/EXIT_CODE` tell the rest. What it sends along (10 kB) is kept as a note.
+`/TOKEN/log` and `/TOKEN/EXIT_CODE` tell the rest. What it sends along (10 kB) is kept as a note. A job that
+sends a `traceparent` header has its span linked from the step's.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from pydantic import Field, model_validator
 
 from engine.clock import Clock
 from engine.config.types import PositiveDuration, Strict
-from engine.model import ErrorCategory, ErrorType, Failure, Scalar
+from engine.model import ErrorCategory, ErrorType, Failure, Scalar, SpanLink
+from engine.telemetry.tracing import parse_traceparent
 from engine.workflows.heartbeats import Due, Every, Heartbeats, state_of
 from engine.workflows.steps.base import Reply, StepContext
 from engine.workflows.steps.dial import wrong
@@ -99,7 +101,8 @@ class HeartbeatStep:
         if state.wrong:
             # Trying again at once would hear nothing new.
             failure = Failure(f"the job {state.wrong}", ErrorType.PERMANENT, ErrorCategory.UNKNOWN)
-        return Reply(fields, attributes=attributes, failure=failure)
+        span = parse_traceparent(beat.traceparent)
+        return Reply(fields, attributes=attributes, failure=failure, links=(SpanLink(*span),) if span else ())
 
     async def close(self) -> None:
         """Nothing is held."""

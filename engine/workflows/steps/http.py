@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import functools
 import time
-import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import aclosing
+from email.message import Message
 from email.utils import parsedate_to_datetime
-from http.cookiejar import CookieJar
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -18,27 +16,25 @@ from engine.config.types import format_duration
 from engine.model import Assertion, ErrorCategory, ErrorType, Failure, Scalar
 from engine.resilience.classify import classify_status
 from engine.text import clean, plain
-from engine.version import __version__
-from engine.workflows.steps.base import CheckError, Reply, StepContext
-from engine.workflows.steps.decoding import Body, body_fault, parse_json, read_body
+from engine.workflows.steps.base import Reply, StepContext
+from engine.workflows.steps.decoding import parse_json
+from engine.workflows.steps.dial import target_of, wrong
 from engine.workflows.steps.http_spec import HTTP_FIELDS, HttpSpec, parse_proxy
 from engine.workflows.steps.json_schema import fits
 from engine.workflows.steps.probe import Probe
-from engine.workflows.steps.route import DIRECT, Proxy, Route, basic
+from engine.workflows.steps.request import PORTS, Place, Redirects, Request, build_request, shown
+from engine.workflows.steps.route import DIRECT, Proxy, Route
 
 if TYPE_CHECKING:
-    import httpx
-
+    from engine.workflows.steps.answer import Answer
     from engine.workflows.steps.resolver import Resolver
 
-URL_SHOWN = 500
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-_HEADERS = {"user-agent": f"tocsin/{__version__}", "accept": "*/*", "accept-encoding": "gzip"}
+_CACHED = 4_096
+_REFUSED = (ErrorType.PERMANENT, ErrorCategory.VALIDATION)
 
 
 class HttpStep:
-    """Serves all http steps with one client; each request has its own connection, and no cookies.
+    """Serves all http steps; each request has its own connection, and no cookies.
 
     Making one imports httpx, which takes a quarter of a second.
 
@@ -50,31 +46,16 @@ class HttpStep:
     name = "http"
 
     def __init__(self, clock: Clock, resolver: Resolver | None = None) -> None:
-        import httpx
-
         from engine.workflows.steps.resolver import Resolver
-        from engine.workflows.steps.transport import ProbeTransport
+        from engine.workflows.steps.transport import Transport
 
-        # At INFO httpx logs whole URLs, secrets included.
-        logging.getLogger("httpx").setLevel(logging.WARNING)
         self._clock = clock
-        self._client = httpx.AsyncClient(
-            transport=ProbeTransport(resolver or Resolver()),
-            headers=_HEADERS,
-            cookies=_NoCookies(),
-            timeout=None,  # noqa: S113 - every request runs under its step's own deadline
-            trust_env=False,
-        )
+        self._transport = Transport(resolver or Resolver())
+        self._redirects = Redirects()
 
     def target(self, spec: HttpSpec) -> str:
         """`scheme://host:port`."""
-        try:
-            parts = urlsplit(spec.url)
-            port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
-            return plain(f"{parts.scheme}://{parts.hostname or ''}:{port}", 300)
-        except ValueError:
-            # The library's own words quote parts of the address, which may be parts of a secret.
-            raise _wrong(f"the address {_shown(spec.url)} is not one: host or port cannot be read") from None
+        return _target(spec.url)
 
     async def run(self, spec: HttpSpec, context: StepContext) -> Reply:
         """Send the request, follow redirects if told to, and take the body.
@@ -84,76 +65,60 @@ class HttpStep:
             CheckError: the request itself cannot be sent.
         """
         probe = Probe(spec.verify, spec.max_body)
-        request = self._request(spec, context, probe)
+        request = build_request(spec, context.traceparent)
+        route = _route(spec, request.place)
         started = time.perf_counter()
         try:
             async with asyncio.timeout(context.timeout):
-                response, body, redirects = await self._exchange(request, spec, probe)
+                answer, request, redirects = await self._exchange(request, route, spec, probe)
         except TimeoutError:
-            seconds, peer = format_duration(round(context.timeout, 3)), probe.peer or plain(request.url.host)
+            seconds, peer = (
+                format_duration(round(context.timeout, 3)),
+                probe.peer or plain(request.place.host),
+            )
             raise probe.fault(f"no answer within {seconds} from {peer}", ErrorType.TIMEOUT) from None
-        fields = _Fields(
-            response, body, probe, time.perf_counter() - started, _public_url(response.url), redirects
-        )
-        return self._reply(response, fields, probe, spec)
+        fields = _Fields(answer, probe, time.perf_counter() - started, request.place.shown, redirects)
+        return self._reply(answer, request, fields, probe, spec)
 
     async def close(self) -> None:
-        await self._client.aclose()
-
-    def _request(self, spec: HttpSpec, context: StepContext, probe: Probe) -> httpx.Request:
-        for name, value in (("the address", spec.url), *_header_texts(spec.headers)):
-            if any(ord(character) < 0x20 or ord(character) == 0x7F for character in value):
-                raise _wrong(f"{name} has a line break or control character in it")
-        body = read_body(spec.body_file) if spec.body_file is not None else spec.body
-        try:
-            request = self._client.build_request(
-                spec.method,
-                spec.url,
-                params=spec.params or None,
-                headers={"traceparent": context.traceparent, **spec.headers, **_authorization(spec)},
-                json=spec.json_,
-                data=spec.form,
-                content=body,
-                extensions={"probe": probe},
-            )
-            request.extensions["route"] = _route(spec, request.url)
-        except Exception as error:  # border: httpx, idna and codecs each have errors of their own
-            raise _wrong(f"the request cannot be made: {plain(error, 200)}") from error
-        if request.url.scheme not in _DEFAULT_PORTS or not request.url.host:
-            raise _wrong(f"the address {_shown(spec.url)} does not begin with http:// or https:// and a host")
-        if (request.url.port or 1) > 65535:
-            raise _wrong(f"the address {_shown(spec.url)} has no such port")
-        return request
+        self._redirects.close()
+        await self._transport.close()
 
     async def _exchange(
-        self, request: httpx.Request, spec: HttpSpec, probe: Probe
-    ) -> tuple[httpx.Response, bytes, int]:
+        self, request: Request, route: Route, spec: HttpSpec, probe: Probe
+    ) -> tuple[Answer, Request, int]:
+        follows = spec.follow_redirects is not False
         for redirects in range(spec.max_redirects + 1):
-            response = await self._client.send(request, stream=True)
-            async with aclosing(response):
-                following = response.next_request if spec.follow_redirects else None
-                if following is None:
-                    return response, await _take(response, probe), redirects
-                _check_redirect(request.url, following.url, spec, probe)
-                request = following
-        message = f"over {spec.max_redirects} redirects"
-        raise probe.fault(message, ErrorType.PERMANENT, ErrorCategory.VALIDATION)
+            answer = await self._transport.fetch(request, route, probe, follows=follows)
+            if not (follows and answer.is_redirect):
+                return answer, request, redirects
+            try:
+                following = self._redirects.following(request, answer)
+            except ValueError as error:
+                raise probe.fault(f"a redirect leads nowhere: {plain(error, 120)}", *_REFUSED) from error
+            _check_redirect(request.place, following.place, spec, probe)
+            request = following
+        raise probe.fault(f"over {spec.max_redirects} redirects", *_REFUSED)
 
-    def _reply(self, response: httpx.Response, fields: _Fields, probe: Probe, spec: HttpSpec) -> Reply:
-        status = response.status_code
+    def _reply(
+        self, answer: Answer, request: Request, fields: _Fields, probe: Probe, spec: HttpSpec
+    ) -> Reply:
+        status = answer.status
         failure = None
         if status >= 400:
             kind, category = classify_status(status)
-            reason = f" {plain(response.reason_phrase, 80)}" if response.reason_phrase else ""
+            reason = f" {plain(answer.reason, 80)}" if answer.reason else ""
             message = f"status {status}{reason} from {probe.peer}"
-            failure = Failure(message, kind, category, self._retry_after(response))
+            failure = Failure(
+                message, kind, category, self._retry_after(answer.value(b"retry-after").strip())
+            )
         attributes: dict[str, Scalar] = {
-            "http.request.method": response.request.method,
-            "url.full": fields["url"],
+            "http.request.method": request.method,
+            "url.full": request.place.shown,
             "http.response.status_code": status,
-            "http.response.body.size": fields["size"],
+            "http.response.body.size": len(answer.body),
             "network.peer.address": probe.peer,
-            "network.protocol.version": response.http_version.removeprefix("HTTP/"),
+            "network.protocol.version": answer.version,
         }
         if not spec.verify:
             attributes["tls.verify"] = False
@@ -163,21 +128,13 @@ class HttpStep:
             assertions = (fits(spec.schema_, fields["json"], is_json),)
         return Reply(fields, probe.phases, attributes, failure, assertions)
 
-    def _retry_after(self, response: httpx.Response) -> float | None:
-        value = response.headers.get("retry-after", "").strip()
+    def _retry_after(self, value: str) -> float | None:
         if value.isascii() and value.isdigit():
             return float(value[:9])
         try:
             return max(parsedate_to_datetime(value).timestamp() - self._clock.now(), 0.0) if value else None
         except (ValueError, OverflowError):
             return None
-
-
-class _NoCookies(CookieJar):
-    """Keeps none: probes share a client, and must not share what servers remember of them."""
-
-    def extract_cookies(self, response: Any, request: Any) -> None:
-        """Take nothing."""
 
 
 class _Headers(dict[str, str]):
@@ -188,22 +145,13 @@ class _Headers(dict[str, str]):
 
 
 class _Fields(Mapping[str, Any]):
-    """What expectations see of a response; text and JSON are read when first asked for."""
+    """What expectations see of an answer; text and JSON are read when first asked for."""
 
-    def __init__(
-        self,
-        response: httpx.Response,
-        body: bytes,
-        probe: Probe,
-        duration: float,
-        url: str,
-        redirects: int,
-    ) -> None:
-        self._response = response
-        self._body = body
+    def __init__(self, answer: Answer, probe: Probe, duration: float, url: str, redirects: int) -> None:
+        self._answer = answer
         self._known: dict[str, Any] = {
-            "status": response.status_code,
-            "size": len(body),
+            "status": answer.status,
+            "size": len(answer.body),
             "duration": duration,
             "url": url,
             "redirects": redirects,
@@ -224,89 +172,65 @@ class _Fields(Mapping[str, Any]):
         return len(HTTP_FIELDS)
 
     def _read(self, name: str) -> Any:
+        answer = self._answer
         match name:
             case "body":
-                return _decoded(self._body, self._response.charset_encoding)
+                return _decoded(answer.body, answer.value(b"content-type"))
             case "json":
                 return parse_json(self["body"])
             case "headers":
-                return _Headers((key.lower(), value) for key, value in self._response.headers.items())
+                names = dict.fromkeys(key.lower() for key, _ in answer.headers)
+                return _Headers((key.decode("latin-1"), answer.value(key)) for key in names)
             case "cookies":
-                return _cookies(self._response.headers.get_list("set-cookie"))
+                return _cookies(answer.values(b"set-cookie"))
             case "reason":
-                return self._response.reason_phrase
+                return clean(answer.reason)
             case "http_version":
-                return self._response.http_version
+                return f"HTTP/{answer.version}"
         raise KeyError(name)
 
 
-async def _take(response: httpx.Response, probe: Probe) -> bytes:
-    body = Body(response.headers.get("content-encoding", ""), probe.max_body)
+def _decoded(body: bytes, content_type: str) -> str:
+    message = Message()
+    message["content-type"] = content_type
     try:
-        async for chunk in response.aiter_raw():
-            body.feed(chunk)
-        return body.finish()
-    except (ValueError, zlib.error) as error:
-        raise body_fault(error, probe) from error
-
-
-def _decoded(body: bytes, charset: str | None) -> str:
-    try:
-        return body.decode(charset or "utf-8", "replace")
-    except LookupError:
+        return body.decode(message.get_content_charset("utf-8"), "replace")
+    except (LookupError, ValueError):
         return body.decode("utf-8", "replace")
 
 
-def _authorization(spec: HttpSpec) -> dict[str, str]:
-    auth = spec.auth
-    if auth is None:
-        return {}
-    if "bearer" in auth:
-        return {"authorization": f"Bearer {auth['bearer']}"}
-    return {"authorization": basic(f"{auth['user']}:{auth.get('password', '')}")}
+@functools.lru_cache(_CACHED)
+def _target(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or PORTS.get(parts.scheme, 0)
+        return target_of(parts.scheme, parts.hostname or "", port)
+    except ValueError:
+        # The library's own words quote parts of the address, which may be parts of a secret.
+        raise wrong(f"the address {shown(url)} is not one: host or port cannot be read") from None
 
 
-def _route(spec: HttpSpec, url: httpx.URL) -> Route:
+def _route(spec: HttpSpec, place: Place) -> Route:
     if spec.proxy is None and spec.tls is None and spec.http_version == "1.1":
         return DIRECT
-    proxy = Proxy(*parse_proxy(spec.proxy)) if spec.proxy is not None else None
-    origin = (url.scheme, url.host, url.port or _DEFAULT_PORTS.get(url.scheme, 0))
-    return Route(spec.http_version, proxy, spec.tls, origin)
+    try:
+        proxy = Proxy(*parse_proxy(spec.proxy)) if spec.proxy is not None else None
+    except ValueError as error:
+        raise wrong(str(error)) from error
+    return Route(spec.http_version, proxy, spec.tls, (place.scheme, place.host, place.port))
 
 
-def _check_redirect(start: httpx.URL, end: httpx.URL, spec: HttpSpec, probe: Probe) -> None:
+def _check_redirect(start: Place, end: Place, spec: HttpSpec, probe: Probe) -> None:
     refused = ""
     if start.scheme == "https" and end.scheme == "http":
         refused = f"redirect from https to http://{plain(end.host, 255)} is refused"
     elif spec.follow_redirects == "same-host" and end.host != start.host:
         refused = f"redirect to another host, {plain(end.host, 255)}, is refused"
     if refused:
-        raise probe.fault(refused, ErrorType.PERMANENT, ErrorCategory.VALIDATION)
+        raise probe.fault(refused, *_REFUSED)
 
 
 def _cookies(lines: list[str]) -> dict[str, str]:
     """Values of Set-Cookie by name; of two with one name the later one counts."""
     pairs = (line.split(";", 1)[0].partition("=") for line in lines)
     return {name.strip(): value.strip().strip('"') for name, _, value in pairs if name.strip()}
-
-
-def _header_texts(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for name, value in headers.items():
-        yield f"the header {plain(name, 80)}", f"{name}{value}"
-
-
-def _public_url(url: httpx.URL) -> str:
-    """Without user, password, fragment and the values of the query: they may be secrets."""
-    names = "&".join(dict.fromkeys(url.params.keys())) if url.query else ""
-    host = f"[{url.host}]" if ":" in url.host else url.host
-    port = f":{url.port}" if url.port else ""
-    return clean(f"{url.scheme}://{host}{port}{url.path}{'?' + names if names else ''}", URL_SHOWN)
-
-
-def _shown(url: str) -> str:
-    """As much of a wrong address as holds no secrets."""
-    return plain(url.split("?")[0].rsplit("@", 1)[-1], 100)
-
-
-def _wrong(message: str) -> CheckError:
-    return CheckError(Failure(message, ErrorType.PERMANENT, ErrorCategory.VALIDATION))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 
 import h2.config
 import h2.connection
@@ -85,7 +85,7 @@ class Http2Stream:
                 interim += 1
         raise self._probe.fault(f"{self._probe.peer} sent over {INTERIM_LIMIT} interim answers")
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
         """The body as it comes; `trailers` are known at its end."""
         while True:
             event = await self._next()

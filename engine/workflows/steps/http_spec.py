@@ -25,6 +25,8 @@ from pydantic import Field, field_validator, model_validator
 
 from engine.config.types import Strict
 
+ProxyScheme = Literal["http", "socks5"]
+_SOCKS_LIMIT = 255
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
@@ -43,7 +45,8 @@ class HttpSpec(Strict):
             agrees on.
         follow_redirects: false, true, or `same-host` (to another host is a failure); from https to http is
             never followed. `max_redirects` is the longest chain.
-        proxy: `http://[user:password@]host:port`; https goes through it by CONNECT.
+        proxy: `http://[user:password@]host:port`, where https goes through by CONNECT, or
+            `socks5://[user:password@]host:port`. The proxy resolves the host's name.
         schema: a JSON Schema that the body must fit; patterns are of linear time, references stay inside.
         max_body: bytes kept after decompression; a longer body is a failure.
     """
@@ -95,24 +98,29 @@ class HttpSpec(Strict):
         return value
 
 
-def parse_proxy(text: str) -> tuple[str, int, str | None]:
-    """Host, port, and `user:password` (percent-decoded) of a proxy's address.
+def parse_proxy(text: str) -> tuple[str, int, str | None, ProxyScheme]:
+    """Host, port, `user:password` (percent-decoded) and scheme of a proxy's address.
 
     Raises:
         ValueError: with a sentence.
     """
     from urllib.parse import unquote
 
-    wanted = "a proxy is written http://host:port or http://user:password@host:port"
+    wanted = "a proxy is written http://host:port or socks5://host:port, with user:password@ before the host"
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
     except ValueError:
         raise ValueError(wanted) from None
-    if parts.scheme != "http" or not host or not port or parts.path.strip("/") or parts.query:
+    if parts.scheme not in ("http", "socks5") or not host or not port or parts.path.strip("/") or parts.query:
         raise ValueError(wanted)
-    user = None if parts.username is None else f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return host, port, user
+    scheme: ProxyScheme = "http" if parts.scheme == "http" else "socks5"
+    if parts.username is None:
+        return host, port, None, scheme
+    user, password = unquote(parts.username), unquote(parts.password or "")
+    if scheme == "socks5" and max(len(user.encode()), len(password.encode())) > _SOCKS_LIMIT:
+        raise ValueError(f"user and password for a SOCKS5 proxy have at most {_SOCKS_LIMIT} bytes each")
+    return host, port, f"{user}:{password}", scheme
 
 
 HTTP_FIELDS = frozenset(

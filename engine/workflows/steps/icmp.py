@@ -203,11 +203,12 @@ class _Echoes:
             raise network_fault(error, self._probe.peer, self._probe) from error
 
     async def _listen(self, until: float) -> None:
-        loop = asyncio.get_running_loop()
+        from engine.workflows.steps.datagrams import next_datagram
+
         with suppress(TimeoutError):
             async with asyncio.timeout(until - time.perf_counter()):
                 while len(self.rtts) < self._spec.count:
-                    self._take(await loop.sock_recv(self._raw, 65_535))
+                    self._take(await next_datagram(self._raw))
 
     def _request(self, number: int) -> bytes:
         kind = 128 if self._is_v6 else 8

@@ -20,6 +20,7 @@ import builtins
 import json
 import math
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -49,6 +50,8 @@ ANSWER_LIMIT = 1_048_576
 FILES = 256
 FILE_SIZE = 64 * 1_048_576
 
+# Where it was when it died, as the interpreter's own fault handler tells.
+_FRAME = re.compile(rb'\(most recent call first\):\n  File "([^"\n]{1,500})", line (\d{1,9}) in')
 _PROGRAM = Path(__file__).with_name("python_child.py")
 _FLAGS = ("-I", "-X", "faulthandler", "-X", "utf8")
 _SIZE_SCHEMA = WithJsonSchema({"type": ["integer", "string"], "default": 1024 * 1_048_576})
@@ -198,7 +201,11 @@ def _death(spec: PythonSpec, name: str, ended: Ended) -> Failure:
     if ended.signal == "SIGXCPU":
         message = f"{name} used up the {format_duration(math.ceil(spec.cpu))} of CPU time it may have"
         return Failure(message, ErrorType.TIMEOUT, ErrorCategory.UNKNOWN)
-    return Failure(ended.sentence(name), ErrorType.UNKNOWN, ErrorCategory.UNKNOWN)
+    message = ended.sentence(name)
+    if ended.signal and (frame := _FRAME.search(ended.stderr)):
+        place = plain(f"{os.path.basename(os.fsdecode(frame[1]))}:{int(frame[2])}", 100)
+        message = f"{name} was killed by {ended.signal} ({place})"
+    return Failure(message, ErrorType.UNKNOWN, ErrorCategory.UNKNOWN)
 
 
 def _raised(spec: PythonSpec, name: str, raised: dict[str, Any]) -> Failure:

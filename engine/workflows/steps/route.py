@@ -14,7 +14,9 @@ from typing import Literal
 
 from engine.model import ErrorCategory, ErrorType, Failure
 from engine.text import own_words, plain
+from engine.workflows.steps import socks
 from engine.workflows.steps.base import CheckError
+from engine.workflows.steps.http_spec import ProxyScheme
 from engine.workflows.steps.probe import Probe
 from engine.workflows.steps.wire import Prepare, tls_context
 
@@ -29,11 +31,16 @@ _CACHED = 128
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """An HTTP proxy; `credentials` is `user:password`."""
+    """A proxy of HTTP or SOCKS5; `credentials` is `user:password`."""
 
     host: str
     port: int
     credentials: str | None = None
+    scheme: ProxyScheme = "http"
+
+    def is_tunnel(self, is_tls: bool) -> bool:
+        """Whether bytes pass through it to the host; otherwise it is sent the request, and sends its own."""
+        return is_tls or self.scheme == "socks5"
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
@@ -47,7 +54,10 @@ class Proxy:
 
         async def prepare(raw: socket.socket) -> None:
             probe.begin("connect")
-            await _ask(raw, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", self.headers, probe)
+            if self.scheme == "socks5":
+                await socks.ask(raw, host, port, self.credentials, probe)
+            else:
+                await _ask(raw, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", self.headers, probe)
             probe.end()
 
         return prepare

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_validator
 
@@ -34,6 +34,9 @@ from engine.workflows.steps.dial import wrong
 from engine.workflows.steps.probe import Probe
 from engine.workflows.steps.sql_common import Place, Question, Table, fields_of, parse_place
 from engine.workflows.steps.threads import Threads
+
+if TYPE_CHECKING:
+    from engine.workflows.steps.resolver import Resolver
 
 LOCK_SHARE = 0.8
 """Of the step's time, spent at most on waiting for another's lock, so that the reason can be told."""
@@ -110,11 +113,11 @@ class SqlStep:
 
     name = "sql"
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, resolver: Resolver | None = None) -> None:
         from engine.workflows.steps.resolver import Resolver
 
         self._clock = clock
-        self._resolver = Resolver()
+        self._resolver = Resolver() if resolver is None else resolver
         self._threads = Threads()
 
     def target(self, spec: SqlSpec) -> str:

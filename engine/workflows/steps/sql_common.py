@@ -17,6 +17,9 @@ from engine.workflows.steps.base import StepError
 SIZE_LIMIT = 1_048_576
 """Bytes of text and binary values in one answer, together."""
 
+WIRE_LIMIT = 16 * 1_048_576
+"""Bytes that a server may send for one query, whatever they are; beyond them it is cut off."""
+
 SCHEMES = {"sqlite": "sqlite", "postgres": "postgres", "postgresql": "postgres", "mysql": "mysql",
            "mariadb": "mysql"}  # fmt: skip
 _PORTS = {"postgres": 5432, "mysql": 3306}
@@ -176,6 +179,16 @@ def fault(
 ) -> StepError:
     """The error to raise: `message` with whose it is."""
     return StepError(Failure(f"{place.name}: {message}", type, category))
+
+
+def endless() -> StepError:
+    """The error when more than `WIRE_LIMIT` comes."""
+    return _too_much(f"over {WIRE_LIMIT} bytes")
+
+
+def broken_off(place: Place, words: str, where: str) -> Failure:
+    """The failure of a peer that speaks another language than its port says."""
+    return Failure(f"{place.name} {words} ({where})", ErrorType.NETWORK, ErrorCategory.DATABASE)
 
 
 def _too_much(message: str) -> StepError:

@@ -11,18 +11,28 @@ import ipaddress
 import os
 import socket
 import ssl
+import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from engine.model import ErrorCategory, ErrorType, Failure
-from engine.resilience.classify import classify
 from engine.text import own_words, plain
 from engine.workflows.steps.base import StepError
 from engine.workflows.steps.dial import wrong
 from engine.workflows.steps.probe import Probe
 from engine.workflows.steps.route import context_with
-from engine.workflows.steps.sql_common import Place, Question, Table, fault, with_markers
+from engine.workflows.steps.sql_common import (
+    WIRE_LIMIT,
+    Place,
+    Question,
+    Table,
+    broken_off,
+    endless,
+    fault,
+    with_markers,
+)
 from engine.workflows.steps.threads import Threads
+from engine.workflows.steps.wire import network_fault
 
 if TYPE_CHECKING:
     from engine.workflows.steps.sql import SqlSpec
@@ -38,12 +48,13 @@ _LATE: Kind = (ErrorType.TIMEOUT, ErrorCategory.DATABASE)
 _CODES: dict[int, Kind] = {
     **dict.fromkeys((1044, 1045, 1142, 1143, 1227, 1698), _FORBIDDEN),
     **dict.fromkeys((1049, 1146), _MISSING),
-    **dict.fromkeys((1054, 1064, 1305), _INVALID),
+    **dict.fromkeys((1054, 1064, 1305, 1568), _INVALID),
     **dict.fromkeys((1040, 1053, 1203, 1205, 1213, 1226), _PASSING),
     **dict.fromkeys((2002, 2003, 2006, 2013, 2055), _GONE),
     **dict.fromkeys((1317, 1969, 3024), _LATE),
     2026: (ErrorType.PERMANENT, ErrorCategory.NETWORK),
 }
+_CLOSED = 2013
 _READ_ONLY = 1792
 _UNKNOWN_VARIABLE = 1193
 
@@ -120,7 +131,7 @@ def _ask(
     probe: Probe,
     timeout: float,
 ) -> Table:
-    connection = pymysql.connections.Connection(
+    connection = _bounded(pymysql)(
         host=place.host,
         port=place.port,
         user=place.user,
@@ -143,10 +154,37 @@ def _ask(
             probe.end()
             return table
     except pymysql.err.Error as error:
-        raise _refused(place, error, probe) from None
+        raise _refused(pymysql, place, error, probe) from None
+    except RuntimeError as error:
+        if "package" in str(error):
+            raise wrong(
+                "this user's login needs more than is installed; `pip install tocsin[mysql]`"
+            ) from None
+        # How the driver refuses what a server may answer to any query.
+        failure = broken_off(place, "asks for a file of this machine", _doing(probe))
+        raise StepError(failure, probe.phases) from error
+    except (LookupError, ValueError, AssertionError, TypeError, struct.error) as error:
+        # The driver believes what it reads, and stumbles over what is no MySQL.
+        said = f"does not speak MySQL as it should: {own_words(error, 120)}"
+        raise StepError(broken_off(place, said, _doing(probe)), probe.phases) from error
     finally:
         if connection.open:
             connection.close()
+
+
+def _bounded(pymysql: Any) -> Any:
+    """The driver's connection, with an end to what it receives: a packet may go on for ever."""
+
+    class Bounded(pymysql.connections.Connection):  # type: ignore[misc]
+        received = 0
+
+        def _read_bytes(self, count: int) -> Any:
+            self.received += count
+            if self.received > WIRE_LIMIT:
+                raise endless()
+            return super()._read_bytes(count)
+
+    return Bounded
 
 
 def _only_read(pymysql: Any, connection: Any, timeout: float) -> None:
@@ -182,16 +220,28 @@ def _rows(pymysql: Any, connection: Any, place: Place, question: Question) -> Ta
             cursor._result.unbuffered_active = False
 
 
-def _refused(place: Place, error: Any, probe: Probe) -> StepError:
+def _refused(pymysql: Any, place: Place, error: Any, probe: Probe) -> StepError:
     code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
     if code == _READ_ONLY:
         return wrong("the query would do more than read, which a sql step never does")
     where = "" if probe.phase == "transfer" else f" ({probe.phase})"
-    if (cause := getattr(error, "original_exception", None)) is not None:
-        found = classify(cause)
-        failure = Failure(f"{place.name}: {found.message}{where}", found.type, found.category)
-        return StepError(failure, probe.phases)
     words = plain(error.args[1], 300) if len(error.args) > 1 else own_words(error, 300)
+    cause = getattr(error, "original_exception", None) or error.__context__
+    if isinstance(cause, ssl.SSLError):
+        return network_fault(cause, place.host, probe)
+    if isinstance(error, pymysql.err.InternalError) and not code:
+        said = f"does not speak MySQL as it should: {words[:1].lower()}{words[1:]}"
+        return StepError(broken_off(place, said, _doing(probe)), probe.phases)
+    if isinstance(cause, OSError):
+        reason = os.strerror(cause.errno).lower() if cause.errno else own_words(cause, 200)
+        return StepError(fault(place, f"the connection broke: {reason}{where}", *_GONE).failure, probe.phases)
+    if code == _CLOSED:
+        message = f"the server closed the connection{where}"
+        return StepError(fault(place, message, *_GONE).failure, probe.phases)
     kind = _CODES.get(code, (ErrorType.UNKNOWN, ErrorCategory.DATABASE))
     failure = fault(place, f"{words} ({code}){where}" if code else f"{words}{where}", *kind).failure
     return StepError(failure, probe.phases)
+
+
+def _doing(probe: Probe) -> str:
+    return "query" if probe.phase == "transfer" else probe.phase

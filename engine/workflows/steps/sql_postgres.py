@@ -5,16 +5,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import os
 import re
-from collections.abc import Sequence
+import socket
+import ssl
+import sys
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from engine.model import ErrorCategory, ErrorType, Failure
 from engine.text import own_words, plain
 from engine.workflows.steps.base import StepError
-from engine.workflows.steps.dial import wrong
+from engine.workflows.steps.dial import conversation, wrong
 from engine.workflows.steps.probe import Probe
-from engine.workflows.steps.sql_common import Place, Question, Table, fault, with_markers
+from engine.workflows.steps.sql_common import (
+    WIRE_LIMIT,
+    Place,
+    Question,
+    Table,
+    broken_off,
+    endless,
+    fault,
+    with_markers,
+)
 
 if TYPE_CHECKING:
     import psycopg
@@ -49,6 +62,14 @@ _STATES: dict[str, Kind] = {
     "58": _PASSING,
 }
 _READ_ONLY = "25006"
+_TCP_INFO_SIZE = 136
+_BYTES_RECEIVED = slice(128, 136)
+"""Where the kernel's `tcp_info` has the bytes that came (linux/tcp.h, `tcpi_bytes_received`)."""
+
+_DISTRUST = re.compile(r"certificate verify failed|does not match host name")
+_NO_POSTGRES = re.compile(
+    r"expected authentication request|received invalid|synchroni[sz]ation|unexpected", re.I
+)
 # What libpq tells of a connection it could not make has words only.
 _BY_WORDS: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (re.compile(r"password|pg_hba|authentication|role .* does not exist", re.I), _FORBIDDEN),
@@ -81,9 +102,7 @@ async def ask_postgres(
         raise wrong("PostgreSQL needs a driver, which `pip install tocsin[postgres]` brings") from None
     # What it warns of is told by the step's own outcome.
     logging.getLogger("psycopg").setLevel(logging.CRITICAL)
-    work = asyncio.create_task(
-        _ask(psycopg, place, question, _options(place, spec, addresses), probe, timeout)
-    )
+    work = asyncio.create_task(_ask(psycopg, place, question, spec, addresses, probe, timeout))
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
@@ -98,13 +117,23 @@ async def ask_postgres(
 
 
 async def _ask(
-    psycopg: Any, place: Place, question: Question, options: dict[str, Any], probe: Probe, timeout: float
+    psycopg: Any,
+    place: Place,
+    question: Question,
+    spec: SqlSpec,
+    addresses: Sequence[str],
+    probe: Probe,
+    timeout: float,
 ) -> Table:
     probe.begin("connect")
+    options = _options(place, spec, addresses)
     try:
-        connection: psycopg.AsyncConnection[Any] = await psycopg.AsyncConnection.connect(**options)
+        connection: psycopg.AsyncConnection[Any] = await _bounded(psycopg).connect(**options)
     except psycopg.Error as error:
-        raise _no_connection(place, error, probe) from None
+        refused = _no_connection(place, error, probe)
+        if spec.tls and spec.verify and _DISTRUST.search(refused.message):
+            await _look_at_certificate(place, spec, addresses, timeout)
+        raise refused from None
     probe.end()
     probe.begin("transfer")
     try:
@@ -118,6 +147,72 @@ async def _ask(
         await connection.close()
     probe.end()
     return table
+
+
+def _bounded(psycopg: Any) -> Any:
+    """The driver's connection, with an end to what it receives: its library takes answers of gigabytes.
+
+    It is looked at whenever the library has nothing more to read, so a fast server may send some more.
+    """
+
+    class Bounded(psycopg.AsyncConnection):  # type: ignore[misc]
+        async def wait(self, gen: Any, *args: Any, **named: Any) -> Any:
+            return await super().wait(_counted(gen, self.pgconn.socket), *args, **named)
+
+    return Bounded
+
+
+def _counted(work: Generator[Any, Any, Any], descriptor: int) -> Generator[Any, Any, Any]:
+    """The driver's work as it is, broken off when too much has come."""
+    try:
+        wanted = next(work)
+        while True:
+            ready = yield wanted
+            if _received(descriptor) > WIRE_LIMIT:
+                raise endless()
+            wanted = work.send(ready)
+    except StopIteration as done:
+        return done.value
+
+
+def _received(descriptor: int) -> int:
+    """The bytes that have come on a connection since it was made."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=os.dup(descriptor)) as watched:
+        info = watched.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)
+    return int.from_bytes(info[_BYTES_RECEIVED], sys.byteorder)
+
+
+async def _look_at_certificate(place: Place, spec: SqlSpec, addresses: Sequence[str], timeout: float) -> None:
+    """Shake hands once more without libpq, which does not say what is wrong with a certificate.
+
+    Raises:
+        StepError: with the reason, unless the handshake goes well now.
+    """
+    import certifi
+
+    from engine.workflows.steps.resolver import Resolver
+    from engine.workflows.steps.route import context_with
+    from engine.workflows.steps.starttls import upgrade
+
+    context = context_with(True, (), spec.certificate, spec.key, spec.ca or certifi.where())
+    for address in addresses:
+        probe = Probe()
+        upgrading = upgrade("postgres", probe)
+        try:
+            async with conversation(
+                Resolver(),
+                address,
+                place.port,
+                context,
+                probe,
+                timeout,
+                prepare=upgrading,
+                server_name=place.host,
+            ):
+                return
+        except StepError as error:
+            if isinstance(error.__cause__, ssl.SSLError):
+                raise
 
 
 async def _rows(connection: psycopg.AsyncConnection[Any], place: Place, question: Question) -> Table:
@@ -150,7 +245,8 @@ def _options(place: Place, spec: SqlSpec, addresses: Sequence[str]) -> dict[str,
         "dbname": place.database or None,
         "application_name": "tocsin",
         "client_encoding": "utf-8",
-        "passfile": "/dev/null",
+        # One that is there and no file would be told to the terminal.
+        "passfile": "/dev/null/none",
         "gssencmode": "disable",
         "sslmode": "disable",
     }
@@ -167,8 +263,12 @@ def _options(place: Place, spec: SqlSpec, addresses: Sequence[str]) -> dict[str,
 def _no_connection(place: Place, error: psycopg.Error, probe: Probe) -> StepError:
     words = str(error).partition("\n")[0].rpartition("failed: ")[2].removeprefix("FATAL:").strip()
     message = plain(words, 300) or own_words(error, 300)
+    if not message[1:2].isupper():
+        message = message[:1].lower() + message[1:]
+    if _NO_POSTGRES.search(message) and "unexpectedly" not in message:
+        said = f"does not speak PostgreSQL as it should: {message}"
+        return StepError(broken_off(place, said, "connect"), probe.phases)
     kind = next((kind for pattern, kind in _BY_WORDS if pattern.search(message)), _GONE)
-    message = message[:1].lower() + message[1:]
     return StepError(Failure(f"{place.name}: {message} (connect)", *kind), probe.phases)
 
 
@@ -180,7 +280,11 @@ def _refused(place: Place, error: psycopg.Error, probe: Probe) -> StepError:
         return wrong(f"the query cannot be asked: {reason}")
     if state == _READ_ONLY:
         return wrong("the query would do more than read, which a sql step never does")
-    message = plain(error.diag.message_primary or str(error).partition("\n")[0], 300)
+    words = error.diag.message_primary or str(error).partition("\n")[0]
+    message = plain(words.removeprefix("consuming input failed: "), 300)
+    if not state and type(error).__name__ == "InternalError":
+        said = f"does not speak PostgreSQL as it should: {message}"
+        return StepError(broken_off(place, said, "query"), probe.phases)
     found = (_STATES[state[:length]] for length in (5, 2) if state[:length] in _STATES)
     default = (ErrorType.UNKNOWN, ErrorCategory.DATABASE) if state else _GONE
     failure = fault(place, f"{message} ({state})" if state else message, *next(found, default)).failure

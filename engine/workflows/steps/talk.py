@@ -25,7 +25,7 @@ def _tuple(value: object) -> object:
 
 
 def _sensible(lines: tuple[Line, ...]) -> tuple[Line, ...]:
-    from engine.rules.patterns import compile_pattern
+    from engine.patterns import compile_pattern
 
     for line in lines:
         if len(line) != 1:
@@ -90,7 +90,7 @@ class Conversation:
         self._probe.end()
 
     async def _expect(self, text: str) -> None:
-        from engine.rules.patterns import compile_pattern
+        from engine.patterns import compile_pattern
 
         try:
             pattern: Any = compile_pattern(f"(?m){text}")

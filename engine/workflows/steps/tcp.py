@@ -15,7 +15,7 @@ expect: ["received contains AUTH", "connect < 100ms"]
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -26,6 +26,9 @@ from engine.workflows.steps.dial import conversation, host_and_port, target_of
 from engine.workflows.steps.probe import Probe
 from engine.workflows.steps.secured import Secured
 from engine.workflows.steps.talk import Conversation, Talk
+
+if TYPE_CHECKING:
+    from engine.workflows.steps.resolver import Resolver
 
 
 class TcpSpec(Secured):
@@ -66,10 +69,10 @@ class TcpStep:
 
     name = "tcp"
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, resolver: Resolver | None = None) -> None:
         from engine.workflows.steps.resolver import Resolver
 
-        self._resolver = Resolver()
+        self._resolver = Resolver() if resolver is None else resolver
 
     def target(self, spec: TcpSpec) -> str:
         """`tcp://host:port`."""

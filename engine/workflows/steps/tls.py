@@ -32,6 +32,7 @@ from engine.workflows.steps.secured import Secured
 
 if TYPE_CHECKING:
     from engine.workflows.steps.certificates import Certificate, Judgement
+    from engine.workflows.steps.resolver import Resolver
 
 _PORT = 443
 
@@ -81,11 +82,11 @@ class TlsStep:
 
     name = "tls"
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, resolver: Resolver | None = None) -> None:
         from engine.workflows.steps.resolver import Resolver
 
         self._clock = clock
-        self._resolver = Resolver()
+        self._resolver = Resolver() if resolver is None else resolver
 
     def target(self, spec: TlsSpec) -> str:
         """`tls://host:port`."""
@@ -102,13 +103,17 @@ class TlsStep:
 
         started = time.perf_counter()
         end = started + context.timeout
+        host, port = host_and_port(spec.address, _PORT)
+        probe = Probe()
         try:
-            hands, judgement = await self._shake(spec, True, context.timeout), GOOD
+            hands, judgement = await self._shake(spec, host, port, probe, context.timeout), GOOD
         except StepError as error:
             cause = error.__cause__
             if not isinstance(cause, ssl.SSLCertVerificationError):
                 raise
-            hands = await self._shake(spec, False, max(end - time.perf_counter(), 0.0))
+            # The same address again: its name may lead to another server by now.
+            address, left = host_and_port(probe.peer)[0], max(end - time.perf_counter(), 0.0)
+            hands = await self._shake(spec, address, port, Probe(verify=False), left)
             judgement = judge(cause.verify_code, cause.verify_message, hands.chain, self._clock.now())
         fields = self._fields(hands, judgement, time.perf_counter() - started)
         return Reply(fields, hands.probe.phases, _attributes(hands), _failure(spec, hands, judgement))
@@ -116,15 +121,13 @@ class TlsStep:
     async def close(self) -> None:
         await self._resolver.close()
 
-    async def _shake(self, spec: TlsSpec, verify: bool, timeout: float) -> _Hands:
+    async def _shake(self, spec: TlsSpec, host: str, port: int, probe: Probe, timeout: float) -> _Hands:
         from engine.workflows.steps.starttls import upgrade
 
-        host, port = host_and_port(spec.address, _PORT)
         try:
-            context = spec.context(verify, spec.alpn)
+            context = spec.context(probe.verify, spec.alpn)
         except ssl.SSLError as error:
             raise wrong(f"alpn cannot be offered: {plain(error, 120)}") from error
-        probe = Probe(verify)
         prepare = upgrade(spec.starttls, probe) if spec.starttls else None
         async with conversation(
             self._resolver,
@@ -134,10 +137,10 @@ class TlsStep:
             probe,
             timeout,
             prepare=prepare,
-            server_name=spec.server_name,
+            server_name=spec.server_name or host_and_port(spec.address, _PORT)[0],
         ) as wire:
             assert wire.tls is not None
-            return _Hands(wire.tls, probe, is_verified=verify)
+            return _Hands(wire.tls, probe, is_verified=probe.verify)
 
     def _fields(self, hands: _Hands, judgement: Judgement, duration: float) -> dict[str, Any]:
         from engine.workflows.steps.certificates import day

@@ -14,7 +14,7 @@ expect: ["size > 5", "first_byte < 150ms"]
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -25,6 +25,9 @@ from engine.workflows.steps.base import Reply, StepContext
 from engine.workflows.steps.dial import deadline, host_and_port, target_of
 from engine.workflows.steps.probe import Probe
 from engine.workflows.steps.talk import Conversation, Talk
+
+if TYPE_CHECKING:
+    from engine.workflows.steps.resolver import Resolver
 
 
 class UdpSpec(Strict):
@@ -57,10 +60,10 @@ class UdpStep:
 
     name = "udp"
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, resolver: Resolver | None = None) -> None:
         from engine.workflows.steps.resolver import Resolver
 
-        self._resolver = Resolver()
+        self._resolver = Resolver() if resolver is None else resolver
 
     def target(self, spec: UdpSpec) -> str:
         """`udp://host:port`."""

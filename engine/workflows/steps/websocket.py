@@ -15,8 +15,9 @@ expect: ["status == 101", "subprotocol == feed.v2", "json.type == snapshot", "du
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -36,10 +37,15 @@ if TYPE_CHECKING:
     from wsproto import WSConnection
     from wsproto.events import Event
 
+    from engine.workflows.steps.resolver import Resolver
     from engine.workflows.steps.wire import Wire
 
 HEARD_LIMIT = 100
 """Messages kept, and messages that may pass before an expected one comes."""
+FRAME_LIMIT = 10_000
+"""Frames of any kind, pings and pieces of messages included, before the peer is taken for a flood."""
+_TURN = 100
+"""Frames after which others have their turn: a buffer holds more tiny ones than can be read in a second."""
 
 _PORTS = {"ws": 80, "wss": 443}
 _PROTOCOLS = ("http/1.1",)
@@ -74,7 +80,7 @@ class WebSocketSpec(Strict):
 
     @model_validator(mode="after")
     def _talk_makes_sense(self) -> WebSocketSpec:
-        from engine.rules.patterns import compile_pattern
+        from engine.patterns import compile_pattern
 
         for line in self.talk:
             if len(line) != 1:
@@ -109,11 +115,11 @@ class WebSocketStep:
 
     name = "websocket"
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, resolver: Resolver | None = None) -> None:
         from engine.workflows.steps.resolver import Resolver
 
         self._clock = clock
-        self._resolver = Resolver()
+        self._resolver = Resolver() if resolver is None else resolver
 
     def target(self, spec: WebSocketSpec) -> str:
         """`scheme://host:port`."""
@@ -177,9 +183,10 @@ class _Talk:
         self._wire = wire
         self._probe = probe
         self._protocol: WSConnection = WSConnection(ConnectionType.CLIENT)
-        self._events: list[Event] = []
+        self._events: Iterator[Event] = iter(())
         self._parts: list[str] = []
         self._size = 0
+        self._frames = 0
         self.headers: dict[str, str] = {}
         self.subprotocol: str | None = None
         self.heard: list[str] = []
@@ -225,7 +232,7 @@ class _Talk:
             self._wire.write(self._protocol.send(CloseConnection(code=1000)))
 
     async def _expect(self, pattern: str) -> None:
-        from engine.rules.patterns import compile_pattern
+        from engine.patterns import compile_pattern
 
         try:
             compiled = compile_pattern(pattern)
@@ -279,22 +286,29 @@ class _Talk:
         from engine.workflows.steps.wire import network_fault
 
         while True:
-            while self._events:
-                event = self._events.pop(0)
-                if isinstance(event, Ping):
-                    self._wire.write(self._protocol.send(event.response()))
-                elif not isinstance(event, Pong | RejectData):
-                    return event
             try:
+                for event in self._events:
+                    await self._count()
+                    if isinstance(event, Ping):
+                        self._wire.write(self._protocol.send(event.response()))
+                    elif not isinstance(event, Pong | RejectData):
+                        return event
                 data = await self._wire.read()
                 if not data:
                     raise self._fault("closed the connection in the middle")
                 self._protocol.receive_data(data)
-                self._events = list(self._protocol.events())
+                self._events = self._protocol.events()
             except OSError as error:
                 raise network_fault(error, self._probe.peer, self._probe) from error
             except RemoteProtocolError as error:
                 raise self._fault(f"does not speak WebSocket as it should: {plain(error, 120)}") from error
+
+    async def _count(self) -> None:
+        self._frames += 1
+        if self._frames > FRAME_LIMIT:
+            raise self._fault(f"sent over {FRAME_LIMIT} frames")
+        if self._frames % _TURN == 0:
+            await asyncio.sleep(0)
 
     def _fault(self, what: str) -> Exception:
         return self._probe.fault(f"{self._probe.peer} {what}")

@@ -6,6 +6,9 @@ workflow: {id: sign-in, with: {user: "{{ env.user }}"}}
 expect: ["outputs.token != null"]
 extract: {token: outputs.token}
 ```
+
+What it does is recorded with the caller: spans in its trace, retries in its log, breakers among its own. The
+responses are kept under the id of the workflow that got them.
 """
 
 from __future__ import annotations

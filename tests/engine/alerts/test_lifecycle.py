@@ -50,6 +50,7 @@ def test_without_for_it_fires_at_once() -> None:
         NOW,
     )
     assert [gate.name for gate in done.gates] == ["for", "cooldown", "limit"]
+    assert done.gates[0].detail == "no waiting is asked for"
     assert done.stopped_at == ""
 
 

@@ -178,3 +178,21 @@ def test_fragments_cannot_multiply_without_end(tmp_path: Path) -> None:
     (tmp_path / "f.yaml").write_text(text)
     with pytest.raises(ConfigError, match="more than 100,000 values"):
         load_config(tmp_path / "f.yaml", env={})
+
+
+def test_a_list_of_a_fragment_s_own_step_is_found_under_its_prefix(tmp_path: Path) -> None:
+    text = """\
+        version: 1
+        fragments:
+          pages:
+            steps:
+              - {id: list, http: {url: x}}
+              - {id: page, foreach: "{{ list.json.items }}", http: {url: "{{ item.url }}"}}
+        workflows:
+          - {id: w, name: W, every: 30s, steps: [{use: pages, id: p}, {use: pages}]}
+    """
+    steps = load(tmp_path, text).config.workflows[0].steps
+    assert [(step.id, step.foreach) for step in steps[1::2]] == [
+        ("p.page", "{{ p.list.json.items }}"),
+        ("page", "{{ list.json.items }}"),
+    ]

@@ -52,6 +52,24 @@ A = "{id: a, http: {url: x}, needs: [], extract: {t: body}}"
             '{id: b, foreach: [{x: 1, y: 2}, {x: 1}], http: {url: "{{ item.x }}{{ item.y }}"}}',
             "`{{ item.y }}` refers to nothing (add `y` to every entry of `foreach`)",
         ),
+        ('{id: b, foreach: "{{ a.json.items }}", parallel: 4, http: {url: "{{ item.any }}"}}', None),
+        (
+            '{id: b, needs: [], foreach: "{{ a.json.items }}", http: {url: x}}',
+            "`{{ a.json.items }}` refers to a step that this one does not wait for (add `a` to `needs`)",
+        ),
+        (
+            '{id: b, foreach: "{{ a.jsn.items }}", http: {url: x}}',
+            "a reply to http has no `jsn` (did you mean `json`?)",
+        ),
+        (
+            '{id: b, foreach: "{{ b.json }}", http: {url: x}}',
+            "`{{ b.json }}` refers to a step that has not run yet",
+        ),
+        ('{id: b, foreach: "{{ c.json }}", http: {url: x}}', "begins with no step of this workflow"),
+        ("{id: b, foreach: items, http: {url: x}}", "foreach is a list, or where one is found, such as {{ "),
+        ("{id: b, foreach: {a: 1}, http: {url: x}}", "`foreach` wants a list or text, found a mapping"),
+        ("{id: b, parallel: 2, http: {url: x}}", "parallel: belongs to foreach:"),
+        ('{id: b, foreach: ["{{ env.bas }}"], http: {url: x}}', "`{{ env.bas }}` refers to nothing"),
         ("{id: b, foreach: [1], extract: {t: body}, http: {url: x}}", "a step with foreach extracts nothing"),
         ("{id: b, when: \"{{ env.region }} == 'eu'\", http: {url: x}}", None),
         (
@@ -90,6 +108,18 @@ def test_steps_that_cannot_work_are_refused(tmp_path: Path, step: str, expected:
         assert len(found) == 1
         assert expected in found[0]
         assert found[0].startswith("10:")
+
+
+def test_a_token_belongs_to_one_heartbeat(tmp_path: Path) -> None:
+    def beat(id: str, token: str) -> str:
+        return f"{{id: {id}, heartbeat: {{token: {token * 16}, period: 1h}}}}"
+
+    flows = workflow(beat("a", "x"), beat("b", "y")) + workflow(beat("a", "x"), name="v")
+    (problem,) = problems(tmp_path, flows)
+    assert problem.startswith("14:36: ")
+    assert problem.endswith(
+        "the heartbeat on line 8 waits for the same token (give each job a token of its own)"
+    )
 
 
 def test_closing_steps_and_outputs(tmp_path: Path) -> None:
@@ -132,3 +162,10 @@ def test_a_workflow_on_call_has_no_schedule(tmp_path: Path) -> None:
         "a workflow that is on_call: has no schedule of its own"
         in problems(tmp_path, workflow(A, more="    on_call: true\n"))[0]
     )
+
+
+def test_a_list_is_not_looked_for_in_a_step_of_rounds(tmp_path: Path) -> None:
+    rounds = "{id: c, foreach: [1, 2], http: {url: x}}"
+    listed = '{id: d, foreach: "{{ c.json }}", http: {url: x}}'
+    (problem,) = problems(tmp_path, workflow(rounds, listed))
+    assert problem == "9:26: the step `c` is run in rounds itself: none of its replies is the one"

@@ -11,7 +11,7 @@ import jsonschema_rs
 import pytest
 
 from engine.config.json_schema import file_schema
-from engine.config.loader import plain_data
+from engine.config.nodes import plain_data
 from engine.config.starter import STARTER
 from engine.config.yaml_guard import parse_yaml
 from engine.workflows import steps
@@ -82,3 +82,9 @@ def test_the_examples_of_step_types_fit(schema: dict[str, Any]) -> None:
     texts = examples()
     assert len(texts) >= len(STEP_KINDS) - 2
     assert [found for text in texts for found in faults(schema, text)] == []
+
+
+def test_the_keys_that_all_steps_have_are_explained(schema: dict[str, Any]) -> None:
+    keys = schema["$defs"]["StepSpec"]["properties"]
+    for key in ("needs", "when", "foreach", "parallel", "max_rounds", "retry", "degraded", "extract"):
+        assert len(keys[key].get("description", "")) > 20, key

@@ -160,7 +160,7 @@ workflow.duration, workflow.error, workflow.name, workflow.priority, workflow.st
 84:25: `concurrency` wants a whole number, found `5` (write it without quotes)
 84:41: `retention`: a duration is a number with a unit, such as 500ms, 30s, 5m, 1h30m or 7d, found nothing
 85:1: unknown key `extra` (known here: channels, environments, fragments, overlays, python, \
-retries, rules, settings, version, workflows)
+retries, rules, settings, sources, version, workflows)
 """
 
 
@@ -296,7 +296,7 @@ def test_names_are_cleaned_on_the_way_in(tmp_path: Path) -> None:
 def test_hostile_keys_are_shown_tame(tmp_path: Path) -> None:
     assert problems(tmp_path, 'version: 1\n"\\e[31mred\\u202e": 1') == [
         "2:1: unknown key `red\ufffd` (known here: channels, environments, fragments, overlays, python, "
-        "retries, rules, settings, version, workflows)"
+        "retries, rules, settings, sources, version, workflows)"
     ]
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.config.loader import plain_data
+from engine.config.nodes import plain_data
 from engine.config.yaml_guard import parse_yaml, resolve
 from engine.errors import ConfigError
 

@@ -29,6 +29,14 @@ def monitor(**values: Any) -> dict[str, Any]:
     return usual | {"accepted_statuscodes": ["200-299"], "parent": None, "expiryNotification": False} | values
 
 
+@pytest.mark.parametrize("value", [-5, float("inf"), "soon"])
+def test_a_number_that_is_none_costs_the_number_and_not_the_backup(value: Any) -> None:
+    monitors = [monitor(name="A", type="http", url="http://127.0.0.1", interval=value)]
+    imported = translate("uptime-kuma", json.dumps({"monitorList": monitors}))
+    assert [workflow["every"] for workflow in imported.config["workflows"]] == ["1m"]
+    assert "A: `interval` is no number from 0 up: 60 is in its place" in imported.left
+
+
 async def test_monitors_of_uptime_kuma(tmp_path: Path) -> None:
     async with http_target() as target:
         target.body = b'{"a": {"b": 5}, "note": "all is well ${x}"}'

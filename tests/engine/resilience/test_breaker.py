@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from engine.clock import VirtualClock
-from engine.model import BreakerState
+from engine.model import BreakerMemory, BreakerState, BreakerStatus
 from engine.resilience.breaker import Breaker, BreakerChange, BreakerPolicy, Breakers, Permit
 
 CLOSED, OPEN, HALF_OPEN = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN
@@ -43,6 +43,42 @@ def test_it_opens_after_failures_in_a_row(breaker: Breaker) -> None:
     fail(breaker, 1)
     assert breaker.state is OPEN
     assert breaker.admit() is None
+
+
+async def test_its_status_tells_since_when_and_when_the_trial_is_due(
+    breaker: Breaker, clock: VirtualClock
+) -> None:
+    began = clock.now()
+    assert breaker.status == BreakerStatus("target", CLOSED)
+    await clock.advance(10)
+    fail(breaker, 3)
+    assert breaker.status == BreakerStatus("target", OPEN, 3, began + 10, began + 70)
+    await clock.advance(61)
+    assert breaker.status.trial_at == began + 71
+    permit = trial(breaker)
+    assert breaker.status == BreakerStatus("target", HALF_OPEN, 3, began + 71, began + 131)
+    permit.release()
+    assert (breaker.status.state, breaker.status.trial_at) == (OPEN, began + 71)
+    trial(breaker).success()
+    assert breaker.status == BreakerStatus("target", CLOSED, 0, began + 71)
+
+
+async def test_statuses_begin_with_what_lets_least_through(clock: VirtualClock) -> None:
+    policy = BreakerPolicy(1)
+    left = BreakerMemory("z", policy.key, HALF_OPEN, 4, 100.0)
+    breakers = Breakers(clock, known=[left, BreakerMemory("b", policy.key, OPEN, 2, 200.0)])
+    for target in ("a", "b", "c", "d"):
+        breakers.get(target, policy)
+    fail(breakers.get("d", policy), 1)
+    trying, asked = breakers.get("c", policy), breakers.get("b", policy)
+    fail(trying, 1)
+    await clock.advance(60)
+    trial(trying)
+    assert [(one.target, one.state) for one in breakers.statuses()] == [
+        ("b", OPEN), ("d", OPEN), ("z", OPEN), ("c", HALF_OPEN), ("a", CLOSED),
+    ]  # fmt: skip
+    assert breakers.statuses()[2] == BreakerStatus("z", OPEN, 4, 100.0, None)
+    assert asked.status.since == 200.0
 
 
 async def test_after_reset_one_trial_decides(breaker: Breaker, clock: VirtualClock) -> None:

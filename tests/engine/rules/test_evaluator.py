@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from engine.model import HealthStatus, Outcome, Priority
+from engine.patterns import compile_pattern
 from engine.rules.evaluator import Memory, evaluate
 from engine.rules.metrics import Facts
-from engine.rules.patterns import compile_pattern
 from engine.rules.scope import covers, health_subject
 from tests.engine.rules.build import START, execution, health, look, outcomes, rule, window
 

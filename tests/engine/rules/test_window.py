@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.model import Outcome
-from engine.rules.window import MAX_AGE, MAX_EXECUTIONS
+from engine.model import Attempt, Outcome
+from engine.rules.window import MAX_AGE, MAX_EXECUTIONS, WorkflowWindow
 from tests.engine.rules.build import START, execution, outcomes, window
 
 
@@ -15,6 +17,12 @@ def test_an_empty_window_knows_nothing() -> None:
     assert (empty.latest, empty.current, empty.consecutive_failures, empty.known) == (None, None, None, False)
     assert empty.failure_rate(START, 60, 1) is None
     assert empty.count(START, 60) == 0
+
+
+def test_what_rules_do_not_ask_older_ones_for_is_not_remembered() -> None:
+    history = window(replace(execution(), attempts=(Attempt(1, START, 0.1, Outcome.OK),), trace_id="f" * 32))
+    (kept,) = history.within(START, 60)
+    assert kept == replace(execution(), attempts=(), trace_id="")
 
 
 def test_failures_in_a_row_count_failed_and_error_and_end_with_degraded() -> None:
@@ -88,3 +96,18 @@ def test_running_counts_equal_counting_afresh(steps: list[tuple[str, float]], sp
         seen = list(history.within(START + at, span))
         failed = sum(one.outcome.is_failure for one in seen)
         assert history.share("f", lambda one: one.outcome.is_failure, START + at, span) == (failed, len(seen))
+
+
+def test_it_keeps_no_more_than_anybody_asks_for() -> None:
+    history = WorkflowWindow(60.0)
+    for at in range(0, 600, 10):
+        history.add(execution(at=at))
+    assert len(list(history.within(START + 590, MAX_AGE))) == 7
+    assert history.latest is not None
+
+
+def test_the_newest_execution_stays_whole() -> None:
+    history = WorkflowWindow(0.0)
+    newest = execution()
+    history.add(newest)
+    assert history.latest is newest

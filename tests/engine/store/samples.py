@@ -34,6 +34,10 @@ from engine.model import (
     SpanKind,
     SpanStatus,
 )
+from engine.store import retention
+from engine.store.limits import Kind
+from engine.store.retention import Cut
+from engine.store.store import Store
 
 START = 1_700_000_000.0
 FAILURE = Failure("status (503) == 200", ErrorType.TRANSIENT, ErrorCategory.NETWORK, 2.5)
@@ -170,3 +174,8 @@ def health_check(component: str = "store", at: float = START) -> HealthCheck:
 
 def cursor(last_slot: float = START) -> ScheduleCursor:
     return ScheduleCursor("user-login", last_slot, True)
+
+
+async def prune(store: Store, before: float) -> int:
+    """Remove what is older than `before`, of every kind."""
+    return await retention.prune(store.writer, {kind: Cut(before) for kind in Kind})

@@ -175,13 +175,16 @@ async def test_beginning_anew_takes_the_newest_sound_backup(db: Path, clock: Vir
     assert len(await lines_of(db, clock)) == 6
 
 
-async def test_without_a_backup_the_place_is_free(db: Path, clock: VirtualClock) -> None:
+async def test_without_a_backup_a_new_database_takes_the_place(db: Path, clock: VirtualClock) -> None:
     await filled(db, clock)
     spoil(db)
+    damaged = content_of(db)
     kept, backup = begin_anew(db, START)
     assert backup is None
-    assert os.listdir(db.parent) == [kept.name]
+    assert sorted(os.listdir(db.parent)) == [db.name, kept.name]
     assert os.listdir(kept) == [db.name]
+    assert content_of(kept / db.name) == damaged
+    assert await lines_of(db, clock) == []
 
 
 @pytest.mark.parametrize("seed", range(20))

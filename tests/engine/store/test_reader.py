@@ -13,8 +13,8 @@ from engine.clock import VirtualClock
 from engine.errors import StoreError
 from engine.model import AlertState, NotificationState, Outcome, Severity
 from engine.store import pool
-from engine.store.statistics import percentile
 from engine.store.store import Store
+from engine.store.tally import percentile
 from tests.engine.store.samples import START, alert, execution, notification
 
 

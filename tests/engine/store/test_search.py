@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -10,8 +12,11 @@ from engine.errors import QueryError
 from engine.model import LogLevel
 from engine.store.search import parse
 from engine.store.store import Store
+from engine.text import plain
 from tests.engine.store.samples import START, execution, log, trace_of
 
+NOV_21 = 1_795_219_200.0
+DAY = 86_400.0
 LINES = (
     log(
         "connection refused by 10.0.0.1:5432", level=LogLevel.ERROR, workflow_id="user-login", execution_id=42
@@ -32,6 +37,8 @@ FOUND = {
     '"connection ref"*': [0],
     "conn*": [1, 0],
     "conn": [],
+    # A word of a message, though all are of workflows that have it in their names.
+    "login": [2],
     "connection -refused": [1],
     'connection -"connection refused" -nothing': [1],
     "level:error -nothing": [0],
@@ -92,8 +99,24 @@ REFUSED = (
     "execution:four",
     "execution:99999999999999999999",
     "execution:²",
-    "since:yesterday",
+    "since:the day before",
     "since:",
+    "since:25:00",
+    "since:2026-02-30",
+    "since:0001-01-01",
+    "until:never",
+    "since:1h until:2h",
+    "since:today until:yesterday",
+    "trace:abcdefg1",
+    "trace:" + "a" * 7,
+    "trace:" + "a" * 33,
+    "span:ab",
+    "source:",
+    "-/refused/",
+    "/(refused/",
+    "/(?<=a)b/",
+    "//",
+    "/a{1001}/",
     "x" * 257,
     "a " * 17,
 )
@@ -114,20 +137,87 @@ async def test_each_search_finds_its_lines(store: Store) -> None:
 @pytest.mark.parametrize("query", REFUSED)
 def test_what_cannot_be_asked_comes_with_a_hint(query: str) -> None:
     with pytest.raises(QueryError) as caught:
-        parse(query, START)
-    assert caught.value.hint
+        parse(query, START, UTC)
+    assert caught.value.hint.startswith(f"instead of {plain(query[:60]).split()[0]}")
+    assert ", type " in caught.value.hint or ", add " in caught.value.hint
 
 
-def test_terms_are_what_to_highlight() -> None:
-    assert parse('conn* "reset by" -peer level:error conn*', START).terms == ("conn", "reset by")
+def test_a_misspelt_level_is_told_the_right_one() -> None:
+    with pytest.raises(QueryError, match="type level:error, or"):
+        parse("level:eror", START)
+
+
+def test_phrases_are_what_to_highlight() -> None:
+    assert parse('conn* "reset by" -peer level:error conn*', START).phrases == ('"conn"*', '"reset by"')
 
 
 def test_filters_are_taken_out_of_the_words() -> None:
     asked = parse("since:1h30m level:error+ execution:42 trace:" + "AB" * 16, START)
-    assert (asked.match, asked.terms) == (None, ())
+    assert (asked.match, asked.phrases) == (None, ())
     assert asked.since == START - 5400
     assert (asked.level, asked.and_above) == (LogLevel.ERROR, True)
     assert (asked.execution_id, asked.trace_id) == (42, "ab" * 16)
+
+
+def test_what_is_wrong_with_a_pattern_is_told_to_who_typed_it_alone(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(QueryError, match=r"missing \)"):
+        parse("/(refused|reset/", START)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_trace_may_be_named_by_its_beginning() -> None:
+    assert parse("trace:ABCDEF01", START).trace_prefix == "abcdef01"
+    assert parse("trace:ABCDEF01", START).trace_id is None
+
+
+def test_filters_of_place_and_time() -> None:
+    asked = parse('span:00000000000000AB source:"a b" since:2026-11-20 until:2026-11-21T03:00', START, UTC)
+    assert (asked.span_id, asked.source, asked.match) == ("00000000000000ab", "a b", None)
+    assert (asked.since, asked.until) == (NOV_21 - DAY, NOV_21 + 3 * 3600)
+
+
+@pytest.mark.parametrize(
+    ("query", "since", "until"),
+    [
+        ("since:yesterday until:yesterday", NOV_21 - DAY, NOV_21),
+        ("until:2026-11-19", None, NOV_21 - DAY),
+        ("since:2h until:1h", NOV_21 + 10 * 3600, NOV_21 + 11 * 3600),
+        ("since:09:00 until:10:30", NOV_21 + 9 * 3600, NOV_21 + 10.5 * 3600),
+        # It is noon: 23:00 was yesterday's, and a night has its end after its beginning.
+        ("since:23:00 until:01:00", NOV_21 - 3600, NOV_21 + 3600),
+        ("since:11:00 until:10:00", NOV_21 + 11 * 3600, NOV_21 + DAY + 10 * 3600),
+    ],
+)
+def test_a_range_has_its_days_whole(query: str, since: float | None, until: float) -> None:
+    asked = parse(query, NOV_21 + DAY / 2, UTC)
+    assert (asked.since, asked.until) == (since, until)
+
+
+@pytest.mark.parametrize(
+    ("query", "accepted"),
+    [
+        ("/refused|reset/", {0, 1}),
+        ("/REFUSED/", set()),
+        ("/REFUSED/i", {0}),
+        (r"/api\/v\d/", {3}),
+        ("/connection re/ -/refused$/", {0, 1}),
+        ("/connection/ -/refused/", {1}),
+        ("/größe/i", {4}),
+    ],
+)
+def test_patterns_are_tried_on_lines(query: str, accepted: set[int]) -> None:
+    asked = parse(query, START)
+    assert (asked.match, asked.has_patterns) == (None, True)
+    assert {number for number, line in enumerate(LINES) if asked.accepts(line.message)} == accepted
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/v1/users", "/api/v1/", "/var/log /etc"])
+def test_paths_are_words(path: str) -> None:
+    asked = parse(path, START)
+    assert asked.phrases
+    assert not asked.has_patterns
 
 
 async def test_pages_join_without_gap_or_overlap(store: Store) -> None:

@@ -22,6 +22,22 @@ def test_a_traceparent_comes_back_as_it_went() -> None:
     assert parse_traceparent(header) == (trace_id, span_id)
 
 
+def test_the_flag_says_whether_to_keep() -> None:
+    trace, span = "a" * 32, "b" * 16
+    assert traceparent(trace, span, sampled=False) == f"00-{trace}-{span}-00"
+    assert traceparent(trace, span) == f"00-{trace}-{span}-01"
+
+
+hexadecimal = st.text("0123456789abcdef", min_size=32, max_size=32)
+
+
+@given(st.integers(1, 254), hexadecimal, hexadecimal, st.sampled_from(["", "-", "-what-the-future-says"]))
+def test_later_versions_may_say_more(version: int, trace: str, span: str, more: str) -> None:
+    header = f"{version:02x}-{trace}-{span[:16]}-01{more}"
+    expected = (trace, span[:16]) if trace.strip("0") and span[:16].strip("0") else None
+    assert parse_traceparent(header) == expected
+
+
 def test_invalid_headers_are_refused() -> None:
     trace, span = "a" * 32, "b" * 16
     for header in (
@@ -30,6 +46,13 @@ def test_invalid_headers_are_refused() -> None:
         f"00-{'0' * 32}-{span}-01",
         f"00-{trace}-{'0' * 16}-01",
         "00-a-b-01",
+        f"00-{trace}-{span}-01-more",
+        f"00-{trace}-{span}-01-",
+        f"01-{trace}-{span}-01more",
+        f"00-{trace.upper()}-{span}-01",
+        f"00-{trace}-{span}-1",
+        f"00-{trace}-{span}",
+        f"00-{trace}-{span}-01\n",
     ):
         assert parse_traceparent(header) is None
 

@@ -12,6 +12,11 @@ from engine.workflows.steps import StepSpec
 
 def example_of(module: ModuleType) -> StepSpec:
     """The step in the module's first YAML block, checked by the schema."""
+    return StepSpec.model_validate(yaml.safe_load(block_of(module)))
+
+
+def block_of(module: ModuleType) -> str:
+    """The module's first YAML block as it is written."""
     block = re.search(r"```yaml\n(.*?)```", module.__doc__ or "", re.DOTALL)
     assert block is not None, f"{module.__name__} has no example"
-    return StepSpec.model_validate(yaml.safe_load(block[1]))
+    return block[1]

@@ -14,6 +14,22 @@ _OK = b"\x00\x00\x00\x02\x00\x00\x00"
 _EOF = b"\xfe\x00\x00\x02\x00"
 
 
+def greeting(version: str, flags: int = _FLAGS, plugin: bytes = b"mysql_native_password") -> bytes:
+    """The first packet of a server, without its head."""
+    data = b"\x0a" + version.encode() + b"\0" + struct.pack("<I", 7) + b"a" * 8 + b"\0"
+    data += struct.pack("<HBHHB10x", flags & 0xFFFF, 45, 2, flags >> 16, 21) + b"b" * 12 + b"\0"
+    return data + plugin + b"\0"
+
+
+def framed(number: int, packet: bytes) -> bytes:
+    """A packet with its head."""
+    return len(packet).to_bytes(3, "little") + bytes([number % 256]) + packet
+
+
+GREETING_WITH_TLS = framed(0, greeting("8.4.0", _FLAGS | 0x800))
+"""What a server says first that is ready to go on with TLS."""
+
+
 class Hold(Exception):  # noqa: N818 - it is no error
     """Say nothing more."""
 
@@ -63,9 +79,7 @@ async def serving_mysql(answer: Answer, login: bytes = _OK, version: str = "8.4.
     tasks: set[asyncio.Task[None]] = set()
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        greeting = b"\x0a" + version.encode() + b"\0" + struct.pack("<I", 7) + b"a" * 8 + b"\0"
-        greeting += struct.pack("<HBHHB10x", _FLAGS & 0xFFFF, 45, 2, _FLAGS >> 16, 21) + b"b" * 12 + b"\0"
-        await _send(writer, 0, iter([greeting + b"mysql_native_password\0"]))
+        await _send(writer, 0, iter([greeting(version)]))
         asked.logins.append((await _packet(reader))[1])
         await _send(writer, 2, iter([login]))
         while login == _OK:
@@ -84,7 +98,7 @@ async def serving_mysql(answer: Answer, login: bytes = _OK, version: str = "8.4.
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                 await converse(reader, writer)
         except Hold:
-            await asyncio.Event().wait()
+            await reader.read()
         finally:
             writer.close()
             with contextlib.suppress(ConnectionError):
@@ -109,7 +123,7 @@ async def _packet(reader: asyncio.StreamReader) -> tuple[int, bytes]:
 
 async def _send(writer: asyncio.StreamWriter, number: int, packets: Iterator[bytes]) -> None:
     for offset, packet in enumerate(packets):
-        writer.write(len(packet).to_bytes(3, "little") + bytes([(number + offset) % 256]) + packet)
+        writer.write(framed(number + offset, packet))
         await writer.drain()
         # Who asked may have heard enough.
         await asyncio.sleep(0)

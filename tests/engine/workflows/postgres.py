@@ -8,6 +8,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,13 +25,22 @@ def binaries() -> Path | None:
 
 
 @contextlib.contextmanager
-def running(folder: Path, port: int, paper: Paper | None = None) -> Iterator[None]:
+def running(port: int, paper: Paper | None = None) -> Iterator[None]:
     """A server on a loopback port, with the user `monitor` whose password is `PASSWORD`.
 
     Args:
-        folder: a place of its own.
         paper: its certificate; without one it speaks no TLS.
     """
+    # Not below the tests' own folder, which every session of tests shuts for other users again.
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place,
+        _serving(Path(place), port, paper),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def _serving(folder: Path, port: int, paper: Paper | None) -> Iterator[None]:
     programs = binaries()
     assert programs is not None
     data, secret, log = folder / "data", folder / "password", folder / "log"
@@ -75,6 +85,4 @@ def _given_away(folder: Path) -> str:
     assert account is not None
     for place in (folder, *folder.iterdir()):
         os.chown(place, account.pw_uid, account.pw_gid)
-    for parent in folder.parents[:3]:
-        parent.chmod(parent.stat().st_mode | 0o011)
     return account.pw_name

@@ -40,6 +40,10 @@ class Site:
         self.at_once = 0
         self.most_at_once = 0
         self.down: dict[str, int] = {}
+        self.json: dict[str, Any] = {}
+        self.body = "id=77;"
+        self.headers = {"x-id": "h9"}
+        self.cookies = {"sid": "c5"}
 
     def target(self, spec: Any) -> str:
         return "http://h"
@@ -64,10 +68,10 @@ class Site:
         fields = {
             "status": 200,
             "duration": 0.01,
-            "json": {"token": "t-" + spec.url, "n": 3},
-            "body": "id=77;",
+            "json": {"token": "t-" + spec.url, "n": 3} | self.json,
+            "body": self.body,
         }
-        return Reply(fields | {"headers": {"x-id": "h9"}, "cookies": {"sid": "c5"}})
+        return Reply(fields | {"headers": self.headers, "cookies": self.cookies})
 
     async def close(self) -> None:
         """Nothing to close."""
@@ -215,8 +219,8 @@ async def test_rounds_run_in_order_and_all_of_them() -> None:
     recording = await bench.run(flow(step, get("b")))
     assert bench.site.called == ["/x/1", "/down/2", "/y/3", "/down/4"]
     assert outcomes(recording) == {"a[1]": "ok", "a[2]": "failed", "a[3]": "ok", "a[4]": "failed"}
-    assert recording.execution.error == "a[2]: connection refused by h (and 1 more round)"
-    assert [span.name for span in recording.spans[2:]] == ["a[1]", "a[2]", "a[3]", "a[4]"]
+    assert recording.execution.error == "a[down]: connection refused by h (and 1 more round: down)"
+    assert [span.name for span in recording.spans[2:]] == ["a[x]", "a[down]", "a[y]", "a[down]"]
 
 
 async def test_rounds_of_several_values() -> None:

@@ -9,7 +9,6 @@ import zlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import httpx
 import pytest
 
 from engine.clock import SystemClock, settle
@@ -19,8 +18,10 @@ from engine.workflows.steps.decoding import Body, BodyLimitError
 from engine.workflows.steps.http import HttpStep
 from engine.workflows.steps.http_spec import HttpSpec
 from engine.workflows.steps.probe import Probe
+from engine.workflows.steps.request import build_request
 from engine.workflows.steps.resolver import Resolver
-from engine.workflows.steps.transport import ProbeTransport
+from engine.workflows.steps.route import DIRECT
+from engine.workflows.steps.transport import Transport
 from tests.engine.workflows.servers import Handler, answer, hanging, resetting, saying, serving, trickling
 
 TRACEPARENT = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
@@ -135,7 +136,7 @@ GZIP = HEAD + b"content-encoding: gzip\r\n\r\n"
         ),
         (
             saying(HEAD + b"transfer-encoding: chunked\r\n\r\nzz\r\nx"),
-            f"{PEER} does not speak HTTP as it should: illegal chunk header",
+            f"{PEER} does not speak HTTP as it should: Invalid character in chunk size",
         ),
         (saying(b"\x00\xff garbage\r\n\r\n"), f"{PEER} does not speak HTTP as it should"),
         (saying(b"HTTP/1.1 100 Continue\r\n\r\n" * 500), f"{PEER} sent over 10 interim answers"),
@@ -283,9 +284,9 @@ async def test_text_from_elsewhere_that_is_no_text_is_the_checks_own_fault(http:
 
 async def test_a_redirect_from_outside_does_not_reach_this_machine() -> None:
     async with serving(saying(answer())) as served:
-        request = httpx.Request("GET", served.url, extensions={"probe": Probe(is_outside=True)})
+        request = build_request(HttpSpec(url=served.url), TRACEPARENT)
         with pytest.raises(StepError, match=r"redirect from outside to 127.0.0.1 is refused"):
-            await ProbeTransport(Resolver()).handle_async_request(request)
+            await Transport(Resolver()).fetch(request, DIRECT, Probe(is_outside=True))
     assert served.requests == []
 
 
@@ -337,3 +338,4 @@ def test_a_bomb_is_never_unpacked() -> None:
 async def test_targets_are_scheme_host_and_port(http: HttpStep) -> None:
     assert http.target(HttpSpec(url="https://Shop.example/x?y")) == "https://shop.example:443"
     assert http.target(HttpSpec(url="http://u:p@127.0.0.1:81/")) == "http://127.0.0.1:81"
+    assert http.target(HttpSpec(url="http://[::1]/")) == "http://[::1]:80"

@@ -170,8 +170,8 @@ async def test_a_wrong_check_is_told_from_a_wrong_target(
         ("import sys; sys.exit('no idea')", "CALL exited with 1: no idea", ErrorType.UNKNOWN),
         ("import sys; sys.exit()", "CALL ended its process without a result", ErrorType.PERMANENT),
         ("import os; os._exit(0)", "CALL ended its process without a result", ErrorType.PERMANENT),
-        ("import ctypes; ctypes.string_at(0)", "CALL was killed by SIGSEGV: ", ErrorType.UNKNOWN),
-        ("import os; os.abort()", "CALL was killed by SIGABRT: ", ErrorType.UNKNOWN),
+        ("import ctypes; ctypes.string_at(0)", "CALL was killed by SIGSEGV (__init__.py:", ErrorType.UNKNOWN),
+        ("import os; os.abort()", "CALL was killed by SIGABRT (orders.py:2)", ErrorType.UNKNOWN),
         ("import os; os.kill(os.getpid(), 9)", "CALL was killed by SIGKILL", ErrorType.UNKNOWN),
         ("while True: print('x' * 1000)", "CALL wrote over 1048576 bytes and was ended", ErrorType.PERMANENT),
         (

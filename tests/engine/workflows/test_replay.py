@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -21,6 +22,9 @@ from engine.store.migrations import MIGRATIONS, migrate, prepare
 from engine.store.store import Store
 from engine.workflows.replay import replay
 from engine.workflows.responses import FIELD_LIMIT, INTERVAL, Keeper, fields_of, is_whole
+from engine.workflows.runner import Runner
+from engine.workflows.steps.workflow import WorkflowStep
+from tests.engine.workflows.test_flow import Bench, flow, get
 from tests.servers import Target, http_target
 from tui.cli import main
 
@@ -156,7 +160,7 @@ class Hall:
     def __init__(self, amount: int = 3) -> None:
         self.clock = VirtualClock()
         self.offered: list[Any] = []
-        self.keeper = Keeper(self.clock, amount, Redactor(), self.offered.append, {("w", "s"): 1})
+        self.keeper = Keeper(self.clock, amount, Redactor([SECRET]), self.offered.append, {("w", "s"): 1})
 
     def tell(self, fields: dict[str, Any], *, succeeded: bool = True) -> None:
         from engine.model import Outcome, StepResult
@@ -183,7 +187,7 @@ WORKFLOW = Workflow.model_validate(
 
 async def test_slots_go_round_and_successes_are_thinned_out() -> None:
     hall = Hall()
-    for succeeded in (True, True, False, False):
+    for succeeded in (True, True, False, False, True, True):
         hall.tell({"status": 200}, succeeded=succeeded)
     await hall.clock.advance(INTERVAL)
     hall.tell({"status": 200})
@@ -192,7 +196,16 @@ async def test_slots_go_round_and_successes_are_thinned_out() -> None:
         (0, False),
         (1, False),
         (2, True),
+        (0, True),
     ]
+
+
+def test_a_secret_is_not_cut_in_two() -> None:
+    hall = Hall()
+    for before in range(FIELD_LIMIT - len(SECRET), FIELD_LIMIT + 1):
+        hall.tell({"body": "x" * before + SECRET + "y" * 10_000}, succeeded=False)
+    for response in hall.offered:
+        assert re.fullmatch(r"x+\*{0,3}y*", fields_of(response)["body"])
 
 
 def test_what_is_too_long_is_cut_and_cannot_be_told() -> None:
@@ -248,3 +261,88 @@ def test_a_file_of_the_version_before_learns_of_responses(tmp_path: Path) -> Non
         connection.execute("PRAGMA user_version = 3")
         migrate(connection, MIGRATIONS[:4])
         assert connection.execute("SELECT count(*) FROM responses").fetchone() == (0,)
+
+
+async def keep(workflow: Workflow, *others: Workflow, store: list[StoredResponse]) -> None:
+    """Run a workflow once against `Site`; its responses, and those of what it calls, are put into `store`."""
+    bench = Bench()
+    bench.site.json = {"items": ["x", "y"], "n": 3}
+    bench.site.body = json.dumps(bench.site.json)
+    keeper = Keeper(bench.clock, 100, Redactor(), lambda row: store.append(row), {})  # type: ignore[arg-type]
+    bench.runner = Runner(
+        clock=bench.clock,
+        variables={},
+        retries={},
+        on_log=bench.logs.append,
+        workflows=[workflow, *others],
+        types={"http": lambda _: bench.site, "workflow": WorkflowStep},
+        keep=keeper,
+    )
+    await bench.run(workflow)
+
+
+def expecting(workflow: Workflow, step: int, *texts: str) -> Workflow:
+    """The workflow with other expectations of one of its steps."""
+    steps = list(workflow.steps)
+    steps[step] = steps[step].model_copy(update={"expect": texts})
+    return workflow.model_copy(update={"steps": tuple(steps)})
+
+
+async def test_rounds_over_what_was_found_are_judged_with_their_items() -> None:
+    rounds = get("page", "/{{ item.value }}", foreach="{{ list.json.items }}")
+    workflow = flow(get("list"), rounds)
+    rows: list[StoredResponse] = []
+    await keep(workflow, store=rows)
+    changed = expecting(workflow, 1, "json.n == 3", "{{ item.value }} == 'x'")
+    (page,) = [one for one in replay(changed, rows, {}) if one.step_id == "page"]
+    assert (page.total, page.newly_failed, page.unknown) == (2, 1, 0)
+    assert page.examples == [(1, "{{ item.value }} (y) == 'x'")]
+    # Without the response that had the list, nothing is known of the items.
+    alone = [row for row in rows if row.step_id != "list"]
+    (page,) = replay(changed, alone, {})
+    assert (page.total, page.unknown) == (2, 2)
+
+
+async def test_a_called_workflow_is_judged_under_its_own_id() -> None:
+    called = Workflow.model_validate(
+        {
+            "id": "pay",
+            "name": "Pay",
+            "on_call": True,
+            "variables": {"path": "card", "wanted": 3},
+            "steps": [get("card", "{{ vars.path }}")],
+        }
+    )
+    calling = flow({"id": "s", "workflow": {"id": "pay", "with": {"path": "cash"}}})
+    rows: list[StoredResponse] = []
+    await keep(calling, called, store=rows)
+    own = [row for row in rows if row.workflow_id == "pay"]
+    assert [row.step_id for row in own] == ["card"]
+    (card,) = replay(expecting(called, 0, "json.n == {{ vars.wanted }}"), own, {}, [calling, called])
+    assert (card.total, card.failed, card.unknown) == (1, 0, 0)
+    # What a caller put in the place of a variable is not known any more.
+    (card,) = replay(expecting(called, 0, "{{ vars.path }} == 'card'"), own, {}, [calling, called])
+    assert (card.total, card.failed, card.unknown) == (1, 0, 1)
+
+
+async def test_a_workflow_in_python_says_why_it_is_not_replayed(
+    paths: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    import asyncio
+
+    path, db = paths
+    code = """
+from engine.authoring import Run, workflow
+
+@workflow(every="1h", retry={"max_attempts": 1})
+async def shop(run: Run) -> None:
+    await run.step("one", http={"url": "http://127.0.0.1:1"})
+"""
+    (path.parent / "checks.py").write_text(code)
+    path.write_text("version: 1\npython: [checks.py]\n")
+    await fill(path, db, 1)
+    argv = ["check", str(path), "--db", str(db), "--replay", "last:10"]
+    assert await asyncio.to_thread(main, argv) == 2
+    told = capsys.readouterr().err
+    assert "shop is written in Python: what it expects is known only while it runs" in told
+    assert not await stored(db)

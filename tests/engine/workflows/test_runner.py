@@ -278,7 +278,8 @@ async def test_an_open_breaker_skips_and_says_so() -> None:
         == "circuit breaker of http://h opened after 2 failures in a row; one trial in 1h"
     )
     assert bench.logs[0].level is LogLevel.WARNING
-    assert bench.runner.breakers_of("checkout") == (("http://h", BreakerState.OPEN),)
+    (breaker,) = bench.runner.breakers_of("checkout")
+    assert (breaker.target, breaker.state) == ("http://h", BreakerState.OPEN)
 
 
 async def test_a_breaker_that_opens_ends_retrying_at_once() -> None:

@@ -15,7 +15,7 @@ from engine.config.schema import Workflow
 from engine.errors import ConflictError, NotFoundError
 from engine.model import LogRecord, Outcome, ScheduleCursor
 from engine.workflows.schedule import CronSlots, IntervalSlots
-from engine.workflows.scheduler import Scheduler
+from engine.workflows.scheduler import ALL, Scheduler
 
 
 def workflow(id: str = "w", **keys: Any) -> Workflow:
@@ -35,12 +35,16 @@ class Bench:
         concurrency: int = 50,
         work: Callable[[Workflow], Awaitable[Outcome | None]] | None = None,
         start: float = 1_700_000_000.0,
+        claim: Callable[[ScheduleCursor], Awaitable[None]] | None = None,
+        advanced: Callable[[ScheduleCursor], object] | None = None,
     ) -> None:
         self.clock = VirtualClock(start)
         self.began = start
         self.starts: list[tuple[str, float, float]] = []
         self.skips: list[tuple[str, str]] = []
+        self.skipped_slots = 0
         self.cursors: list[ScheduleCursor] = []
+        self.claims: list[ScheduleCursor] = []
         self.logs: list[LogRecord] = []
         self.jumps: list[float] = []
         self.active = self.peak = 0
@@ -49,10 +53,11 @@ class Bench:
             clock=self.clock,
             workflows=workflows,
             start=self._start,
-            skipped=lambda workflow, slot, reason: self.skips.append((workflow.id, reason)),
+            skipped=self._skipped,
             concurrency=concurrency,
             cursors=cursors or {},
-            advanced=self.cursors.append,
+            advanced=advanced or self._advanced,
+            claim=claim or self._claim,
             log=self.logs.append,
             jumped=self.jumps.append,
         )
@@ -65,6 +70,16 @@ class Bench:
             return await self._work(workflow) if self._work is not None else None
         finally:
             self.active -= 1
+
+    def _skipped(self, workflow: Workflow, slot: float, reason: str, count: int) -> None:
+        self.skips.append((workflow.id, reason))
+        self.skipped_slots += count
+
+    def _advanced(self, cursor: ScheduleCursor) -> None:
+        (self.claims if cursor.workflow_id == ALL else self.cursors).append(cursor)
+
+    async def _claim(self, cursor: ScheduleCursor) -> None:
+        self.claims.append(cursor)
 
     def times(self, id: str = "w") -> list[float]:
         """Monotonic times of the starts of a workflow."""
@@ -297,48 +312,49 @@ async def test_run_now_is_beside_the_slots() -> None:
         bench.scheduler.run_now("w")
 
 
-async def test_a_start_that_raises_is_logged_and_goes_on() -> None:
-    async def broken(flow: Workflow) -> None:
-        if flow.id == "bad":
-            raise RuntimeError("\x1b[31mbug")
-
-    bench = Bench([workflow("bad"), workflow("good")], work=broken)
+async def test_what_is_on_call_runs_when_told_to_and_never_by_itself() -> None:
+    called = Workflow.model_validate(
+        {"id": "c", "name": "c", "on_call": True, "steps": [{"id": "s", "http": {"url": "http://h"}}]}
+    )
+    bench = Bench([called, workflow()])
+    await bench.scheduler.run_once()
+    assert bench.times("c") == []
     async with bench.running():
         await bench.clock.advance(100)
-    assert len(bench.times("bad")) >= 3
-    assert len(bench.times("good")) >= 3
-    assert bench.logs[0].message == "bad could not be run: bug"
-    assert bench.logs[0].workflow_id == "bad"
+        bench.scheduler.wake("c")
+        await settle()
+        assert bench.times("c") == []
+        assert bench.scheduler.next_at("c") is None
+        bench.scheduler.run_now("c")
+        await bench.clock.advance(100)
+        assert bench.times("c") == [100]
 
 
-async def test_draining_waits_then_cancels_and_starts_nothing_more() -> None:
-    ended: list[str] = []
+async def test_news_starts_what_is_free() -> None:
+    async def slow(_: Workflow) -> None:
+        await bench.clock.sleep(5)
 
-    async def work(flow: Workflow) -> None:
-        try:
-            if flow.id == "stuck":
-                await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            ended.append(flow.id)
-            raise
-
-    bench = Bench([workflow("quick"), workflow("stuck")], work=work)
-    task = asyncio.create_task(bench.scheduler.run())
-    await bench.clock.advance(1)
-    await bench.scheduler.drain(0.01)
-    assert ended == ["stuck"]
-    before = len(bench.starts)
-    await bench.clock.advance(1000)
-    assert len(bench.starts) == before
-    await asyncio.wait_for(task, 1)
+    bench = Bench([workflow()], cursors={"w": ScheduleCursor("w", 1_700_000_000.0)}, work=slow)
+    async with bench.running():
+        bench.scheduler.wake("nobody")
+        bench.scheduler.wake("w")
+        bench.scheduler.wake("w")
+        await bench.clock.advance(10)
+        assert bench.times() == [0]
+        bench.scheduler.set_paused(True)
+        bench.scheduler.wake("w")
+        await settle()
+        assert bench.times() == [0]
+    bench.scheduler.set_paused(False)
+    bench.scheduler.wake("w")
+    await settle()
+    assert bench.times() == [0]
 
 
-async def test_every_workflow_runs_once_within_the_limit() -> None:
-    async def work(_: Workflow) -> None:
-        await settle(2)
-
-    bench = Bench([workflow(f"w{number}") for number in range(20)], concurrency=4, work=work)
-    await asyncio.wait_for(bench.scheduler.run_once(), 5)
-    assert sorted(name for name, _, _ in bench.starts) == sorted(f"w{number}" for number in range(20))
-    assert bench.peak == 4
-    assert bench.cursors == []
+async def test_many_that_are_overdue_start_within_five_seconds() -> None:
+    bench = Bench([workflow(f"w{number}", every="1h") for number in range(1000)], concurrency=1000)
+    async with bench.running():
+        await bench.clock.advance(4.9)
+        assert 970 <= len(bench.starts) < 1000
+        await bench.clock.advance(0.2)
+        assert len(bench.starts) == 1000

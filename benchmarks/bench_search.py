@@ -1,0 +1,226 @@
+"""Searches of a million log lines: the first page from the store, beside who reads them from a file.
+
+Ours shows the newest 100 lines and where they were hit. ripgrep and grep print every matching line of the
+file, `tac | rg -m 100` the newest 100, lnav reads and filters the file without its screen. The file is in the
+page cache. All have to find the same lines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.__main__ import VOID
+from engine.clock import SystemClock
+from engine.model import LogLevel, LogRecord
+from engine.store.reader import Reader
+from engine.store.store import Store
+
+FIGURES = (
+    "search_1m_ms",
+    "search_count_ms",
+    "search_lines_per_s",
+    "search_ripgrep_ratio",
+    "search_tac_ripgrep_ratio",
+    "search_grep_ratio",
+    "search_lnav_ratio",
+    "search_differences",
+)
+LINES = 1_000_000
+PAGE = 100
+REPEATS = 15
+PEER_REPEATS = 3
+START = 1_750_000_000.0
+
+Figure = dict[str, Any]
+
+
+class Query(NamedTuple):
+    """A search, and the same as a regular expression for whole lines."""
+
+    typed: str
+    expression: str
+
+
+TIMED = {
+    "common": Query("request", r"\brequest\b"),
+    "rare": Query("quota", r"\bquota\b"),
+    "absent": Query("kumquat", r"\bkumquat\b"),
+    "phrase": Query('"connection refused"', r"\bconnection refused\b"),
+}
+_HOSTS = tuple(f"host{number}" for number in range(400))
+_PATHS = ("orders", "users", "carts", "login", "search", "health")
+_WORDS = ("upstream", "handler", "session", "cache", "worker", "socket", "pool", "shard", "token", "queue")
+
+
+def run() -> list[Figure]:
+    """All figures; about 90 s."""
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory)
+        file = place / "lines.log"
+        file.write_text("".join(f"{line}\n" for line in messages()), encoding="ascii")
+        return asyncio.run(_measure(place / "tocsin.db", file))
+
+
+def messages() -> Iterator[str]:
+    """A million lines: a third are requests, 1 in 1,000 a refused connection, 1 in 50,000 over a quota."""
+    chance = random.Random(7)
+    for number in range(LINES):
+        host, word, path = chance.choice(_HOSTS), chance.choice(_WORDS), chance.choice(_PATHS)
+        kind = chance.randrange(50_000)
+        took = chance.randrange(4_000)
+        if kind == 0:
+            text = f"quota of {host} used up by {word} {took}"
+        elif kind <= 50:
+            text = f"connection refused by {host} while {word} asked for {path}"
+        elif kind <= 16_700:
+            text = f"request for {path} from {host} took {took} ms code {chance.choice((200, 200, 404, 503))}"
+        else:
+            text = f"{word} on {host} took {took} ms with connection {kind} of {path}"
+        yield f"{text} line n{number}"
+
+
+def queries() -> list[Query]:
+    """50 searches whose answers are compared: words, phrases, beginnings, several words."""
+    chance = random.Random(11)
+    found = list(TIMED.values())
+    while len(found) < 50:
+        host, word, path = chance.choice(_HOSTS), chance.choice(_WORDS), chance.choice(_PATHS)
+        number = chance.randrange(4_000)
+        found += [
+            Query(host, rf"\b{host}\b"),
+            Query(f'"{word} on {host}"', rf"\b{word} on {host}\b"),
+            Query(f"n{number}*", rf"\bn{number}"),
+            Query(f"refused {host}", rf"\brefused\b.*\b{host}\b"),
+            Query(f"{path} {number}", rf"\b{path}\b.*\b{number}\b|\b{number}\b.*\b{path}\b"),
+        ]
+    return found[:50]
+
+
+async def _measure(db: Path, file: Path) -> list[Figure]:
+    store = await Store.open(db, SystemClock())
+    try:
+        rate = await _fill(store, file)
+        reader = store.reader
+        pages = {
+            name: await _best(partial(reader.logs, query.typed, limit=PAGE)) for name, query in TIMED.items()
+        }
+        counts = [await _best(partial(reader.log_count, query.typed), 3) for query in TIMED.values()]
+        different = await _differences(store.reader, file)
+    finally:
+        await store.close()
+    told = ", ".join(f"{name} {seconds * 1e3:.2f}" for name, seconds in pages.items())
+    figures = [
+        _figure("search_1m_ms", max(pages.values()) * 1e3, "ms", 2.0, f"the newest {PAGE}, warm: {told}"),
+        _figure("search_count_ms", max(counts) * 1e3, "ms", None, "worst of the same four, exact"),
+        _figure("search_lines_per_s", rate, "lines/s", None, "stored and indexed, through the writer"),
+        *_peers(file, sum(pages.values())),
+        _figure("search_differences", different, "of 50", 0, "searches whose lines are not ripgrep's"),
+    ]
+    if different:
+        for figure in figures[:-1]:
+            figure["value"], figure["against"] = VOID, "other lines were found than by ripgrep"
+    return figures
+
+
+async def _fill(store: Store, file: Path) -> float:
+    began = time.perf_counter()
+    batch: list[LogRecord] = []
+    with file.open(encoding="ascii") as lines:
+        for number, line in enumerate(lines):
+            level = LogLevel.ERROR if number % 50 == 0 else LogLevel.INFO
+            batch.append(LogRecord(START + number * 0.01, level, line.rstrip("\n"), source="bench"))
+            if len(batch) == 5_000:
+                store.writer.offer(*batch)
+                batch = []
+                await store.writer.flush()
+    return LINES / (time.perf_counter() - began)
+
+
+async def _best(ask: Callable[[], Awaitable[object]], repeats: int = REPEATS) -> float:
+    """Seconds of the quickest answer."""
+    times = []
+    for _ in range(repeats + 1):
+        began = time.perf_counter()
+        await ask()
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+async def _differences(reader: Reader, file: Path) -> int | None:
+    """How many of 50 searches find other lines than ripgrep does; None without ripgrep."""
+    if shutil.which("rg") is None:
+        print("ripgrep is not installed: apt-get install ripgrep", file=sys.stderr)
+        return None
+    different = 0
+    for query in queries():
+        told = await asyncio.to_thread(_output, ["rg", "-n", "-i", "-e", query.expression, str(file)])
+        theirs = {int(line.partition(b":")[0]) for line in told.splitlines()}
+        if theirs != await _numbers(reader, query):
+            print(f"{query.typed} finds other lines than ripgrep", file=sys.stderr)
+            different += 1
+    return different
+
+
+async def _numbers(reader: Reader, query: Query) -> set[int]:
+    found: set[int] = set()
+    before, more = None, True
+    while more:
+        page = await reader.logs(query.typed, before_id=before, limit=10_000)
+        found |= {record.id for record in page.records}
+        before, more = page.oldest, page.more
+    return found
+
+
+def _peers(file: Path, ours: float) -> list[Figure]:
+    """How many times longer the others take for the four searches together."""
+    name = str(file)
+    peers: dict[str, tuple[str, Callable[[Query], list[str]]]] = {
+        "ripgrep": ("rg", lambda query: ["rg", "-i", "-e", query.expression, name]),
+        "tac_ripgrep": (
+            "rg",
+            lambda query: ["sh", "-c", f"tac {name} | rg -i -m {PAGE} -e '{query.expression}'"],
+        ),
+        "grep": ("grep", lambda query: ["grep", "-i", "-e", query.expression, name]),
+        "lnav": ("lnav", lambda query: ["lnav", "-n", "-c", f":filter-in (?i){query.expression}", name]),
+    }
+    figures = []
+    for peer, (program, command) in peers.items():
+        figure = f"search_{peer}_ratio"
+        if shutil.which(program) is None:
+            print(f"{program} is not installed: apt-get install {program}", file=sys.stderr)
+            figures.append(_figure(figure, None, "×", None, f"{program} is not installed"))
+            continue
+        repeats = 1 if peer == "lnav" else PEER_REPEATS
+        theirs = sum(min(_timed(command(query)) for _ in range(repeats)) for query in TIMED.values())
+        against = f"{theirs / len(TIMED) * 1e3:,.0f} ms a search, ours 1"
+        figures.append(_figure(figure, theirs / ours, "×", None, against))
+    return figures
+
+
+def _timed(command: list[str]) -> float:
+    began = time.perf_counter()
+    _output(command)
+    return time.perf_counter() - began
+
+
+def _output(command: list[str]) -> bytes:
+    environment = {**os.environ, "LC_ALL": "C", "TERM": "dumb", "HOME": tempfile.gettempdir()}
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, env=environment
+    )
+    return done.stdout
+
+
+def _figure(name: str, value: float | None, unit: str, goal: float | None, against: str) -> Figure:
+    return {"name": name, "value": value, "unit": unit, "goal": goal, "against": against}
