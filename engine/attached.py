@@ -34,6 +34,7 @@ from engine.model import (
 )
 from engine.notify.messages import compose
 from engine.paths import socket_path
+from engine.store.following import FollowingPool
 from engine.store.lock import InstanceLock
 from engine.store.reader import Activity, Reader
 from engine.store.store import Store
@@ -70,9 +71,9 @@ class FileClient:
 
     @classmethod
     async def open(cls, path: Path, clock: Clock | None = None) -> FileClient:
-        """Read `path`, beside an engine or without one. Raises StoreError when it cannot be read."""
+        """Read `path`, beside an engine or without one, and what takes its place. Raises StoreError."""
         clock = clock or SystemClock()
-        return cls(path, await Reader.open(path, clock), clock)
+        return cls(path, Reader(await FollowingPool.open(path), clock), clock)
 
     def close(self, grace: float = 10.0) -> None:
         """Close the file, within `grace` seconds; may be called while a loop runs."""

@@ -18,12 +18,14 @@ The file names the module: `python: [checks.py]`. The function runs in the engin
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from engine.config.code import Body, CodeWorkflow
+from engine.config.schema import Workflow
 from engine.errors import TocsinError
 from engine.model import Scalar
 from engine.workflows.steps import StepSpec
@@ -107,6 +109,28 @@ def workflow(**keys: Any) -> Callable[[Body], CodeWorkflow]:
         identifier = function.__name__.replace("_", "-")
         first, _, rest = (function.__doc__ or "").strip().partition("\n")
         named = {"id": identifier, "name": first.rstrip(".") or identifier, "description": rest.strip()}
-        return CodeWorkflow.model_validate({**named, **keys, "body": function})
+        if not inspect.iscoroutinefunction(inspect.unwrap(function)):
+            raise ValueError(f"`{function.__name__}` is written with def, a workflow with async def")
+        try:
+            return CodeWorkflow.model_validate({**named, **keys, "body": function})
+        except ValidationError as error:
+            raise ValueError(_sentence(error)) from None
 
     return made
+
+
+def _sentence(error: ValidationError) -> str:
+    """What the first of the wrong keys wants, and how it was probably meant."""
+    from engine.config.messages import describe, did_you_mean
+
+    errors = error.errors(include_url=False)
+    first = errors[0]
+    key = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden":
+        message, hint = f"unknown key `{key}`", did_you_mean(key, Workflow.model_fields)
+    else:
+        name = f"`{first['loc'][0]}`" if first["loc"] else "the workflow"
+        message, hint = describe(
+            name, first["input"], [each for each in errors if each["loc"] == first["loc"]]
+        )
+    return f"{message}; {hint}" if hint else message

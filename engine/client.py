@@ -46,6 +46,7 @@ class EngineInfo:
         dropped: records lost since the start, for want of time or room.
         dropped_by_kind: the same, by what they were, such as `log lines`.
         unexported: records that the collector they are sent to did not get, since the start.
+        ailing: the tasks of the engine, by name, that died and may do so again, and in words why.
     """
 
     version: str
@@ -63,6 +64,7 @@ class EngineInfo:
     live: bool = True
     unexported: int = 0
     dropped_by_kind: Mapping[str, int] = field(default_factory=dict)
+    ailing: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

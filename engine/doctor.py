@@ -205,6 +205,9 @@ def _engine(db: Path) -> Iterator[Finding]:
     advice = "the log says why: tocsin logs 'could not be stored'" if info.dropped else ""
     kinds = "".join(f", {count} {plain(kind)}" for kind, count in info.dropped_by_kind.items())
     yield Finding("engine", "dropped", f"{info.dropped} records since its start{kinds}", lost, advice)
+    for name, words in info.ailing.items():
+        advice = "restart the engine; if it goes on, the log says more: tocsin logs 'starting it again'"
+        yield Finding("engine", "task", plain(f"{name} {words}"), Verdict.ERROR, advice)
 
 
 def _backups(db: Path, now: float) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from engine.client import EngineInfo, WorkflowStatus
 from engine.clock import Clock
 from engine.commands import obey
 from engine.config.schema import Workflow
+from engine.config.shown import shown
 from engine.config.types import parse_address
 from engine.control import ControlServer
 from engine.errors import NotFoundError
@@ -50,7 +51,7 @@ from engine.store.rollups import ROLLUP_INTERVAL, catch_up, forget
 from engine.store.store import Store
 from engine.supervisor import Supervisor
 from engine.telemetry.sampling import Sampler
-from engine.text import plain
+from engine.text import counted, plain
 from engine.version import __version__
 from engine.workflows.limits import HostLimits
 from engine.workflows.narration import jump_message
@@ -109,7 +110,8 @@ class Engine:
             self._lock.release()
             raise
         self._spawn(scheduled)
-        self._say(f"started: {len(self._config.workflows)} workflows, {len(self._config.rules)} rules")
+        workflows, rules = len(self._config.workflows), len(self._config.rules)
+        self._say(f"started: {counted(workflows, 'workflow')}, {counted(rules, 'rule')}")
 
     async def stop(self, grace: float = 10.0) -> None:
         """Finish what runs within `grace` seconds, keep what is queued, leave the file clean."""
@@ -191,6 +193,7 @@ class Engine:
             unexported=self._exporter.dropped,
             running=self._scheduler.running,
             paused=self._scheduler.paused,
+            ailing={name: self._redactor.text(str(it)) for name, it in self._supervisor.ailing.items()},
         )
 
     async def current_health(self) -> Health:
@@ -222,7 +225,7 @@ class Engine:
         self._hearing = await Hearing.open(config, store, clock, self._log)
         self._canary = Canary(clock, tuple(map(parse_address, config.settings.canary)), self._log)
         await self._wire_checks(cursors, execution_id)
-        await note(store.writer, self._run(execution_id), self._redactor.text(self._loaded.text))
+        await note(store.writer, self._run(execution_id), shown(self._loaded.text, self._redactor.text))
         self._wire_judges(alert_id)
         await restore(store.reader, recent, self._alerts, self._health)
         self._recorder.cut_off(config.workflows, cursors, recent)
@@ -384,6 +387,7 @@ class Engine:
             offline=self._canary.offline,
             store_notice=self._caretaker.trouble or self._store.keeper.trouble,
             store_caution=self._store.keeper.caution,
+            ailing=self._supervisor.ailing,
         )
 
     async def _command(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:

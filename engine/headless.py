@@ -20,6 +20,7 @@ from engine.collector import settle_collector
 from engine.errors import TocsinError
 from engine.lines import wants_colour
 from engine.reports import RowReporter, execution_record, exit_code, line, once_table, write_junit
+from engine.text import counted
 
 if TYPE_CHECKING:
     from engine.config.loader import LoadedConfig
@@ -52,7 +53,7 @@ def run_headless(loaded: LoadedConfig, db: Path, *, as_json: bool | None = None)
 
 
 def run_once(loaded: LoadedConfig, db: Path, *, as_json: bool = False, junit: Path | None = None) -> int:
-    """Run every workflow once and say how it went.
+    """Run every workflow that has a schedule once and say how it went.
 
     Args:
         junit: also write the results there as JUnit XML.
@@ -74,7 +75,7 @@ def run_once(loaded: LoadedConfig, db: Path, *, as_json: bool = False, junit: Pa
             write_junit(junit, executions)
         except OSError as error:
             raise TocsinError(f"cannot write {junit}: {error.strerror}") from error
-    return exit_code(executions, len(loaded.config.workflows))
+    return exit_code(executions, sum(not workflow.on_call for workflow in loaded.config.workflows))
 
 
 def encode(record: dict[str, Any]) -> str:
@@ -204,8 +205,8 @@ async def _serve(loaded: LoadedConfig, db: Path, printer: Printer) -> None:
         await engine.start()
         settle_collector()
         config = loaded.config
-        message = f"{len(config.workflows)} workflows, {len(config.rules)} rules, database {db}"
-        printer.record({"type": "started", "at": clock.now(), "message": message})
+        what = f"{counted(len(config.workflows), 'workflow')}, {counted(len(config.rules), 'rule')}"
+        printer.record({"type": "started", "at": clock.now(), "message": f"{what}, database {db}"})
         try:
             await signals.stop.wait()
             message = f"waiting at most {GRACE:.0f} s for what runs; a second signal ends at once"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from engine.clock import Clock
 from engine.config.types import format_duration
 from engine.model import ComponentHealth, Execution, Health, HealthCheck, HealthStatus, Outcome, Priority
+from engine.supervisor import Ailment
 from engine.text import plain
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ ENGINE_WEIGHT = 2.0
 ENGINE_PARTS = ("scheduler", "store", "notifier", "network")
 WEIGHTS = {Priority.CRITICAL: 4.0, Priority.HIGH: 2.0, Priority.NORMAL: 1.0, Priority.LOW: 0.5}
 _HOUR = 3_600.0
+_PART_OF = {
+    **dict.fromkeys(("housekeeping", "retention", "roll-ups", "database care"), "store"),
+    **dict.fromkeys(("outbox", "rules", "alerts"), "notifier"),
+    "canary": "network",
+}
+"""The component that shows a task of the engine that died; `scheduler` where none is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,7 @@ class Signals:
         store_notice: what is wrong with the file itself, or was at the start; empty when nothing.
         store_caution: what a person should do something about before it gets worse; empty when nothing.
         dropped_by_kind: the same as `dropped`, by what the records were.
+        ailing: the engine's tasks, by name, that died and may do so again.
     """
 
     beat_age: float | None = None
@@ -69,6 +77,7 @@ class Signals:
     store_notice: str = ""
     store_caution: str = ""
     dropped_by_kind: Mapping[str, int] = field(default_factory=dict)
+    ailing: Mapping[str, Ailment] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +202,10 @@ class HealthMonitor:
             "notifier": _judge_notifier(signals, now),
             "network": _judge_network(signals),
         }
+        for name, ailment in signals.ailing.items():
+            part = _PART_OF.get(name, "scheduler")
+            judged = _judge_task(name, ailment)
+            found[part] = judged if found[part] is UNKNOWN else min(found[part], judged, key=_by_score)
         for component in self._components.values():
             self._note(component, found.get(component.name, UNKNOWN), now)
         shown = [(component.shown(), component.weight) for component in self._components.values()]
@@ -287,10 +300,21 @@ def _judge_notifier(signals: Signals, now: float) -> Finding:
     return HEALTHY
 
 
+def _judge_task(name: str, ailment: Ailment) -> Finding:
+    """A task that died once has been started again; one that dies at each start does its work no more."""
+    lasting = ailment.deaths > 1
+    status, score = (HealthStatus.UNHEALTHY, 0.0) if lasting else (HealthStatus.DEGRADED, 60.0)
+    return Finding(status, score, plain(f"{name} {ailment}"))
+
+
 def _judge_network(signals: Signals) -> Finding:
     if signals.offline is None:
         return HEALTHY
     return Finding(HealthStatus.UNHEALTHY, 0.0, f"offline for {_seconds(signals.offline)}")
+
+
+def _by_score(finding: Finding) -> float:
+    return finding.score
 
 
 def _seconds(value: float) -> str:

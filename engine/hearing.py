@@ -8,7 +8,7 @@ from engine.clock import Clock
 from engine.config.schema import Config
 from engine.config.types import parse_loopback
 from engine.joining import Joining
-from engine.listener import Listener
+from engine.listener import MAX_CONNECTIONS, Listener
 from engine.model import LogLevel, LogRecord, Signal
 from engine.store.store import Store
 from engine.telemetry.tracing import parse_traceparent
@@ -18,6 +18,7 @@ from engine.workflows.steps import STEP_KINDS
 from engine.workflows.steps.base import StepType
 from engine.workflows.steps.heartbeat import HeartbeatSpec, HeartbeatStep
 
+TELL_INTERVAL = 60.0
 _LEVELS = {Signal.FAIL: LogLevel.ERROR, Signal.LOG: LogLevel.INFO}
 
 
@@ -43,7 +44,9 @@ class Hearing:
         self._wake: Callable[[str], None] = _nobody
         self.joining = Joining(config.settings.tracing.accept, store)
         address = parse_loopback(config.settings.heartbeats)
-        self._listener = Listener(*address, self._heard, self.joining.heard)
+        self._listener = Listener(*address, self._heard, self.joining.heard, self._crowded)
+        self._hung_up = 0
+        self._told_at: float | None = None
 
     @classmethod
     async def open(
@@ -112,6 +115,20 @@ class Hearing:
         if signal in (Signal.SUCCESS, Signal.FAIL):
             self._wake(workflow)
         return True
+
+    def _crowded(self) -> None:
+        """Count who was hung up on since too many were connected; told at most once a minute."""
+        self._hung_up += 1
+        now = self._clock.monotonic()
+        if self._told_at is not None and now - self._told_at < TELL_INTERVAL:
+            return
+        self._told_at = now
+        message = (
+            f"more than {MAX_CONNECTIONS} connections at once where heartbeats are heard: "
+            f"hung up on {self._hung_up} of them"
+        )
+        self._hung_up = 0
+        self._log(LogRecord(at=self._clock.now(), level=LogLevel.WARNING, message=message))
 
 
 def _nobody(_: str) -> None:

@@ -4,7 +4,8 @@
 A signal is stored before it is answered. `/TOKEN/v1/traces` takes OTLP/JSON (1 MiB, gzip or not), so that
 `http://HOST:PORT/TOKEN` is the endpoint that an exporter is given.
 
-One request a connection; whoever does not come to the point within five seconds is hung up on.
+One request a connection; whoever does not come to the point within five seconds is hung up on, and when more
+than 64 are connected the oldest who is still to say something, so that idle ones keep no job from it.
 """
 
 from __future__ import annotations
@@ -45,18 +46,31 @@ Raises UnreadableError."""
 
 
 class Listener:
-    """Hears heartbeats until closed; `port` is the one it listens on."""
+    """Hears heartbeats until closed; `port` is the one it listens on.
+
+    Args:
+        crowded: told each time that somebody is hung up on since there are too many.
+        deadline: seconds within which a request has to be there and answered.
+    """
 
     def __init__(
-        self, host: str, port: int, heard: Heard, joined: Joined | None = None, deadline: float = DEADLINE
+        self,
+        host: str,
+        port: int,
+        heard: Heard,
+        joined: Joined | None = None,
+        crowded: Callable[[], None] = lambda: None,
+        deadline: float = DEADLINE,
     ) -> None:
         self._host = host
         self.port = port
         self._heard = heard
         self._joined = joined
+        self._crowded = crowded
         self._deadline = deadline
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._unfinished: dict[asyncio.Task[None], None] = {}
 
     async def start(self) -> None:
         """Listen.
@@ -89,29 +103,48 @@ class Listener:
         assert task is not None
         self._connections.add(task)
         try:
-            if len(self._connections) <= MAX_CONNECTIONS:
+            if self._has_room():
+                self._unfinished[task] = None
                 async with asyncio.timeout(self._deadline):
-                    await self._converse(reader, writer)
+                    await self._converse(task, reader, writer)
         except (OSError, TimeoutError):
             pass  # the job went away or does not come to the point: nobody is left to tell
         except asyncio.CancelledError:
-            pass  # the listener closes, and only close() cancels this task
+            pass  # the listener closes or makes room: nobody else cancels this task
         finally:
             self._connections.discard(task)
+            self._unfinished.pop(task, None)
             writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _has_room(self) -> bool:
+        """Whether one more can be heard, after hanging up on the oldest who is still to say something."""
+        if len(self._connections) <= MAX_CONNECTIONS:
+            return True
+        self._crowded()
+        oldest = next(iter(self._unfinished), None)
+        if oldest is None:
+            return False
+        del self._unfinished[oldest]
+        oldest.cancel()
+        return True
+
+    async def _converse(
+        self, task: asyncio.Task[None], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         import h11
 
         request: h11.Request | None = None
         protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT)
         try:
             request, body = await _request(protocol, reader, writer)
+            # What has been heard whole is stored, however many come.
+            self._unfinished.pop(task, None)
             status, words = await self._answer(request, body) if request else (413, "too long")
         except h11.RemoteProtocolError as error:
             status, words = error.error_status_hint, "this is no HTTP request"
         if protocol.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             return
+        self._unfinished[task] = None
         kind = "application/json" if words.startswith("{") else "text/plain; charset=utf-8"
         text = f"{words}\n".encode()
         headers = [("content-type", kind), ("connection", "close")]

@@ -9,28 +9,25 @@ RE2, and only a record in which that finds something is taken apart.
 
 from __future__ import annotations
 
-import base64
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from functools import cache, lru_cache
-from html import escape
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar, cast, get_args, get_type_hints
-from urllib.parse import quote, quote_plus
 
 from engine.model import Point
-from engine.text import clean
+from engine.spellings import SHORTEST as SHORTEST
+from engine.spellings import spellings
 
 T = TypeVar("T")
 
 MASK = "***"
-SHORTEST = 6
-"""A secret of fewer characters would blank out ordinary words and numbers."""
-
 _CUT = "…(+"
+_FINDER_MEMORY = 8 * 1024 * 1024
+_FINDER_MEMORY_EACH = 200
+"""Bytes at most, and for each character of a pattern: with less, RE2 is slow at thousands of secrets."""
 _TEXTLESS = frozenset({int, float, bool, bytes, type(None)})
 _NAMES = (
     r"pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?"
@@ -126,7 +123,11 @@ class Values:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         hidden = {secret for secret in secrets if len(secret) >= SHORTEST and not _ADDRESS.fullmatch(secret)}
-        self._forms = sorted({form for secret in hidden for form in _forms(secret)}, key=len, reverse=True)
+        self._forms = sorted({form for secret in hidden for form in spellings(secret)}, key=len, reverse=True)
+        self._longest = len(self._forms[0]) if self._forms else 0
+        self._by_start: dict[str, list[str]] = {}
+        for form in self._forms:
+            self._by_start.setdefault(form[:SHORTEST], []).append(form)
 
     def text(self, text: str) -> str:
         """`text` without them."""
@@ -167,16 +168,18 @@ class Values:
         return replace(value, **changes) if changes else value
 
     def _without_cut(self, text: str) -> str:
-        """A text that was shortened may end in the middle of a secret."""
-        head, mark, tail = text.rpartition(_CUT)
-        for form in self._forms:
-            start = form[:SHORTEST]
-            place = head.find(start, max(len(head) - len(form), 0))
-            while place >= 0:
-                if form.startswith(head[place:]):
-                    return head[:place] + MASK + mark + tail
-                place = head.find(start, place + 1)
-        return text
+        """A text that was shortened, or parts of it before, may break off in the middle of a secret."""
+        *heads, last = text.split(_CUT)
+        return _CUT.join((*map(self._broken_off, heads), last))
+
+    def _broken_off(self, head: str) -> str:
+        # A text that is shortened again may be cut within the mark.
+        marked = head.removesuffix("(").removesuffix("…")
+        for place in range(max(len(marked) - self._longest, 0), len(marked) - SHORTEST + 1):
+            for form in self._by_start.get(marked[place : place + SHORTEST], ()):
+                if form.startswith(marked[place:]):
+                    return marked[:place] + MASK + head[len(marked) :]
+        return head
 
 
 class Redactor(Values):
@@ -260,7 +263,10 @@ def _finder(pattern: str) -> Callable[[str], bool]:
     """Whether a text has a pattern of RE2 in it, told in one pass."""
     import re2
 
-    search = re2.compile(pattern).search
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _FINDER_MEMORY + _FINDER_MEMORY_EACH * len(pattern)
+    search = re2.compile(pattern, options).search
 
     def is_in(text: str) -> bool:
         try:
@@ -325,37 +331,3 @@ def _has_text(type_: Any) -> bool:
     if isinstance(type_, type) and is_dataclass(type_):
         return bool(_texts_of(type_))
     return type_ in (str, Any)
-
-
-def _forms(secret: str) -> Iterator[str]:
-    """How a secret may be written: raw, cleaned, quoted for a URL, in JSON or HTML, inside base64."""
-    writers: tuple[Callable[[str], str], ...] = (
-        str,
-        clean,
-        quote,
-        quote_plus,
-        lambda text: quote(text, safe=""),
-        lambda text: json.dumps(text)[1:-1],
-        lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
-        escape,
-    )
-    for write in writers:
-        form = write(secret.encode("utf-8", "replace").decode())
-        if len(form) >= SHORTEST:
-            yield form
-    yield from _base64_forms(secret.encode("utf-8", "replace"))
-
-
-def _base64_forms(secret: bytes) -> Iterator[str]:
-    """The part of the base64 of any text with the secret in it that depends on the secret alone.
-
-    A secret begins at one of three places within a group of three bytes.
-    """
-    for shift in range(3):
-        encoded = base64.b64encode(b"\0" * shift + secret).decode()
-        start = (0, 2, 3)[shift]
-        spoiled = (len(secret) + shift) % 3
-        core = encoded[start : len(encoded) - (0, 3, 2)[spoiled]]
-        if len(core) >= SHORTEST:
-            yield core
-            yield core.replace("+", "-").replace("/", "_")

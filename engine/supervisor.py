@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 from engine.clock import Clock
 from engine.model import LogLevel, LogRecord
@@ -11,6 +12,22 @@ from engine.text import own_words
 
 FIRST_DELAY = 0.5
 MAX_DELAY = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ailment:
+    """A task that died: how often in a row, the reason of the last time, when it is well if it lives.
+
+    `well_at` is on the monotonic clock; a task that has run for 30 s counts as well.
+    """
+
+    deaths: int
+    reason: str
+    well_at: float
+
+    def __str__(self) -> str:
+        often = f"{self.deaths} times in a row" if self.deaths > 1 else "once"
+        return f"stopped {often}: {self.reason}"
 
 
 class Supervisor:
@@ -24,6 +41,13 @@ class Supervisor:
         self._clock = clock
         self._log = log
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ailing: dict[str, Ailment] = {}
+
+    @property
+    def ailing(self) -> Mapping[str, Ailment]:
+        """The tasks, by name, that died and have not run for 30 s since."""
+        now = self._clock.monotonic()
+        return {name: ailment for name, ailment in self._ailing.items() if now < ailment.well_at}
 
     def spawn(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Run `work()` for as long as the engine lives, restarting it with growing delays (0.5–30 s)."""
@@ -50,16 +74,19 @@ class Supervisor:
             await asyncio.wait(tasks, timeout=grace)
 
     async def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        delay = FIRST_DELAY
+        deaths = 0
         while True:
             started = self._clock.monotonic()
             try:
                 await work()
+                self._ailing.pop(name, None)
                 return
             except Exception as error:  # noqa: BLE001 - border: one task's fault must not end the engine
-                message = f"{name} stopped: {own_words(error)}; starting it again"
-                self._log(LogRecord(at=self._clock.now(), level=LogLevel.ERROR, message=message))
-            if self._clock.monotonic() - started > MAX_DELAY:
-                delay = FIRST_DELAY
+                reason = own_words(error)
+            message = f"{name} stopped: {reason}; starting it again"
+            self._log(LogRecord(at=self._clock.now(), level=LogLevel.ERROR, message=message))
+            died = self._clock.monotonic()
+            deaths = 1 if died - started > MAX_DELAY else deaths + 1
+            delay = min(FIRST_DELAY * 2 ** min(deaths - 1, 10), MAX_DELAY)
+            self._ailing[name] = Ailment(deaths, reason, died + delay + MAX_DELAY)
             await self._clock.sleep(delay)
-            delay = min(delay * 2, MAX_DELAY)

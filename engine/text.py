@@ -107,6 +107,11 @@ def own_words(error: BaseException, limit: int = 512) -> str:
     return message or type(error).__name__
 
 
+def counted(number: int, word: str) -> str:
+    """`1 rule`, `2 rules`: how many there are of what `word` names."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that `word` most likely was meant to be, whatever its case; None when none is near."""
     from difflib import get_close_matches

@@ -343,6 +343,10 @@ class TocsinApp(App[int]):
         if (view := self.view) is not None:
             view.command(lambda: self.client.set_paused(False), "checks run again")
 
+    def action_help_quit(self) -> None:
+        """Who presses ctrl+c wants to leave, or to copy; the key to leave is the one that the help names."""
+        self.say("q leaves the console")
+
     async def action_quit(self) -> None:
         lines = present.leaving(self.vitals.info, self.vitals.firing) if self.vitals else ()
         view = self.view

@@ -136,7 +136,7 @@ def _split(argv: list[str]) -> tuple[list[str], str | None, list[str]]:
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--config", type=Path, metavar="FILE", help="the configuration (default: ./rules.yaml)")
-    add("--env", metavar="NAME", help="the environment to use (default: the first one of the file)")
+    add_env(parser, default=None)
     add("--no-ui", action="store_true", help="run without the console until SIGTERM; one line an event")
     add(
         "--once",
@@ -148,12 +148,27 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add_json(parser, default=False)
 
 
+def add_env(parser: argparse.ArgumentParser, default: object = argparse.SUPPRESS) -> None:
+    """`--env NAME`; as with `add_db`."""
+    parser.add_argument(
+        "--env", metavar="NAME", default=default,
+        help="the environment to use (default: the first one of the file)",
+    )  # fmt: skip
+
+
 def add_db(parser: argparse.ArgumentParser, default: object = argparse.SUPPRESS) -> None:
     """`--db FILE`; commands that take it too leave `default` alone, so that either place counts."""
     parser.add_argument(
-        "--db", type=Path, metavar="FILE", default=default,
+        "--db", type=_no_directory, metavar="FILE", default=default,
         help="the database (default: $XDG_STATE_HOME/tocsin/tocsin.db)",
     )  # fmt: skip
+
+
+def _no_directory(text: str) -> Path:
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{plain(text, 200)} is a directory; name a file in it")
+    return path
 
 
 def add_json(parser: argparse.ArgumentParser, default: object = argparse.SUPPRESS) -> None:

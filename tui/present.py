@@ -119,6 +119,11 @@ def age_text(at: float | None, now: float) -> str:
     return f"in {text}" if at > now else text
 
 
+def lasting_text(since: float, now: float) -> str:
+    """How long something has lasted: `for 12 s`; `just now` for what has only begun."""
+    return "just now" if now - since < 1 else f"for {age_text(since, now)}"
+
+
 def percent_text(rate: float | None) -> str:
     """A rate of 0–1 in percent; `100 %` and `0 %` only when exact. A dash for None."""
     if rate is None or math.isnan(rate):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
+import sysconfig
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +18,9 @@ from engine.config.report import Report
 from engine.config.schema import Workflow
 from engine.text import own_words, plain
 from engine.workflows.steps import StepSpec
+
+_OURS = str(Path(__file__).parents[1]) + os.sep
+_LIBRARY = sysconfig.get_path("stdlib") + os.sep
 
 Body = Callable[[Any], Awaitable[None]]
 
@@ -37,8 +43,8 @@ def load_modules(names: object, base: Path, report: Report) -> list[tuple[int, C
     for index, name in enumerate(names if isinstance(names, Sequence) and not isinstance(names, str) else ()):
         try:
             module = _module(str(name), base)
-        except Exception as error:  # noqa: BLE001 - border: the module is somebody else's
-            message = f"`{plain(name, 100)}` cannot be imported: {own_words(error, 300)}"
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - border: the module is somebody else's
+            message = f"`{plain(name, 100)}` cannot be imported: {_reason(error)}"
             report.at(("python", index), message, "a file such as checks.py, or the name of a module")
             continue
         workflows = [value for value in vars(module).values() if isinstance(value, CodeWorkflow)]
@@ -47,6 +53,18 @@ def load_modules(names: object, base: Path, report: Report) -> list[tuple[int, C
             report.at(("python", index), message, "the decorator @workflow makes one")
         found += [(index, workflow) for workflow in workflows]
     return found
+
+
+def _reason(error: BaseException) -> str:
+    """What an import was stopped by, and at which line of the files of somebody else."""
+    words = own_words(error, 300)
+    if isinstance(error, SystemExit):
+        words = f"it ends the program with sys.exit({'' if error.code is None else words})"
+    if isinstance(error, SyntaxError):
+        return words
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if not frame.filename.startswith(("<", _OURS, _LIBRARY))]
+    return f"{words} ({Path(theirs[-1].filename).name}:{theirs[-1].lineno})" if theirs else words
 
 
 def _module(name: str, base: Path) -> ModuleType:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from engine.config.addresses import check_address
 from engine.config.checks import exists, parses, texts, unique
 from engine.config.messages import did_you_mean
 from engine.config.report import Path, Report
@@ -56,6 +57,18 @@ def check_flow(
         check.run(path)
 
 
+def check_apart(path: Path, workflow: Workflow, strategies: Sequence[str], report: Report) -> None:
+    """Report what is wrong within the steps of a broken workflow, whatever they take from one another."""
+    check = _Check(workflow, {}, (), strategies, {}, report, is_part=True)
+    check.strategy(workflow.retry, (*path, "retry"))
+    for key, steps in (("steps", workflow.steps), ("finally", workflow.finally_)):
+        for index, step in enumerate(steps):
+            place = (*path, key, index)
+            check.strategy(step.retry, (*place, "retry"))
+            check_address(step.kind, step.spec, (*place, step.kind), report)
+            _check_expectations(place, step, report)
+
+
 @dataclass(slots=True)
 class _Check:
     """One workflow being checked; `above` are the steps seen so far, with those each of them needs."""
@@ -73,7 +86,7 @@ class _Check:
 
     def run(self, path: Path) -> None:
         workflow = self.workflow
-        self._strategy(workflow.retry, (*path, "retry"))
+        self.strategy(workflow.retry, (*path, "retry"))
         own = {"env": self.variables}
         for place, text in texts(workflow.variables, (*path, "variables")):
             _check_placeholders(place, text, own, set(), self.report)
@@ -107,8 +120,7 @@ class _Check:
         report = self.report
         if step.id in SOURCES:
             report.at((*path, "id"), f"`{step.id}` is a word of placeholders, a step has another id")
-        if step.retry is not None:
-            self._strategy(step.retry, (*path, "retry"))
+        self.strategy(step.retry, (*path, "retry"))
         self._own_rules(path, step)
         known = {
             source: values
@@ -154,7 +166,7 @@ class _Check:
         if listed.path.root not in STEP_KINDS[source.kind].fields:
             _no_field(source.kind, listed.path.root, path, self.report)
 
-    def _strategy(self, retry: Any, path: Path) -> None:
+    def strategy(self, retry: Any, path: Path) -> None:
         if isinstance(retry, str):
             exists("retry strategy", retry, self.strategies, path, self.report)
 
@@ -166,6 +178,7 @@ class _Check:
             self.report.at((*path, "wait"), f"the wait is longer than the step's timeout of {left}")
         if isinstance(spec, WorkflowSpec):
             self._check_call((*path, "workflow"), spec)
+        check_address(step.kind, spec, (*path, step.kind), self.report)
 
     def _check_call(self, path: Path, spec: WorkflowSpec) -> None:
         called = self.by_id.get(spec.id)

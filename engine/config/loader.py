@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.config.code import load_modules
 from engine.config.composition import compose
+from engine.config.credentials import credentials
 from engine.config.interpolation import InterpolationError, Interpolator
 from engine.config.messages import did_you_mean
 from engine.config.nodes import plain_data
@@ -37,7 +38,8 @@ class LoadedConfig:
     """A configuration ready to run.
 
     `variables` are the keys of the chosen `environment`; `text` is the file, and `digest` tells its versions
-    apart; `secrets` are the values that came from `${env:…}` and `${file:…}`.
+    apart; `secrets` are the values that came from `${env:…}` and `${file:…}`, and the credentials that stand
+    in the file itself, for any of its environments.
     """
 
     config: Config
@@ -71,6 +73,7 @@ def load_config(
     if not isinstance(root.value, dict):
         report.at((), "the file is a mapping of sections such as `workflows:`", _INIT)
         raise ConfigError(report.problems())
+    written = credentials(root)
     chosen = _choose(environment, report)
     composed = compose(root, chosen, report)
     root = report.root = composed.root
@@ -82,13 +85,13 @@ def load_config(
     named = _with_ids(data, [workflow.id for _, workflow in code])
     check_references(checked, named, chosen, report, composed.asides)
     if config is None or report:
-        raise ConfigError(report.problems(values.secrets))
+        raise ConfigError(report.problems(written | values.secrets))
     if code:
-        written = (workflow for _, workflow in code)
-        config = config.model_copy(update={"workflows": (*config.workflows, *written)})
+        more = (workflow for _, workflow in code)
+        config = config.model_copy(update={"workflows": (*config.workflows, *more)})
     variables = config.environments.get(chosen, {})
     digest = hashlib.sha256(raw).hexdigest()[:12]
-    return LoadedConfig(config, chosen, variables, path, digest, text, frozenset(values.secrets))
+    return LoadedConfig(config, chosen, variables, path, digest, text, written | values.secrets)
 
 
 def _with_ids(data: dict[str, Any], more: list[str]) -> dict[str, Any]:

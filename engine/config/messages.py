@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -34,6 +37,10 @@ _LENGTHS = {
     "string_too_short": ("min_length", "needs at least", "character", "characters"),
     "string_too_long": ("max_length", "takes at most", "character", "characters"),
 }
+_FOR_SHELLS = frozenset("|&;<>$`*?~\n")
+_SPACED = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+_OPERATORS = {"=": "==", "===": "==", "=>": ">=", "=<": "<=", "<>": "!="}
+"""What comparisons are called elsewhere."""
 _IDENTIFIER = "letters, digits, `_`, `.` and `-`, at most 64, starting with a letter, a digit or `_`"
 
 
@@ -47,14 +54,17 @@ def describe(name: str, value: object, errors: Sequence[Mapping[str, Any]]) -> t
     """
     wanted = list(dict.fromkeys(filter(None, (_wanted(error) for error in errors))))
     if wanted:
-        hint = did_you_mean(value, _choices(errors)) or _rewrite(value, wanted)
+        hint = did_you_mean(value, _choices(errors)) or _rewrite(name, value, wanted)
         return f"{name} wants {_or(wanted)}, found {found(value)}", hint
     return _single(name, value, errors[0])
 
 
 def did_you_mean(value: object, known: Iterable[str]) -> str:
     """A hint that names the nearest of `known`, or nothing."""
-    near = nearest(value, known) if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return ""
+    words = list(known)
+    near = _OPERATORS[value] if _OPERATORS.get(value) in words else nearest(value, words)
     return f"did you mean `{near}`?" if near and near != value else ""
 
 
@@ -113,14 +123,25 @@ def _choices(errors: Iterable[Mapping[str, Any]]) -> list[str]:
     return [word for words in listed for word in words]
 
 
-def _rewrite(value: object, wanted: Sequence[str]) -> str:
+def _rewrite(name: str, value: object, wanted: Sequence[str]) -> str:
     """How the same text would have the wanted shape."""
     if not isinstance(value, str):
         return ""
     if "a list" in wanted:
-        return f'write ["{plain(value, 40)}"]'
+        words = _words(value) if name == "`command`" else [value]
+        return f"write {plain(json.dumps(words, ensure_ascii=False), 200)}"
     is_number = value.replace(".", "", 1).removeprefix("-").isdecimal()
     return "write it without quotes" if is_number and any("number" in word for word in wanted) else ""
+
+
+def _words(command: str) -> list[str]:
+    """A command line as a list; where a shell is needed, one is called."""
+    if not _FOR_SHELLS.isdisjoint(command) and "{{" not in command:
+        return ["sh", "-c", command]
+    try:
+        return shlex.split(_SPACED.sub(r"{{\1}}", command)) or [command]
+    except ValueError:
+        return [command]
 
 
 def _or(words: Sequence[str]) -> str:

@@ -12,22 +12,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from engine.config.checks import exists, one_waiter, parses, unique
+from engine.config.addresses import check_variables
+from engine.config.checks import one_waiter, parses, unique
 from engine.config.composition import Aside
-from engine.config.flow import check_flow, heartbeat_tokens
+from engine.config.flow import check_apart, check_flow, heartbeat_tokens
 from engine.config.messages import did_you_mean
 from engine.config.nodes import plain_data
 from engine.config.report import Path, Report
-from engine.config.schema import (
-    Condition,
-    CustomCondition,
-    Group,
-    PatternCondition,
-    RateCondition,
-    Rule,
-    Settings,
-    Workflow,
-)
+from engine.config.ruling import check_rule
+from engine.config.schema import Settings, Workflow
 from engine.config.validation import Checked, validate
 from engine.text import own_words
 
@@ -59,8 +52,9 @@ def check_references(
         strategies=[*STRATEGIES, *_names(data.get("retries"))],
         channels=list(_names(data.get("channels"))),
         workflows=ids,
-        called=[*ids, *(workflow.name for _, workflow in checked.workflows)],
+        called=[*ids, *_called(data), *(workflow.name for _, workflow in checked.workflows)],
     )
+    check_variables(_names(data.get("environments")), report)
     _check_parts(checked, known, report)
     one_waiter(heartbeat_tokens(checked.workflows), report)
     for aside in asides:
@@ -91,9 +85,9 @@ class _Known:
 
 
 def _variables(data: Mapping[str, Any], environment: str | None) -> Mapping[str, Any]:
-    """Those of an environment; of all of them when none is said."""
+    """Those of an environment; of all of them when none is said, or one that is not there."""
     environments = _names(data.get("environments"))
-    if environment is not None:
+    if environment is not None and environment in environments:
         return _names(environments.get(environment))
     return {name: value for variables in environments.values() for name, value in _names(variables).items()}
 
@@ -103,8 +97,14 @@ def _check_parts(checked: Checked, known: _Known, report: Report, *, is_part: bo
     for path, workflow in checked.workflows:
         _check_schedule(path, workflow, report)
     check_flow(checked.workflows, known.workflows, known.strategies, known.variables, report, is_part=is_part)
+    for path, part in checked.broken:
+        if isinstance(part, Workflow):
+            _check_schedule(path, part, report)
+            check_apart(path, part, known.strategies, report)
+        else:
+            check_rule(path, part, known.channels, known.called, report)
     for path, rule in checked.rules:
-        _check_rule(path, rule, known.channels, known.called, report)
+        check_rule(path, rule, known.channels, known.called, report)
     if checked.settings is not None:
         _check_settings(checked.settings, report)
 
@@ -143,89 +143,15 @@ def _check_timezone(name: str, path: Path, report: Report) -> None:
         report.at(path, f"there is no time zone `{name}`", hint)
 
 
-def _check_rule(
-    path: Path, rule: Rule, channels: Sequence[str], workflows: Sequence[str], report: Report
-) -> None:
-    for index, name in enumerate(rule.channels):
-        exists("channel", name, channels, (*path, "channels", index), report)
-    if rule.escalation is not None:
-        for index, name in enumerate(rule.escalation.channels):
-            exists("channel", name, channels, (*path, "escalation", "channels", index), report)
-    for index, name in enumerate(rule.workflows):
-        if not set(name) & set("*?"):
-            exists("workflow", name, workflows, (*path, "workflows", index), report)
-    for index, condition in enumerate(rule.conditions):
-        _check_condition((*path, "conditions", index), condition, report)
-
-
-def _check_condition(path: Path, condition: Condition, report: Report) -> None:
-    from engine.patterns import compile_pattern
-    from engine.rules.expression import parse
-
-    if isinstance(condition, Group):
-        _check_group(path, condition, report)
-    elif isinstance(condition, CustomCondition):
-        parses(parse, condition.expression, (*path, "expression"), report)
-    elif isinstance(condition, PatternCondition):
-        if _check_metric(path, condition, report):
-            _check_is_text(path, condition.metric, "a pattern", report)
-        parses(compile_pattern, condition.pattern, (*path, "pattern"), report)
-    elif _check_metric(path, condition, report):
-        _check_comparison(path, condition, report)
-
-
-def _check_group(path: Path, group: Group, report: Report) -> None:
-    for key, conditions in (("all", group.all), ("any", group.any)):
-        for index, condition in enumerate(conditions or ()):
-            _check_condition((*path, key, index), condition, report)
-    if group.not_ is not None:
-        _check_condition((*path, "not"), group.not_, report)
-
-
-def _check_metric(path: Path, condition: Any, report: Report) -> bool:
-    from engine.rules.metrics import EXECUTION_METRICS, METRICS, known_metric
-
-    if not known_metric(condition.metric):
-        hint = did_you_mean(condition.metric, METRICS) or f"known: {', '.join(METRICS[:9])}, health.…"
-        report.at((*path, "metric"), f"unknown metric `{condition.metric}`", hint)
-        return False
-    if isinstance(condition, RateCondition) and condition.metric not in EXECUTION_METRICS:
-        message = f"a RATE counts executions, and none of them has a `{condition.metric}`"
-        report.at((*path, "metric"), message, f"use {', '.join(sorted(EXECUTION_METRICS))}")
-        return False
-    return True
-
-
-def _check_comparison(path: Path, condition: Any, report: Report) -> None:
-    """Numbers go with all operators but `contains`, text with `==`, `!=` and `contains`."""
-    from engine.rules.metrics import Kind, metric_kind
-
-    metric, operator, value = condition.metric, condition.operator, condition.value
-    is_text = metric_kind(metric) is Kind.TEXT
-    if is_text and operator not in ("==", "!=", "contains"):
-        report.at(
-            (*path, "operator"),
-            f"`{metric}` is text: `{operator}` cannot compare it",
-            "use ==, != or contains",
-        )
-    elif not is_text and operator == "contains":
-        report.at(
-            (*path, "operator"), f"`{metric}` is a number: it contains nothing", "use >, <, >=, <=, == or !="
-        )
-    elif is_text != isinstance(value, str):
-        wanted = "text" if is_text else "a number, a duration or a percentage"
-        report.at((*path, "value"), f"`{metric}` is compared with {wanted}")
-
-
-def _check_is_text(path: Path, metric: str, what: str, report: Report) -> None:
-    from engine.rules.metrics import Kind, metric_kind
-
-    if metric_kind(metric) is not Kind.TEXT:
-        report.at((*path, "metric"), f"`{metric}` is a number: {what} looks into text", "use workflow.error")
-
-
 def _names(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _called(data: Mapping[str, Any]) -> list[str]:
+    """The names of workflows, those of broken ones included."""
+    items = data.get("workflows")
+    entries = items if isinstance(items, list) else ()
+    return [str(item["name"]) for item in entries if isinstance(item, dict) and "name" in item]
 
 
 def _ids(items: object, key: str) -> list[tuple[Path, Any]]:

@@ -13,6 +13,8 @@ Path = tuple[str | int, ...]
 # Shorter secrets would blank out ordinary words.
 _SHORTEST_SECRET = 4
 
+MAX_PROBLEMS = 200
+"""More than anybody corrects at once."""
 
 OPEN = "${"
 """What a text has that is not known before the file is used."""
@@ -90,10 +92,16 @@ class Report:
         return type(value)() if isinstance(value, (dict, list)) else value
 
     def problems(self, secrets: Iterable[str] = ()) -> list[Problem]:
-        """All problems in the order of the file, without the values that came from outside."""
+        """The problems in the order of the file, without the values that came from outside.
+
+        At most 200 of them; then a last one tells how many more there are.
+        """
         hidden = sorted((s for s in secrets if len(s) >= _SHORTEST_SECRET), key=len, reverse=True)
-        problems = [_without(problem, hidden) for problem in self._problems]
-        return sorted(problems, key=lambda problem: (problem.line, problem.column))
+        problems = sorted(self._problems, key=lambda problem: (problem.line, problem.column))
+        if more := problems[MAX_PROBLEMS:]:
+            last = Problem(self.file, more[0].line, more[0].column, f"and {len(more):,} more from here on")
+            problems[MAX_PROBLEMS:] = [last]
+        return [_without(problem, hidden) for problem in problems]
 
     def _add(self, kind: str, place: tuple[int, int], message: str, hint: str = "") -> None:
         if (*place, kind) not in self._seen:

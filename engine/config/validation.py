@@ -9,24 +9,33 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from engine.config.mending import mended
 from engine.config.messages import describe, did_you_mean
 from engine.config.report import Path, Report
 from engine.config.schema import Channel, Config, RetrySpec, Rule, Settings, Workflow
 from engine.config.types import Strict
 
 _Part = TypeVar("_Part", bound=Strict)
+_Entry = TypeVar("_Entry", Workflow, Rule)
 _Errors = list[dict[str, Any]]
 _Schema = Mapping[str, Any]
+
+_MENDED = 100
+"""Broken parts of which the rest is looked at: more than are corrected at once."""
 
 
 @dataclass(slots=True)
 class Checked:
-    """What the schema accepted: parts with their places in the file, and the whole when nothing is wrong."""
+    """What the schema accepted: parts with their places in the file, and the whole when nothing is wrong.
+
+    `broken` is what is left of workflows and rules that it did not accept.
+    """
 
     config: Config | None = None
     settings: Settings | None = None
     workflows: list[tuple[Path, Workflow]] = field(default_factory=list)
     rules: list[tuple[Path, Rule]] = field(default_factory=list)
+    broken: list[tuple[Path, Workflow | Rule]] = field(default_factory=list)
 
 
 def validate(data: dict[str, Any], report: Report) -> Checked:
@@ -37,8 +46,8 @@ def validate(data: dict[str, Any], report: Report) -> Checked:
     checked = Checked()
     # A section whose every line is commented out reads as nothing.
     whole = {key: value for key, value in data.items() if value is not None or key not in Config.model_fields}
-    checked.workflows = _entries(Workflow, whole, "workflows", report)
-    checked.rules = _entries(Rule, whole, "rules", report)
+    checked.workflows = _entries(Workflow, whole, "workflows", report, checked.broken)
+    checked.rules = _entries(Rule, whole, "rules", report, checked.broken)
     _named(Channel, whole, "channels", report)
     _named(RetrySpec, whole, "retries", report)
     settings = checked.settings = _part(Settings, whole.pop("settings", {}), ("settings",), report)
@@ -48,14 +57,25 @@ def validate(data: dict[str, Any], report: Report) -> Checked:
     return checked
 
 
-def _entries(kind: type[_Part], whole: dict[str, Any], key: str, report: Report) -> list[tuple[Path, _Part]]:
-    """Check a list of parts and leave the good ones in `whole`."""
+def _entries(
+    kind: type[_Entry],
+    whole: dict[str, Any],
+    key: str,
+    report: Report,
+    broken: list[tuple[Path, Workflow | Rule]],
+) -> list[tuple[Path, _Entry]]:
+    """Check a list of parts and leave the good ones in `whole`; what is left of others goes to `broken`."""
     items = whole.get(key)
     if not isinstance(items, list):
         return []
-    paths: list[Path] = [(key, index) for index in range(len(items))]
-    parts = [(path, _part(kind, item, path, report)) for path, item in zip(paths, items, strict=True)]
-    good = [(path, part) for path, part in parts if part is not None]
+    good: list[tuple[Path, _Entry]] = []
+    for index, item in enumerate(items):
+        path: Path = (key, index)
+        part = _part(kind, item, path, report)
+        if part is not None:
+            good.append((path, part))
+        elif len(broken) < _MENDED and (left := mended(kind, item)) is not None:
+            broken.append((path, left))
     whole[key] = [part for _, part in good]
     return good
 

@@ -156,6 +156,8 @@ def _read(text: str) -> list[_Command]:
         raise TocsinError(f"the command cannot be read: {error}") from None
     if words and re.split(r"[/\\]", words[0])[-1].lower() in ("curl", "curl.exe"):
         del words[0]
+    elif _is_program(words):
+        raise TocsinError(f"this is a command of {plain(words[0], 40)}, not of curl", "write it for curl")
     commands = [_Command()]
     for name, value in _options(words):
         if name == "next":
@@ -165,6 +167,12 @@ def _read(text: str) -> list[_Command]:
         else:
             commands[-1].options.setdefault(name, []).append(literal(value))
     return commands
+
+
+def _is_program(words: list[str]) -> bool:
+    """Whether the first word is a bare name, before something that is plainly an address."""
+    named = bool(words) and words[0].replace("-", "").isalnum() and not words[0].startswith("-")
+    return named and words[0] != "localhost" and any("://" in word for word in words[1:])
 
 
 def _options(words: list[str]) -> Iterator[tuple[str, str]]:

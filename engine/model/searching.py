@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import repeat
 
@@ -11,7 +10,7 @@ from engine.model.telemetry import LogRecord
 
 @dataclass(frozen=True, slots=True)
 class LogPage:
-    """Newest first; `more` says that there may be older matches.
+    """By number, the highest first, as pages follow each other; `more` says that there may be older matches.
 
     Args:
         hits: for each record the places in its message, from and to in characters, that were searched for;
@@ -25,9 +24,14 @@ class LogPage:
     hits: tuple[tuple[tuple[int, int], ...], ...] = ()
     looked_at: tuple[int, int] | None = None
 
-    def with_hits(self) -> Iterator[tuple[LogRecord, tuple[tuple[int, int], ...]]]:
-        """The records, each with its hits."""
-        return zip(self.records, self.hits or repeat(()), strict=False)
+    def in_time(self) -> list[tuple[LogRecord, tuple[tuple[int, int], ...]]]:
+        """The records, each with its hits, as people read them: by their times, the oldest first.
+
+        Lines of files and of executions are numbered when they are stored, which is later than they were
+        written; those of one moment stay in the order of their numbers.
+        """
+        found = zip(self.records, self.hits or repeat(()), strict=False)
+        return sorted(found, key=lambda pair: (pair[0].at, pair[0].id))
 
     @property
     def oldest(self) -> int | None:

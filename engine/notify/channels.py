@@ -7,7 +7,7 @@ import contextlib
 import re
 import threading
 from collections import Counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from engine.errors import TocsinError
@@ -123,6 +123,23 @@ def _secrets(url: str) -> set[str]:
         return {url}
     forms = ((form, shortest) for part, shortest in found.items() for form in (part, unquote(part)))
     return {form for form, shortest in forms if len(form) >= shortest}
+
+
+def check_url(url: str) -> None:
+    """Whether messages can be sent to `url`; nothing is sent.
+
+    Raises:
+        DeliveryError: it names no destination, or several.
+    """
+    _service(url)
+
+
+def known_schemes() -> frozenset[str]:
+    """What URLs of destinations may begin with, such as `mailto` and `ntfy`."""
+    from apprise.manager_plugins import NotificationManager
+
+    manager: Any = NotificationManager
+    return frozenset(manager().schemas())
 
 
 def _service(url: str) -> Apprise:

@@ -19,13 +19,14 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from engine.patterns import compile_pattern
-from engine.rules.metrics import EXECUTION_METRICS, METRICS, Kind, known_metric, metric_kind
+from engine.rules.metrics import EXECUTION_METRICS, METRICS, Kind, check_word, known_metric, metric_kind
 from engine.rules.nodes import (
     REDUCERS,
     Age,
@@ -54,6 +55,8 @@ _SIGNS: dict[type[ast.AST], str] = {
     ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
 }  # fmt: skip
 _FUNCTIONS = (*REDUCERS, "count", "rate", "age", "matches")
+_ASSIGNED = re.compile(r"^[^'\"]*[^'\"=!<>]=(?!=)")
+"""A single `=`, before any quoted text."""
 _MARKS = (ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context)
 
 
@@ -104,10 +107,13 @@ def _read(text: str) -> ast.expr:
             warnings.simplefilter("ignore")
             return ast.parse(text, mode="eval").body
     except SyntaxError as error:
-        raise ValueError(
-            f"the expression cannot be read at character {error.offset or 1}; "
-            "write it like `workflow.duration > 2 and count() >= 3`"
-        ) from None
+        written = (
+            "; did you mean ==?"
+            if _ASSIGNED.search(text)
+            else ("; write it like `workflow.duration > 2 and count() >= 3`")
+        )
+        place = f"at character {error.offset or 1}"
+        raise ValueError(f"the expression cannot be read {place}{written}") from None
     except (ValueError, RecursionError, MemoryError):
         raise ValueError(
             "the expression cannot be read; write it like `workflow.duration > 2 and count() >= 3`"
@@ -226,6 +232,10 @@ class _Reader:
             if kind == Kind.TEXT and sign not in ("==", "!="):
                 raise ValueError(f"`{self._words(tree)}` puts texts in order; compare them with == or !=")
             rest.append((sign, node))
+        neighbours = zip((first, *(node for _, node in rest)), rest, strict=False)
+        for left, (sign, right) in neighbours:
+            _check_meant(left, sign, right)
+            _check_meant(right, sign, left)
         return Comparison(first, tuple(rest))
 
     def _call(self, tree: ast.Call) -> tuple[Node, str]:
@@ -293,6 +303,20 @@ class _Reader:
 
     def _words(self, tree: ast.expr) -> str:
         return ast.get_source_segment(self._text, tree) or type(tree).__name__
+
+
+def _check_meant(side: Node, sign: str, other: Node) -> None:
+    """A word that a metric never is, or a share of one where a rate gives percent. Raises ValueError."""
+    if not isinstance(other, Constant):
+        return
+    if isinstance(side, Metric) and isinstance(other.value, str):
+        check_word(side.name, sign, other.value)
+    elif isinstance(other.value, float) and 0 < other.value < 1:
+        name = side.name if isinstance(side, Metric) else "rate()" if isinstance(side, Rate) else ""
+        if name.endswith(("_rate", "rate()")):
+            raise ValueError(
+                f"{name} is percent, not a share; write {other.value * 100:g} for {other.value:g}"
+            )
 
 
 _USAGE = {

@@ -13,10 +13,10 @@ from enum import StrEnum
 from typing import Any
 
 from engine.config.types import format_duration
-from engine.model import Execution, Health, HealthStatus, Scalar
+from engine.model import BreakerState, Execution, Health, HealthStatus, Outcome, Priority, Scalar
 from engine.model.record import record
 from engine.rules.window import WorkflowWindow
-from engine.text import plain
+from engine.text import nearest, plain
 
 DEFAULT_WINDOW = 600.0
 DEFAULT_MIN_COUNT = 3
@@ -84,6 +84,33 @@ def metric_kind(name: str) -> Kind:
     if name in _EXECUTION:
         return _EXECUTION[name][0]
     return Kind.TEXT if name == BREAKER or name.endswith(".status") else Kind.NUMBER
+
+
+def check_word(name: str, sign: str, word: str) -> None:
+    """Whether a text metric can be, or with `contains` hold, this word.
+
+    Raises:
+        ValueError: it takes other words; the sentence has the nearest of them, or all.
+    """
+    words = _words(name)
+    folded = [known.casefold() for known in words]
+    wanted = word.casefold()
+    if not words or wanted in folded or (sign == "contains" and any(wanted in known for known in folded)):
+        return
+    near = nearest(word, words)
+    hint = f"did you mean {near}?" if near else f"there is {', '.join(words)}"
+    raise ValueError(f"{name} is never `{plain(word, 40)}`; {hint}")
+
+
+def _words(name: str) -> tuple[str, ...]:
+    """What a metric with few values may be; nothing when it may be any text."""
+    if name == "workflow.status":
+        return tuple(Outcome)
+    if name == "workflow.priority":
+        return tuple(Priority)
+    if name == BREAKER:
+        return tuple(BreakerState)
+    return tuple(HealthStatus) if name.startswith("health.") and name.endswith(".status") else ()
 
 
 def component_of(name: str) -> str | None:

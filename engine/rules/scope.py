@@ -27,10 +27,12 @@ def health_subject(rule: Rule) -> str | None:
 
 def covers(rule: Rule, workflow_id: str, workflow_name: str = "") -> bool:
     """Whether one of the rule's `workflows:` patterns is the workflow's id or name; `*` is any text."""
-    patterns = (pattern.replace("[", "[[]") for pattern in rule.workflows)
-    return any(
-        fnmatchcase(workflow_id, pattern) or fnmatchcase(workflow_name, pattern) for pattern in patterns
-    )
+    return any(fits(pattern, workflow_id) or fits(pattern, workflow_name) for pattern in rule.workflows)
+
+
+def fits(pattern: str, name: str) -> bool:
+    """Whether `name` is the pattern, in which `*` is any text and `?` any character."""
+    return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 def reach(rules: Iterable[Rule]) -> float:

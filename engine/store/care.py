@@ -46,7 +46,7 @@ class Caretaker:
         self._check_due = self._began + (0.0 if condition.doubtful else CHECK_INTERVAL)
         self._notice = condition.notice
         self._damage = ""
-        self._told: set[str] = set()
+        self._told: dict[str, str] = {}
         if condition.notice:
             self._say(LogLevel.FATAL, condition.notice)
 
@@ -69,8 +69,9 @@ class Caretaker:
             verdict = await asyncio.to_thread(damage, self._path)
         except (sqlite3.Error, OSError) as error:
             # It is tried again at the next look.
-            self._say_once(f"could not be checked: {explain(error, self._path).message}")
+            self._say_once("check", f"could not be checked: {explain(error, self._path).message}")
             return
+        self._told.pop("check", None)
         self._check_due = self._clock.monotonic() + CHECK_INTERVAL
         if not verdict:
             return
@@ -92,13 +93,13 @@ class Caretaker:
                 raise StoreError("there is too little room on the disk")
             await asyncio.to_thread(back_up, self._path, now)
         except (StoreError, OSError) as error:
-            self._say_once(f"no backup could be taken: {explain(error, self._path).message}")
+            self._say_once("backup", f"no backup could be taken: {explain(error, self._path).message}")
         else:
-            self._told.clear()
+            self._told.pop("backup", None)
 
-    def _say_once(self, message: str) -> None:
-        if message not in self._told:
-            self._told.add(message)
+    def _say_once(self, topic: str, message: str) -> None:
+        if self._told.get(topic) != message:
+            self._told[topic] = message
             self._say(LogLevel.WARNING, message)
 
     def _say(self, level: LogLevel, message: str) -> None:

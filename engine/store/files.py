@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,20 +72,19 @@ def exchange(db: Path, word: str, now: float) -> Path | None:
 
     Returns:
         None when there was nothing to keep.
+
+    Raises:
+        OSError: it could not be done, and `db` is what it was; or it is not certain that it lasts.
     """
     log, index = companions(db)
-    place = None
-    if db.exists() or log.exists():
-        place = _unused(db.with_name(f"{db.name}.{word}-{stamp(now)}"))
-        private_dir(place)
-        for path in (db, log):
-            if path.exists():
-                os.link(path, place / path.name)
-        sync(place)
-        sync(db.parent)
-    log.unlink(missing_ok=True)
-    index.unlink(missing_ok=True)
-    put_in_place(successor(db), db)
+    try:
+        place = _second_names([path for path in (db, log) if path.exists()], db, word, now)
+        log.unlink(missing_ok=True)
+        index.unlink(missing_ok=True)
+        put_in_place(successor(db), db)
+    except OSError:
+        take_back(db)
+        raise
     return place
 
 
@@ -94,28 +93,41 @@ def take_back(db: Path) -> None:
 
     Call it with the InstanceLock held.
     """
-    for place in _interrupted(db):
-        log = companions(db)[0]
-        kept = place / log.name
-        if kept.exists() and (not log.exists() or not log.stat().st_size):
-            kept.replace(log)
-        elif log.exists() and kept.exists() and kept.samefile(log):
-            kept.unlink()
-        # A second name would let somebody write to a database that is in use.
-        (place / db.name).unlink()
-        with suppress(OSError):  # not empty: a log that others have written past is kept
-            place.rmdir()
-    draft = successor(db)
-    for leftover in (draft, draft.with_name(draft.name + ".part"), draft.with_name(draft.name + ".new")):
-        discard(leftover)
-
-
-def _interrupted(db: Path) -> Iterator[Path]:
-    """Directories in which `db` is kept that is still in its place."""
     for place in sorted(db.parent.glob(f"{glob.escape(db.name)}.*-*")):
-        kept = place / db.name
-        if place.is_dir() and kept.exists() and db.exists() and kept.samefile(db):
-            yield place
+        if not place.is_dir():
+            continue
+        if db.exists() and (place / db.name).exists() and (place / db.name).samefile(db):
+            _put_back(place, db)
+        with suppress(OSError):  # something is kept there
+            place.rmdir()
+    for draft in (".restored.part", ".restored.new", ".restored", ".new"):
+        discard(db.with_name(db.name + draft))
+
+
+def _second_names(files: Sequence[Path], db: Path, word: str, now: float) -> Path | None:
+    """Give `files` a second name in a new directory; None when there are none."""
+    if not files:
+        return None
+    place = _unused(db.with_name(f"{db.name}.{word}-{stamp(now)}"))
+    private_dir(place)
+    for path in files:
+        os.link(path, place / path.name)
+    sync(place)
+    sync(db.parent)
+    return place
+
+
+def _put_back(place: Path, db: Path) -> None:
+    """The log set aside belongs to `db`, unless others have written a new one since."""
+    log = companions(db)[0]
+    kept = place / log.name
+    if kept.exists():
+        if log.exists() and log.samefile(kept):
+            kept.unlink()
+        elif not log.exists() or not log.stat().st_size:
+            kept.replace(log)
+    # A second name would let somebody write to a database that is in use.
+    (place / db.name).unlink()
 
 
 def _unused(path: Path) -> Path:

@@ -7,8 +7,12 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
+from engine.text import plain
+
 # What SQLite says when the pages themselves are wrong, not the place or the moment.
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+# The words for a number in the first page that no version of SQLite has ever written; it has no code.
+_UNREADABLE = "unsupported file format"
 
 
 def damage(path: Path, *, thorough: bool = False) -> str:
@@ -27,8 +31,17 @@ def damage(path: Path, *, thorough: bool = False) -> str:
 
 def is_damage(error: BaseException) -> bool:
     """Whether an error of SQLite's says that pages are broken, the search index left out."""
+    if isinstance(error, UnicodeDecodeError):
+        # SQLite names what it cannot read, and Python cannot read the name.
+        return True
     code = int(getattr(error, "sqlite_errorcode", 0))
-    return (code & 0xFF) in _DAMAGE and code != sqlite3.SQLITE_CORRUPT_VTAB
+    is_named = (code & 0xFF) in _DAMAGE and code != sqlite3.SQLITE_CORRUPT_VTAB
+    return is_named or (code == sqlite3.SQLITE_ERROR and str(error) == _UNREADABLE)
+
+
+def in_words(error: BaseException) -> str:
+    """What an error that `is_damage` says of the file."""
+    return "its names cannot be read" if isinstance(error, UnicodeDecodeError) else plain(error)
 
 
 def mend_search(connection: sqlite3.Connection) -> bool:
@@ -50,8 +63,8 @@ def _verdict(path: Path, thorough: bool) -> str:
     try:
         with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
             found = str(connection.execute(f"PRAGMA {check}(1)").fetchone()[0])
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         if not is_damage(error):
             raise
-        return str(error)
+        return in_words(error)
     return "" if found == "ok" else found.removeprefix("*** in database main ***\n")

@@ -100,12 +100,12 @@ def inspect(path: Path) -> None:
 
 
 def check_version(version: int, path: Path) -> None:
-    """Refuse a file from the future.
+    """Refuse a file from the future, or with a number that no program has written.
 
     Raises:
-        StoreError: `version` is above what this program knows.
+        StoreError: `version` is not among those this program knows.
     """
-    if version > VERSION:
+    if not 0 <= version <= VERSION:
         raise StoreError(
             f"{path} was written by a newer Tocsin (schema {version}, this one knows {VERSION})",
             "use that version, or another file with --db",

@@ -10,7 +10,7 @@ from engine.errors import DamagedError, StoreError
 from engine.store.backup import begin_anew
 from engine.store.connection import explain
 from engine.store.files import itself, take_back
-from engine.store.integrity import damage, is_damage
+from engine.store.integrity import damage, in_words, is_damage
 from engine.store.migrations import prepare
 
 
@@ -26,6 +26,9 @@ class Condition:
     doubtful: bool = False
 
 
+_ADVICE = "look for damage: tocsin db check; put a backup in its place: tocsin db restore"
+
+
 def make_ready(path: Path, now: float) -> Condition:
     """Let an engine start on `path`, with its InstanceLock held.
 
@@ -35,27 +38,32 @@ def make_ready(path: Path, now: float) -> Condition:
     Raises:
         StoreError: the file is not ours, is newer, or cannot be written.
     """
-    mark = suspicion(path)
     try:
-        take_back(itself(path))
-        doubtful, trouble = _prepared(path, now)
-        if not trouble and not mark.exists():
-            return Condition(doubtful=doubtful)
-        verdict = damage(path)
-        if trouble and not verdict:
-            # Not all that stops an engine is seen by a check; twice the same is no accident.
-            _, verdict = _prepared(path, now)
-        notice = _replaced(path, verdict, now) if verdict else ""
-    except (sqlite3.Error, OSError) as error:
-        raise explain(error, path) from error
-    lasting = _lifted(mark)
-    return Condition(notice or lasting)
+        return _made_ready(path, now)
+    except (StoreError, sqlite3.Error, OSError) as error:
+        told = explain(error, path)
+        raise type(told)(told.message, told.hint or _ADVICE) from error
 
 
 def suspicion(path: Path) -> Path:
     """The file that tells the next start to look at the whole of `path` first."""
     path = itself(path)
     return path.with_name(path.name + ".suspect")
+
+
+def _made_ready(path: Path, now: float) -> Condition:
+    mark = suspicion(path)
+    take_back(itself(path))
+    doubtful, trouble = _prepared(path, now)
+    if not trouble and not mark.exists():
+        return Condition(doubtful=doubtful)
+    verdict = damage(path)
+    if trouble and not verdict:
+        # Not all that stops an engine is seen by a check; twice the same is no accident.
+        _, verdict = _prepared(path, now)
+    notice = _replaced(path, verdict, now) if verdict else ""
+    lasting = _lifted(mark)
+    return Condition(notice or lasting)
 
 
 def _prepared(path: Path, now: float) -> tuple[bool, str]:
@@ -66,6 +74,8 @@ def _prepared(path: Path, now: float) -> tuple[bool, str]:
         if isinstance(error, DamagedError) or (error.__cause__ is not None and is_damage(error.__cause__)):
             return False, error.message.removeprefix(f"{path} ")
         raise
+    except UnicodeDecodeError as error:
+        return False, in_words(error)
 
 
 def _replaced(path: Path, verdict: str, now: float) -> str:

@@ -25,6 +25,8 @@ from engine.workflows.templates import Scope, has_placeholders, render
 
 TEXT_LIMIT = 2_000
 SHOWN_LIMIT = 60
+DIGITS = 6
+"""Of seconds, at most: a microsecond."""
 EMPTY: Scope = MappingProxyType({})
 MATCH_LIMIT = 1_048_576
 EXTRACT_LIMIT = 65_536
@@ -142,11 +144,21 @@ class Expectation:
             return f"{len(actual)} characters" if self._is_secret else plain(actual, SHOWN_LIMIT)
         if isinstance(actual, float):
             if self.root in TIMINGS:
-                return format_duration(round(actual, 3 if actual < 10 else 1))
+                return format_duration(self._rounded(actual, 3 if actual < 10 else 1))
             if self.root in REMAINING:
-                return f"{'-' if actual < 0 else ''}{format_duration(float(round(abs(actual))))}"
+                return f"{'-' if actual < 0 else ''}{format_duration(abs(self._rounded(actual, 0)))}"
         text = _as_text(actual)
         return text if isinstance(actual, (int, float)) else plain(text, SHOWN_LIMIT)
+
+    def _rounded(self, actual: float, digits: int) -> float:
+        """With `digits`, or as many as it takes to differ from what is expected, on the same side of it."""
+        expected = self.expected
+        while digits < DIGITS and isinstance(expected, (int, float)):
+            shown = round(actual, digits)
+            if (shown < expected, shown > expected) == (actual < expected, actual > expected):
+                break
+            digits += 1
+        return round(actual, digits)
 
 
 def parse_expectation(text: str) -> Expectation:
@@ -171,7 +183,8 @@ def parse_expectation(text: str) -> Expectation:
         end = closing.end()
     sign = _OPERATOR.match(text, end)
     if sign is None:
-        raise ValueError(f"after {text[:end]!r} one of == != < <= > >= in contains matches is expected")
+        hint = "; did you mean ==?" if text[end:].lstrip().startswith("=") else ""
+        raise ValueError(f"after {text[:end]!r} one of == != < <= > >= in contains matches is expected{hint}")
     if sign.end() == len(text):
         raise ValueError(f"after {sign[1]} a value is expected")
     words = sign[1].split()

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from engine.config.schema import Workflow
 from engine.model import ScheduleCursor
+from engine.workflows.claims import inherited
 from engine.workflows.schedule import CronSlots, IntervalSlots, Slots, share_of, slots_of
 
 BELIEVED = 86_400.0
@@ -25,7 +26,7 @@ class Entry:
 
     `slot` is in wall time, `due` in monotonic time and later by the workflow's jitter; `slot` is None when
     there is none. `ticket` tells its valid place in the queue from older ones. `queued` waits for the run at
-    work to end.
+    work to end. What was due up to `inherited` may have been started by an earlier run.
     """
 
     def __init__(self, workflow: Workflow) -> None:
@@ -33,6 +34,7 @@ class Entry:
         self.slot: float | None = None
         self.due = 0.0
         self.last_slot = float("-inf")
+        self.inherited = float("-inf")
         self.ticket = 0
         self.paused = False
         self.queued: Turn | None = None
@@ -54,23 +56,28 @@ class Entry:
         kind, _, count = self.workflow.overlap.partition(":")
         return int(count) if kind == "allow" else 1
 
-    def plan(self, cursor: ScheduleCursor | None, wall: float, inherited: float) -> None:
+    def plan(self, cursor: ScheduleCursor | None, wall: float, claimed: float) -> None:
         """Find its first slot; what is new starts at once.
 
         Args:
             cursor: what was handled before.
-            inherited: up to when slots may have been started without a cursor to say so.
+            claimed: up to when the last run may have started slots without a cursor to say so.
         """
+        is_cron = isinstance(self.slots, CronSlots)
+        # The slots of a cron stay where they are when the clock is set back; those of an interval go with it.
+        self.inherited = min(claimed, wall + BELIEVED) if is_cron else inherited(claimed, wall)
         if cursor is not None:
             # A cursor ahead of the clock was written before the clock was set back.
-            is_cron = isinstance(self.slots, CronSlots)
             self.last_slot = min(cursor.last_slot, wall + BELIEVED if is_cron else wall)
             self.slot = self.slots.after(self.last_slot)
         elif isinstance(self.slots, IntervalSlots):
             # The one of a moment ago may have been killed before it was known.
-            self.slot = max(wall, inherited + 0.001)
+            self.slot = max(wall, self.inherited + 0.001)
         else:
-            self.slot = self.slots.after(wall)
+            if self.inherited > 0:
+                # A run that left no cursor may have started it, and the clock may still be set back.
+                self.last_slot = self.slots.latest(max(wall, self.inherited)) or self.last_slot
+            self.slot = self.slots.after(max(wall, self.last_slot))
 
     def note(self, is_failing: bool) -> bool:
         """Take note of how a run ended; whether other slots are followed from now on."""

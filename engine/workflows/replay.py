@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from engine.config.code import CodeWorkflow
@@ -102,6 +102,8 @@ def _try(
         if not _can_be_told(plan, response, reply, scope):
             raise ValueError("what is expected looks at something that was not kept")
         verdict = judge(plan, reply, scope)
+        if not verdict.outcome.is_success and _is_lost(plan, response, reply, scope):
+            raise ValueError("what is extracted was not kept")
     except (CheckError, ValueError):
         into.unknown += 1
         return {}
@@ -125,12 +127,32 @@ def _can_be_told(plan: StepPlan, response: StoredResponse, reply: Reply, scope: 
     for expectation in plan.expectations:
         if expectation.root == SCOPE and expectation.path.find({SCOPE: scope}) is MISSING:
             return False
-        if not is_whole(response, expectation.root):
+        if not _is_kept(response, expectation.root, reply):
             return False
         seen = expectation.path.find(reply.fields) if expectation.path.parts else None
         if isinstance(seen, str) and MASK in seen:
             return False
     return True
+
+
+def _is_lost(plan: StepPlan, response: StoredResponse, reply: Reply, scope: Scope) -> bool:
+    """Whether it fails only for want of a value that was there, and is a secret or too long to be kept."""
+    if not judge(replace(plan, extracts=()), reply, scope).outcome.is_success:
+        return False
+    for _, extraction in plan.extracts:
+        try:
+            extraction.take(reply.fields)
+        except ValueError:
+            found = extraction.path.find(reply.fields)
+            return MASK in str(found) or not _is_kept(response, extraction.path.root, reply)
+    return False
+
+
+def _is_kept(response: StoredResponse, root: str, reply: Reply) -> bool:
+    """Whether a field is as it came; a document that a secret was taken out of may not be one any more."""
+    if root == "json" and reply.fields.get("json") is None and MASK in str(reply.fields.get("body", "")):
+        return False
+    return is_whole(response, root)
 
 
 def _reply(plan: StepPlan, response: StoredResponse) -> Reply:

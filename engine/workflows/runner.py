@@ -97,11 +97,14 @@ class Runner:
 
         Whatever goes wrong is in the recording; only cancellation propagates.
         """
+        plan = self._planned(workflow)
         run = Run(self._clock, self._steps, workflow, execution_id, self._rng, self._keep)
         self._runs[run.trace_id] = run
         try:
-            plan = self._plan(workflow)
-            await run.carry_out(plan, self._scope(plan))
+            if isinstance(plan, Failure):
+                run.give_up(plan)
+            else:
+                await run.carry_out(plan, self._scope(plan))
         except CheckError as error:
             run.give_up(error.failure)
         finally:
@@ -169,8 +172,17 @@ class Runner:
         own = {name: render(value, known) for name, value in plan.variables.items() if name not in given}
         return known | {"vars": own | dict(given)}
 
+    def _planned(self, workflow: Workflow) -> WorkflowPlan | Failure:
+        """The plan, made before the execution's clock starts; or why there is none."""
+        try:
+            return self._plan(workflow)
+        except CheckError as error:
+            return error.failure
+
     def _plan(self, workflow: Workflow) -> WorkflowPlan:
-        """The steps made ready, and their types: loading a type's libraries is no part of an execution.
+        """The steps made ready, and their types, with those of the workflows it calls.
+
+        Loading a type's libraries is no part of an execution.
 
         Raises:
             CheckError: an expectation cannot be read.
@@ -180,6 +192,9 @@ class Runner:
             known = self._plans[workflow.id] = (workflow, plan_workflow(workflow, self._policy))
             for kind in known[1].kinds:
                 self._types[kind]
+            for step in (*known[1].steps, *known[1].closing):
+                if isinstance(step.spec, WorkflowSpec) and step.spec.id in self._workflows:
+                    self._plan(self._workflows[step.spec.id])
         return known[1]
 
     def _made(self, kind: str) -> StepType:

@@ -190,7 +190,7 @@ class Scheduler:
             self._beat = now = self._clock.monotonic()
             self._skips.settle(now)
             if self._agenda.next_due <= now:
-                await self._claims.wait(self._clock.now())
+                await self._claims.wait(self._reckoned())
                 self._fire_due(now)
             await self._sleep(self._until_next())
 
@@ -203,7 +203,7 @@ class Scheduler:
         """Seconds to sleep: until the next slot, or until it is time to claim it."""
         wait = self._agenda.next_due - self._clock.monotonic()
         if wait <= RENEW:
-            self._claims.renew(self._clock.now())
+            self._claims.renew(self._reckoned())
             return max(wait, TICK)
         return min(wait - RENEW, SLICE)
 
@@ -239,6 +239,10 @@ class Scheduler:
             raise NotFoundError(f"there is no workflow {workflow_id}")
         return entry
 
+    def _reckoned(self) -> float:
+        """The wall time that slots go by: a clock that was set by less than a second is not followed."""
+        return self._clock.monotonic() + self._offset
+
     def _now(self) -> Turn:
         return Turn(self._clock.now(), self._clock.monotonic())
 
@@ -255,9 +259,12 @@ class Scheduler:
         self._is_planned = True
         wall = self._clock.now()
         self._offset = wall - self._clock.monotonic()
-        self._inherited = inherited(self._inherited, wall)
+        claimed, self._inherited = self._inherited, inherited(self._inherited, wall)
         for entry in self._entries.values():
-            entry.plan(self._cursors.get(entry.workflow.id), wall, self._inherited)
+            cursor = self._cursors.get(entry.workflow.id)
+            entry.plan(cursor, wall, claimed)
+            if cursor is None and entry.last_slot > 0:
+                self._keep_cursor(entry)
         self._agenda.rebuild(self._entries.values(), self._offset, self._clock.monotonic())
 
     def _follow_wall(self) -> None:
@@ -274,6 +281,7 @@ class Scheduler:
             for entry in self._entries.values():
                 if isinstance(entry.slots, IntervalSlots) and entry.slot is not None:
                     entry.slot = entry.due - entry.jitter + offset
+                    entry.inherited += shift
         self._agenda.rebuild(self._entries.values(), self._offset, self._clock.monotonic())
 
     def _fire(self, entry: Entry) -> None:
@@ -284,7 +292,7 @@ class Scheduler:
             return
         first, newest = slot, entry.missed(wall)
         slot = first if newest is None else newest
-        late = entry.is_too_late(slot, wall) or slot + entry.jitter <= self._inherited
+        late = entry.is_too_late(slot, wall) or slot + entry.jitter <= entry.inherited
         is_told = True
         if late or newest is not None:
             is_told = self._skip(entry, slot if late else first, "misfire")

@@ -224,7 +224,9 @@ async def test_descriptors_do_not_leak(path: Path) -> None:
 
 
 async def test_records_travel_whole(path: Path) -> None:
-    info = EngineInfo("1", "local", "rules.yaml", "t.db", 1.0, 2, 3, 4, queued=5, paused=True)
+    info = EngineInfo(
+        "1", "local", "rules.yaml", "t.db", 1.0, 2, 3, 4, queued=5, paused=True, ailing={"rules": "boom"}
+    )
     async with _serving(path):
         assert unpack_alert(await send_command(path, {"command": "echo", **pack(ALERT)})) == ALERT
         assert unpack_info(await send_command(path, {"command": "echo", **pack(info)})) == info

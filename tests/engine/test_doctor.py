@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 from collections.abc import Mapping
@@ -10,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.clock import VirtualClock
+from engine.clock import SystemClock, VirtualClock
+from engine.config.loader import load_config
 from engine.doctor import Finding, Verdict, examine
+from engine.engine import Engine
 from engine.store.backup import back_up
+from engine.store.care import Caretaker
 from engine.store.limits import MEBIBYTE, Limits
 from engine.store.lock import InstanceLock
 from engine.store.migrations import prepare
@@ -99,6 +103,32 @@ def test_an_engine_that_does_not_answer_is_wrong(db: Path) -> None:
         lock.release()
     assert findings["engine process"].value == str(os.getpid())
     assert findings["engine answers"].verdict is Verdict.ERROR
+
+
+async def test_a_task_that_dies_again_and_again_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def look(_: Caretaker) -> None:
+        raise ValueError("boom")
+
+    monkeypatch.setattr(Caretaker, "look", look)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    path, db = tmp_path / "rules.yaml", tmp_path / "t.db"
+    path.write_text("""
+version: 1
+workflows: [{id: own, name: Own, every: 1h, steps: [{id: run, shell: {command: ["true"]}}]}]
+""")
+    engine = Engine(load_config(path), db, SystemClock())
+    await engine.start(scheduled=False)
+    try:
+        findings = await asyncio.to_thread(examine, db, NOW)
+        health = await engine.current_health()
+    finally:
+        await engine.stop()
+    (task,) = (finding for finding in findings if finding.name == "task")
+    assert task.value == "database care stopped once: boom"
+    assert task.verdict is Verdict.ERROR
+    assert [part.detail for part in health.components if part.name == "store"] == [task.value]
 
 
 @pytest.mark.parametrize(("age", "verdict"), [(3_600, Verdict.OK), (3 * 86_400, Verdict.WARNING)])

@@ -6,8 +6,12 @@ import io
 import json
 import os
 import threading
+from pathlib import Path
 
-from engine.headless import QUEUED_LINES, Printer
+import pytest
+
+from engine.config.loader import load_config
+from engine.headless import QUEUED_LINES, Printer, run_once
 from engine.model import LogLevel, LogRecord
 
 AT = 1_700_000_000.0
@@ -71,3 +75,18 @@ def test_a_reader_that_leaves_is_noticed_once_and_harmless() -> None:
         printer.record(record(1))
         printer.close()
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def test_one_round_counts_only_what_has_a_schedule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    path = tmp_path / "rules.yaml"
+    path.write_text("""
+version: 1
+workflows:
+  - {id: own, name: Own, every: 1h, steps: [{id: run, shell: {command: ["true"]}}]}
+  - {id: called, name: Called, on_call: true, steps: [{id: run, shell: {command: ["false"]}}]}
+""")
+    assert run_once(load_config(path), tmp_path / "t.db") == 0
+    assert "Called" not in capsys.readouterr().out

@@ -17,6 +17,7 @@ from engine.model import (
     Outcome,
     Priority,
 )
+from engine.supervisor import Ailment
 
 EXECUTION = Execution(1, "w", "w", Priority.NORMAL, "0" * 32, 0.0, 0.0, 0.1, Outcome.OK)
 RUNNING = Signals(beat_age=0.1, last_commit_at=1.0)
@@ -128,6 +129,33 @@ def test_undelivered_messages_weigh_by_their_age(age: float, status: HealthStatu
     bench = Bench()
     signals = replace(RUNNING, oldest_undelivered=bench.clock.now() - age)
     assert bench.part("notifier", signals).status is status
+
+
+@pytest.mark.parametrize(
+    ("task", "deaths", "part", "status"),
+    [
+        ("outbox", 1, "notifier", HealthStatus.DEGRADED),
+        ("rules", 3, "notifier", HealthStatus.UNHEALTHY),
+        ("retention", 2, "store", HealthStatus.UNHEALTHY),
+        ("scheduler", 2, "scheduler", HealthStatus.UNHEALTHY),
+        ("export", 2, "scheduler", HealthStatus.UNHEALTHY),
+        ("canary", 2, "scheduler", HealthStatus.HEALTHY),
+    ],
+)
+def test_a_task_that_dies_is_told_by_its_part(
+    task: str, deaths: int, part: str, status: HealthStatus
+) -> None:
+    found = Bench().part(part, replace(RUNNING, ailing={task: Ailment(deaths, "boom", 60.0)}))
+    assert found.status is status
+    assert found.detail.startswith(f"{task} stopped") or status is HealthStatus.HEALTHY
+
+
+def test_a_scheduler_that_never_gets_going_is_not_unknown() -> None:
+    part = Bench().part("scheduler", Signals(ailing={"scheduler": Ailment(2, "boom", 60.0)}))
+    assert (part.status, part.detail) == (
+        HealthStatus.UNHEALTHY,
+        "scheduler stopped 2 times in a row: boom",
+    )
 
 
 def test_drops_are_told_by_what_they_were() -> None:

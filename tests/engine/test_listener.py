@@ -10,12 +10,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from engine.clock import SystemClock, settle
+from engine.clock import SystemClock, VirtualClock, settle
 from engine.config.loader import LoadedConfig, load_config
 from engine.engine import Engine
 from engine.errors import EngineUnavailableError, StoreError
-from engine.listener import Listener
-from engine.model import Outcome, Recording, Signal
+from engine.hearing import TELL_INTERVAL, Hearing
+from engine.listener import MAX_CONNECTIONS, Listener
+from engine.model import LogLevel, LogRecord, Outcome, Recording, Signal
+from engine.store.store import Store
 from engine.telemetry.otlp_reading import UnreadableError
 
 TOKEN = "0123456789abcdef"
@@ -337,3 +339,39 @@ async def test_what_a_job_says_is_judged_at_once_and_outlives_the_engine(
     assert execution.outcome is Outcome.OK
     result = execution.attempts[0].steps[0]
     assert result.attributes["heartbeat.status"] == "up"
+
+
+async def test_idle_connections_keep_no_job_from_being_heard(loaded: LoadedConfig, tmp_path: Path) -> None:
+    clock, logs = VirtualClock(), list[LogRecord]()
+    store = await Store.open(tmp_path / "t.db", SystemClock())
+    hearing = await Hearing.open(loaded.config, store, clock, logs.append)
+    await hearing.start(lambda _: None, lambda _: None)
+    idle = [await half_sent(hearing.port) for _ in range(MAX_CONNECTIONS)]
+    url = f"http://127.0.0.1:{hearing.port}/{TOKEN}"
+    try:
+        async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(4):
+            assert (await client.get(url)).status_code == 200
+            assert await idle[0][0].read() == b""
+            idle += [await half_sent(hearing.port) for _ in range(5)]
+            assert (await client.get(url)).status_code == 200
+            await clock.advance(TELL_INTERVAL)
+            idle += [await half_sent(hearing.port) for _ in range(2)]
+            assert (await client.get(url)).status_code == 200
+        told = [record.message for record in logs if record.level is LogLevel.WARNING]
+    finally:
+        await hearing.close()
+        await store.close()
+        for _, writer in idle:
+            writer.close()
+    assert [message.rpartition(": ")[2] for message in told[:2]] == [
+        "hung up on 1 of them",
+        "hung up on 6 of them",
+    ]
+    assert len(told) == 2
+
+
+async def half_sent(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection that has begun to say something, and goes no further."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /")
+    return reader, writer

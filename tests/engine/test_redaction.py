@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -9,6 +10,7 @@ from itertools import count
 from typing import get_args
 from urllib.parse import quote, quote_plus
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,7 +34,7 @@ from engine.model import (
     SpanKind,
     StepResult,
 )
-from engine.redaction import _SHAPES, Redactor, is_secret_name
+from engine.redaction import _SHAPES, Redactor, Values, is_secret_name
 from engine.store.encode import Row
 from engine.text import plain
 
@@ -116,6 +118,51 @@ def test_ordinary_words_stay(text: str) -> None:
 def test_a_secret_cut_in_the_middle_is_hidden() -> None:
     assert REDACT.text(plain("see S3CR3T-canary", 15)) == "see ***…(+2 chars)"
     assert REDACT.text(plain("see S3CR3T-canary", 8)) == "see S3CR…(+9 chars)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a S3CR3T-key…(+310 chars)) b; c…(+2 chars)",
+        "S3CR3T-key…(+3 chars) S3CR3T-ke…(+9 chars) S3CR3T-key-a…(+1 chars)",
+        "S3CR3T-key……(+20 chars)",
+        "S3CR3T-key…(…(+20 chars)",
+    ],
+)
+def test_every_cut_may_have_left_half_a_secret(text: str) -> None:
+    redact = Redactor(["S3CR3T-key-abcdef"])
+    assert "S3CR3T" not in redact.text(text)
+    assert "S3CR3T" not in redact([text])[0]
+    assert redact.text(text).count("(+") == text.count("(+")
+
+
+@pytest.mark.parametrize("secret", ['p&w/12"x<y', "S3CR3T p&w", "a?b#c d{e}|f`g", "x:y;z=é@w%q%41r"])
+@pytest.mark.parametrize("template", ["/a/{}/b", "/a?q={}&b", "/a#{}", "/{}"])
+def test_the_forms_that_the_library_makes_of_a_url(secret: str, template: str) -> None:
+    redact = Redactor([secret])
+    url = str(httpx.URL("http://127.0.0.1" + template.format(secret)))
+    assert redact.text(url) == "http://127.0.0.1" + template.format("***")
+    lowered = re.sub("%[0-9A-F]{2}", lambda escaped: escaped[0].lower(), url)
+    assert redact.text(lowered) == redact.text(url)
+
+
+def test_who_asks_and_whom_in_a_url() -> None:
+    redact = Values(["S3CR3T|p&w^x"])
+    assert redact.text(str(httpx.URL("http://S3CR3T|p&w^x:pw@127.0.0.1/"))) == "http://***:pw@127.0.0.1/"
+    assert redact.text(httpx.URL("http://S3CR3T|p&w^x/").host) == "***"
+    assert redact.text("`s3cr3t|p&w^x` is not a name") == "`***` is not a name"
+
+
+def test_thousands_of_secrets_cost_no_more_than_one(capfd: pytest.CaptureFixture[str]) -> None:
+    redact = Redactor([f"s3cr3t-p&w-{index}-value" for index in range(2_000)])
+    text = "nothing to be found in it " * 100
+    redact.text(text)
+    started = time.process_time()
+    for _ in range(100):
+        assert redact.text(text) is text
+    assert time.process_time() - started < 0.2
+    assert redact.text("with s3cr3t-p&w-1999-value") == "with ***"
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

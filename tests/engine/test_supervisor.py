@@ -61,3 +61,24 @@ async def test_every_repeats_until_stopped_and_stop_waits_for_the_work_in_hand()
     assert ticks == [0.0, 2.0, 4.0]
     await supervisor.stop()
     assert cleaned.is_set()
+
+
+async def test_a_task_that_dies_ails_until_it_has_run_for_half_a_minute() -> None:
+    clock = VirtualClock()
+    broken = True
+
+    async def work() -> None:
+        if broken:
+            raise ValueError("boom")
+        await asyncio.Event().wait()
+
+    supervisor = Supervisor(clock, lambda record: None)
+    supervisor.spawn("outbox", work)
+    await settle()
+    assert str(supervisor.ailing["outbox"]) == "stopped once: boom"
+    await clock.advance(600)
+    assert supervisor.ailing["outbox"].deaths > 20
+    broken = False
+    await clock.advance(60)
+    assert not supervisor.ailing
+    await supervisor.stop()

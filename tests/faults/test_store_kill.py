@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import sqlite3
@@ -16,7 +17,8 @@ from engine.store.migrations import MIGRATIONS, VERSION, prepare
 from engine.store.store import Store
 from tests.engine.store.samples import START
 
-ROUNDS = 8
+# More rounds find rarer moments: TOCSIN_KILL_ROUNDS=40.
+ROUNDS = int(os.environ.get("TOCSIN_KILL_ROUNDS", "8"))
 
 WRITE = """
 import asyncio, sys

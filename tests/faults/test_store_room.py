@@ -213,7 +213,7 @@ async def test_the_keeper_makes_room_by_itself(tmp_path: Path) -> None:
     clock = VirtualClock(START)
     store = await Store.open(tmp_path / "t.db", clock, Limits(size=8 * MEBIBYTE, floor=0, ballast=0))
     tasks = [asyncio.create_task(work()) for work in (store.keeper.watch, store.keeper.tend)]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(100):
         for first in range(1, 20_000, 200):
             store.writer.offer(*(recording(number) for number in range(first, first + 200)))
             await store.writer.flush()

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from textual.binding import Binding
+from textual.containers import VerticalScroll
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from engine.model import AlertState, Topic
 from tests.tui.fakes import FakeClient
@@ -66,6 +68,33 @@ def test_help_has_every_action_and_starts_with_the_asked_scope() -> None:
     for action in ACTIONS:
         assert action.help in text
         assert key_sign(action) in text
+
+
+@pytest.mark.parametrize("width", [46, 60, 72])
+def test_sentences_of_the_help_stay_in_their_column(width: int) -> None:
+    for line in help_text(Scope.LOGS, width).plain.splitlines():
+        is_heading = line in {"", *(scope.value for scope in Scope)}
+        assert is_heading or (line[29] == " " and line[30] != " " and len(line) <= width)
+
+
+async def test_the_help_is_as_wide_as_its_box_and_g_goes_to_its_end(tmp_path: Path) -> None:
+    async with console(FakeClient(), tmp_path, size=(80, 24)) as (app, pilot):
+        await press(pilot, "question_mark")
+        page = app.screen.query_one(VerticalScroll)
+        wanted = help_text(Scope.DASHBOARD, page.query_one(Static).size.width).plain.splitlines()
+        shown = frame(app)
+        assert all(line in shown for line in wanted[:8])
+        await press(pilot, "G")
+        assert page.scroll_y == page.max_scroll_y > 0
+        await press(pilot, "g")
+        assert page.scroll_y == 0
+
+
+async def test_ctrl_c_names_the_key_that_the_help_names(tmp_path: Path) -> None:
+    async with console(FakeClient(), tmp_path) as (app, pilot):
+        await press(pilot, "ctrl+c")
+        assert "q leaves the console" in frame(app)
+        assert app.is_running
 
 
 Check = Callable[[TocsinApp, FakeClient], bool]

@@ -120,6 +120,9 @@ async def test_following_shows_each_line_once_in_order(tmp_path: Path, clock: Vi
     client = Asked(store)
     task = asyncio.create_task(logs.follow(client, "word", clock, show, limit=2))  # type: ignore[arg-type]
     try:
+        async with asyncio.timeout(20):
+            while len(shown) < 2:
+                await store.reader.log_count()
         for first, last in ((3, 5), (5, 5), (5, 3_005)):
             words = (line(f"word {n}", START) for n in range(first, last))
             await store.writer.must(line("other", START), *words)
@@ -133,3 +136,14 @@ async def test_following_shows_each_line_once_in_order(tmp_path: Path, clock: Vi
         await asyncio.gather(task, return_exceptions=True)
         await store.close()
     assert shown == [f"word {n}" for n in range(1, 3_005)]
+
+
+def test_lines_are_told_by_their_times() -> None:
+    numbered = [line("late", START + 1, id=1), line("early", START, id=2), line("as early", START, id=3)]
+    page = LogPage(tuple(reversed(numbered)), hits=(((0, 2),), ((0, 5),), ((0, 4),)))
+    assert [(record.message, hits) for record, hits in page.in_time()] == [
+        ("early", ((0, 5),)),
+        ("as early", ((0, 2),)),
+        ("late", ((0, 4),)),
+    ]
+    assert (page.oldest, page.newest) == (1, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,23 @@ async def test_scrolled_away_the_tail_waits_and_counts(tmp_path: Path) -> None:
         assert "2 new lines" in frame(app)
         await press(pilot, "G")
         assert "following" in frame(app)
+
+
+async def test_a_page_is_in_the_order_of_time(tmp_path: Path) -> None:
+    client = FakeClient()
+    first = client.add_log("numbered first")
+    second = client.add_log("numbered second")
+    client.all_logs[-1] = replace(second, at=first.at - 0.5)
+    async with console(client, tmp_path) as (app, pilot):
+        await press(pilot, "5")
+        shown = frame(app)
+        assert shown.index("numbered second") < shown.index("numbered first")
+        assert _cursor(app) == str(first.id)
+        client.add_log("came later")
+        client.announce(Topic.LOGS)
+        await settle(pilot)
+        asked = [detail for name, detail in client.calls if name == "logs"]
+        assert asked[-1] == ("", None, second.id)
 
 
 async def test_paused_lines_are_held_counted_and_shown_on_going_live(tmp_path: Path) -> None:

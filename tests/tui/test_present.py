@@ -119,6 +119,13 @@ def test_ages(at: float | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("since", "text"), [(999.5, "just now"), (1000.5, "just now"), (988.0, "for 12 s"), (0.0, "for 16 m")]
+)
+def test_how_long_something_lasts(since: float, text: str) -> None:
+    assert present.lasting_text(since, 1000.0) == text
+
+
+@pytest.mark.parametrize(
     ("rate", "text"),
     [
         (None, "–"),

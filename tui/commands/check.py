@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import ConfigError, TocsinError
-from engine.text import plain
-from tui.cli import USAGE_ERROR, add_db, add_json
+from engine.text import counted, plain
+from tui.cli import USAGE_ERROR, add_db, add_env, add_json
 from tui.commands.console import config_path
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WHAT",
         help="try the expectations on stored responses: of one execution (its ID), or the newest (last:500)",
     )
+    add_env(parser)
     add_db(parser)
     add_json(parser)
 
@@ -38,22 +39,26 @@ def run(options: argparse.Namespace) -> int:
 
     With `--replay`: what the expectations make of stored responses; 1 when one that succeeded would fail now.
     """
+    from engine.config.destinations import check_destinations
     from engine.config.loader import load_config
 
     path = config_path(options.file or options.config)
     try:
         loaded = load_config(path, options.env)
+        problems = check_destinations(loaded)
     except ConfigError as error:
-        for problem in error.problems:
-            print(plain(problem, 2_000))
+        problems = error.problems
+    for problem in problems:
+        print(plain(problem, 2_000))
+    if problems:
         return USAGE_ERROR
     if options.replay is not None:
         return _replay(loaded, options)
     config = loaded.config
     parts = (
-        _count(len(config.workflows), "workflow"),
-        _count(len(config.rules), "rule"),
-        _count(len(config.channels), "channel"),
+        counted(len(config.workflows), "workflow"),
+        counted(len(config.rules), "rule"),
+        counted(len(config.channels), "channel"),
     )
     print(plain(f"{path}: {', '.join(parts)}: valid"))
     return 0
@@ -115,7 +120,3 @@ def _print(one: StepReplay) -> None:
     print(plain(f"{one.workflow_id}/{one.step_id}: {one.failed} of {one.total} would have failed{tail}"))
     for execution_id, message in one.examples:
         print(plain(f"  execution {execution_id}: {message}", 400))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -15,7 +15,7 @@ from engine.doctor import Finding, Verdict, examine
 from engine.errors import TocsinError
 from engine.lines import pad, paint
 from engine.paths import default_db
-from engine.text import plain
+from engine.text import counted, plain
 from tui.cli import add_db, add_json
 from tui.commands.session import colour, print_json
 
@@ -58,7 +58,8 @@ def _configuration(path: Path, environment: str | None) -> Iterator[Finding]:
         more = f" and {len(others)} more" if others else ""
         yield Finding("configuration", "file", first + more, Verdict.ERROR, f"tocsin check --config {path}")
         return
-    counts = f"{len(config.workflows)} workflows, {len(config.rules)} rules, {len(config.channels)} channels"
+    found = {"workflow": config.workflows, "rule": config.rules, "channel": config.channels}
+    counts = ", ".join(counted(len(parts), word) for word, parts in found.items())
     yield Finding("configuration", "file", f"{path}: {counts}")
 
 

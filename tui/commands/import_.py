@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import TocsinError
-from engine.text import clean, plain
+from engine.text import clean, counted, plain
 
 if TYPE_CHECKING:
     from engine.importers import Imported
@@ -73,7 +73,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _tell(imported: Imported, path: Path | None) -> None:
-    count = f"{imported.workflows} workflow{'' if imported.workflows == 1 else 's'}"
+    count = counted(imported.workflows, "workflow")
     where = f" in {path}; see what it says: tocsin check {path}" if path else ""
     print(plain(f"Imported {count} from {imported.source}{where}."), file=sys.stderr)
     if imported.left:

@@ -162,7 +162,7 @@ def _printer(as_json: bool) -> Show:
     painted = colour()
 
     def show(page: LogPage) -> None:
-        found = list(page.with_hits())[::-1]
+        found = page.in_time()
         if as_json:
             print_json(log_record(record) for record, _ in found)
         else:

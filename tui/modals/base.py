@@ -36,6 +36,8 @@ class PageModal(Modal[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "scroll(1)", show=False),
         Binding("k", "scroll(-1)", show=False),
+        Binding("g", "top", show=False),
+        Binding("G", "bottom", show=False),
         Binding("q,enter", "leave", show=False),
     ]
 
@@ -46,10 +48,20 @@ class PageModal(Modal[None]):
 
     def compose(self) -> ComposeResult:
         with self.box(self._heading, "j k scroll · esc back"), VerticalScroll(classes="scroll"):
-            yield Static(self._body)
+            yield self.page()
+
+    def page(self) -> Static:
+        """What is to be read."""
+        return Static(self._body)
 
     def on_mount(self) -> None:
         self.query_one(VerticalScroll).focus()
 
     def action_scroll(self, lines: int) -> None:
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+
+    def action_top(self) -> None:
+        self.query_one(VerticalScroll).scroll_home(animate=False)
+
+    def action_bottom(self) -> None:
+        self.query_one(VerticalScroll).scroll_end(animate=False)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.events import Resize
+from textual.widgets import Static
 
 from tui.actions import Action, Scope, in_scope, key_sign
 from tui.modals.base import PageModal
 
 _KEY_WIDTH = 12
-_LABEL_WIDTH = 16
+_LABEL_WIDTH = 18
+_INDENT = _KEY_WIDTH + _LABEL_WIDTH
+_WIDE = 1_000
+_LEAST = 16
+"""Cells that a sentence has, at least."""
 
 
 class HelpModal(PageModal):
@@ -25,24 +32,43 @@ class HelpModal(PageModal):
 
     def __init__(self, first: Scope | None = None) -> None:
         super().__init__(Content("Keys"), help_text(first))
+        self._first = first
+
+    def page(self) -> Static:
+        return _Page(self._first)
 
 
-def help_text(first: Scope | None = None) -> Content:
-    """Every action with its keys and its sentence, `first` on top."""
+class _Page(Static):
+    """The text, broken anew when its width changes: sentences stay in their column."""
+
+    def __init__(self, first: Scope | None) -> None:
+        super().__init__(help_text(first))
+        self._first = first
+        self._width = 0
+
+    def on_resize(self, event: Resize) -> None:
+        if event.size.width != self._width:
+            self._width = event.size.width
+            self.update(help_text(self._first, self._width))
+
+
+def help_text(first: Scope | None = None, width: int = _WIDE) -> Content:
+    """Every action with its keys and its sentence, `first` on top; sentences broken at `width` cells."""
     scopes = sorted(Scope, key=lambda scope: scope is not first)
-    return Content("\n\n").join([_section(scope) for scope in scopes])
+    return Content("\n\n").join([_section(scope, width) for scope in scopes])
 
 
-def _section(scope: Scope) -> Content:
+def _section(scope: Scope, width: int) -> Content:
     lines = [
         Content.styled(scope.value, "bold $text-primary"),
-        *(_line(action) for action in in_scope(scope)),
+        *(_line(action, width) for action in in_scope(scope)),
     ]
     return Content("\n").join(lines)
 
 
-def _line(action: Action) -> Content:
+def _line(action: Action, width: int) -> Content:
     keys = key_sign(action) or "palette"
+    text = ("\n" + " " * _INDENT).join(wrap(action.help, max(width - _INDENT, _LEAST)))
     return Content.assemble(
-        (keys.ljust(_KEY_WIDTH), "$text-accent"), (action.label.ljust(_LABEL_WIDTH), "bold"), action.help
+        (keys.ljust(_KEY_WIDTH), "$text-accent"), (action.label.ljust(_LABEL_WIDTH), "bold"), text
     )

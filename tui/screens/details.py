@@ -121,7 +121,7 @@ def breaker_line(breaker: BreakerStatus, now: float) -> Content:
     """A circuit breaker: its state, since when, when the next trial is due, and its target."""
     parts = []
     if breaker.since is not None:
-        parts.append(f"for {present.age_text(min(breaker.since, now), now)}")
+        parts.append(present.lasting_text(breaker.since, now))
     if breaker.failures:
         parts.append("1 failure" if breaker.failures == 1 else f"{breaker.failures} failures")
     if breaker.state is BreakerState.OPEN:

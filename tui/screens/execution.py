@@ -84,7 +84,7 @@ class ExecutionView(View[ExecutionPage]):
         self.query_one(TraceTree).show(data.spans)
         table = self.query_one("#logs", RowTable)
         table.set_empty(hint("this execution logged nothing"))
-        table.set_rows([log_row(record, (), now) for record in reversed(data.logs.records)])
+        table.set_rows([log_row(record, (), now) for record, _ in data.logs.in_time()])
 
     def action_run_now(self) -> None:
         """Start the same workflow again."""

@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from engine.errors import QueryError, TocsinError
 from engine.model import LogPage, LogRecord, Topic
-from engine.text import plain
+from engine.text import counted, plain
 from tui.actions import Scope, bindings
 from tui.bridge import Loader
 from tui.modals.base import PageModal
@@ -93,7 +93,7 @@ class LogsView(View[LogPage]):
         stick = self._go_to_tail or self.table.at_end
         self._go_to_tail = False
         until = self.console.moment()
-        records = list(reversed(data.records))
+        records = [record for record, _ in data.in_time()]
         self._records = [record for record in records if record.at <= until]
         self._held = [record for record in records if record.at > until]
         self._unseen, self._more = 0, data.more
@@ -124,7 +124,7 @@ class LogsView(View[LogPage]):
 
     def _rows(self, page: LogPage, until: float = math.inf) -> list[Row]:
         now = self.console.moment()
-        return [log_row(record, hits, now) for record, hits in page.with_hits() if record.at <= until][::-1]
+        return [log_row(record, hits, now) for record, hits in page.in_time() if record.at <= until]
 
     def _why_empty(self) -> Content:
         label = self.console.time_range.label
@@ -141,7 +141,7 @@ class LogsView(View[LogPage]):
             self.reload()
             return
         self._newest = page.newest or self._newest
-        new = list(reversed(page.records))
+        new = [record for record, _ in page.in_time()]
         if not self.console.live:
             self._held = (self._held + new)[-_MOST:]
         elif new:
@@ -156,7 +156,7 @@ class LogsView(View[LogPage]):
         return await self.client.logs(self._query, since=self._since(), before_id=self._oldest, limit=_PAGE)
 
     def _show_older(self, page: LogPage) -> None:
-        old = list(reversed(page.records))
+        old = [record for record, _ in page.in_time()]
         self._more, self._oldest = page.more, page.oldest or self._oldest
         self._records = old + self._records
         self.table.prepend_rows(self._rows(page))
@@ -173,7 +173,7 @@ class LogsView(View[LogPage]):
         waiting = self._unseen + len(self._held)
         self.set_title(self.table, f"Logs · {self.console.time_range.label}", *self._searched())
         if waiting:
-            lines = f"{waiting} new line{'s' if waiting > 1 else ''}"
+            lines = counted(waiting, "new line")
             way = "end goes to them" if self.console.live else "space goes on"
             subtitle = Content.styled(f"{lines} · {way}", "bold $text-warning")
         elif not self.console.live:

@@ -15,6 +15,7 @@ from textual.widgets import Digits, Static
 
 from engine.client import WorkflowStatus
 from engine.model import BreakerState, Health, HealthStatus, Outcome
+from engine.text import counted
 from tui import present
 from tui.present import (
     MUTED,
@@ -23,6 +24,7 @@ from tui.present import (
     duration_text,
     foreign,
     health_status,
+    lasting_text,
     outcome_glyph,
     paused,
     percent_text,
@@ -195,7 +197,7 @@ def components_line(health: Health) -> Content:
 
 
 def _facts(health: Health, workflows: Sequence[WorkflowStatus], now: float) -> Content:
-    since = Content.styled(f"  for {age_text(min(health.since, now), now)}", MUTED)
+    since = Content.styled(f"  {lasting_text(health.since, now)}", MUTED)
     return Content("\n").join(
         [health_status(health.status) + since, components_line(health), _tally(workflows)]
     )
@@ -212,7 +214,7 @@ def _tally(workflows: Sequence[WorkflowStatus]) -> Content:
     parts = [
         outcome_glyph(outcome) + f" {ended[outcome]} {outcome.value}" for outcome in _WORST if ended[outcome]
     ]
-    return Content("  ").join([*parts, Content.styled(f"of {len(workflows)} workflows", MUTED)])
+    return Content("  ").join([*parts, Content.styled(f"of {counted(len(workflows), 'workflow')}", MUTED)])
 
 
 def newest_outcome(status: WorkflowStatus) -> Outcome | None:

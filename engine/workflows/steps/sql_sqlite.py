@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import threading
 from contextlib import closing
 from urllib.parse import quote
 
 from engine.model import ErrorCategory, ErrorType
 from engine.resilience.classify import classify
-from engine.text import own_words
+from engine.text import own_words, plain
 from engine.workflows.steps.dial import wrong
 from engine.workflows.steps.sql_common import SIZE_LIMIT, Place, Question, Table, fault
 from engine.workflows.steps.threads import Threads
@@ -24,6 +25,14 @@ _READING = frozenset(
 _PRAGMAS = frozenset(
     {"integrity_check", "quick_check", "foreign_key_check", "page_count", "page_size", "freelist_count"}
     | {"user_version", "application_id", "schema_version", "table_info", "table_list", "index_list"}
+)
+
+_KINDS = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
 )
 
 
@@ -43,7 +52,7 @@ async def ask_sqlite(place: Place, question: Question, timeout: float, threads: 
 
 def _ask(place: Place, question: Question, timeout: float, stopped: threading.Event) -> Table:
     if not os.path.isfile(place.database):
-        raise fault(place, "there is no such file", category=ErrorCategory.NOT_FOUND)
+        raise fault(place, _instead(place.database), category=ErrorCategory.NOT_FOUND)
     try:
         connection = _opened(place, timeout, stopped)
         with closing(connection), closing(connection.cursor()) as cursor:
@@ -61,6 +70,20 @@ def _ask(place: Place, question: Question, timeout: float, stopped: threading.Ev
         failure = classify(error)
         kind = failure.type if failure.type is ErrorType.TRANSIENT else ErrorType.PERMANENT
         raise fault(place, words, kind) from None
+
+
+def _instead(path: str) -> str:
+    """What is found where a file is wanted."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return "there is no such file"
+    except OSError as error:
+        return f"the file cannot be looked at: {plain(error.strerror, 120).lower()}"
+    except ValueError:  # a path with a NUL in it
+        return "there is no such file"
+    found = next((words for is_one, words in _KINDS if is_one(mode)), "something else")
+    return f"this is {found}, not a file"
 
 
 def _opened(place: Place, timeout: float, stopped: threading.Event) -> sqlite3.Connection:

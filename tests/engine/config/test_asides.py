@@ -58,6 +58,7 @@ def test_an_overlay_of_another_environment_is_checked(tmp_path: Path) -> None:
         "15:36: `min_severity` wants one of INFO, WARNING, ERROR, CRITICAL, found `LOUD`",
         "17:18: `every`: a duration is a number with a unit, such as 500ms, 30s, 5m, 1h30m or 7d, "
         "found `soon`",
+        "17:31: there is no retry strategy `calmm` (did you mean `calm`?)",
         "18:10: there is no workflow `x` (there is v, w)",
         "19:35: there is no channel `pagr` (did you mean `pager`?)",
     ]
@@ -108,15 +109,15 @@ def test_a_fragment_that_nothing_uses_is_checked(tmp_path: Path) -> None:
           two:
             params: {n: soon}
             steps:
-              - {id: b, http: {url: x}, timeout: "{{ params.n }}"}
+              - {id: b, http: {url: http://x}, timeout: "{{ params.n }}"}
           three:
             params: {n: 5}
             steps:
-              - {id: b, http: {url: x}}
+              - {id: b, http: {url: http://x}}
               - {use: one, with: {usr: x}}
               - {use: nobody, when: x}
               - {id: d, foreach: "{{ b.jsn.items }}", http: {url: "{{ item.x }}{{ params.n }}"}}
-              - {id: d, htp: {url: x}}
+              - {id: d, htp: {url: http://x}}
         """,
     )
     assert [line.split(": ", 1)[1].split(" (")[0] for line in found] == [
@@ -139,17 +140,17 @@ def test_languages_in_a_fragment_that_nothing_uses_are_checked(tmp_path: Path) -
         """\
         fragments:
           two:
-            params: {what: null, limit: null}
+            params: {it: null, limit: null}
             steps:
-              - {id: a, http: {url: x}, expect: ["statsu == 200", "status == {{ params.what }}"], retry: fst}
+              - {id: a, http: {url: http://x}, expect: ["statsu == 1", "size == {{ params.it }}"], retry: fst}
               - {id: b, http: {url: "{{ env.key }}{{ a.token }}"}, expect: ["duration < {{ params.limit }}"]}
               - {id: c, http: {url: "{{ env.nope }}"}}
               - {id: d, foreach: "{{ a.jsn.items }}", http: {url: "{{ item.x }}"}, needs: [a]}
         """,
     )
     assert found == [
-        "14:42: a reply to http has no `statsu` (did you mean `status`?)",
-        "14:98: there is no retry strategy `fst` (did you mean `fast`?)",
+        "14:49: a reply to http has no `statsu` (did you mean `status`?)",
+        "14:99: there is no retry strategy `fst` (did you mean `fast`?)",
         "15:29: `{{ a.token }}` refers to nothing (add `token` to `extract` of the step `a`)",
         "16:29: `{{ env.nope }}` refers to nothing (add `nope` to the environment)",
         "17:26: a reply to http has no `jsn` (did you mean `json`?)",
@@ -167,16 +168,16 @@ def test_what_stands_around_a_fragment_is_open(tmp_path: Path) -> None:
       open:
         params: {retry: null, seconds: null, items: null, id: null}
         steps:
-          - {id: b, http: {url: x}, timeout: "{{ params.seconds }}", retry: "{{ params.retry }}"}
+          - {id: b, http: {url: http://x}, timeout: "{{ params.seconds }}", retry: "{{ params.retry }}"}
           - {id: c, foreach: "{{ params.items }}", http: {url: "{{ item.x }}"}}
-          - {id: "{{ params.id }}", http: {url: y}}
+          - {id: "{{ params.id }}", http: {url: http://y}}
     """
     assert problems(tmp_path, fragment) == []
 
 
 def test_unused_fragments_that_use_each_other(tmp_path: Path) -> None:
     links = "".join(f"      f{n}: {{steps: [{{use: f{n + 1}}}]}}\n" for n in range(5))
-    end = "      f5: {steps: [{id: a, http: {url: x}}]}\n      g: {steps: [{use: g}]}\n"
+    end = "      f5: {steps: [{id: a, http: {url: http://x}}]}\n      g: {steps: [{use: g}]}\n"
     assert problems(tmp_path, f"    fragments:\n{links}{end}") == [
         "11:22: fragments use each other in a circle or too deep: f0 → f1",
         "17:21: fragments use each other in a circle or too deep: g → g",
@@ -195,7 +196,7 @@ def test_a_fragment_used_by_another_environment_is_checked_there(tmp_path: Path)
 
 def test_what_overlays_borrow_for_their_check_has_a_bound(tmp_path: Path) -> None:
     variables = ", ".join(f"v{n}: 1" for n in range(2_000))
-    steps = "steps: [{id: a, http: {url: x}}]"
+    steps = "steps: [{id: a, http: {url: http://x}}]"
     path = tmp_path / "rules.yaml"
     places = MAX_VALUES // 2_000 + 1
     path.write_text(
@@ -215,7 +216,7 @@ def test_the_check_of_what_is_not_used_grows_with_the_file_alone(tmp_path: Path)
 
     def spent(count: int) -> float:
         """Seconds for one large workflow that so many environments change a little."""
-        steps = "\n".join(f"      - {{id: s{n}, http: {{url: x}}}}" for n in range(90))
+        steps = "\n".join(f"      - {{id: s{n}, http: {{url: http://x}}}}" for n in range(90))
         names = ", ".join(f"e{n}: {{a: 1}}" for n in range(count))
         overlays = "".join(f"  e{n}: {{workflows: {{w: {{every: 5s}}}}}}\n" for n in range(count))
         path.write_text(

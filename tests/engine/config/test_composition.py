@@ -67,7 +67,7 @@ def test_faults_of_an_overlay_are_where_they_stand(tmp_path: Path) -> None:
             workflows: {x: {every: 1s}, w: {evry: 5s, timeout: soon}}
             rules: 5
         workflows:
-          - {id: w, name: W, every: 30s, steps: [{id: a, http: {url: x}}]}
+          - {id: w, name: W, every: 30s, steps: [{id: a, http: {url: http://x}}]}
     """
     assert problems(tmp_path, text) == [
         "4:9: there is no environment `prdo` (did you mean `prod`?)",
@@ -172,7 +172,7 @@ def test_fragments_cannot_multiply_without_end(tmp_path: Path) -> None:
         for i, name in enumerate(names[:-1])
     )
     text = (
-        f"version: 1\nfragments:\n{fragments}  e: {{steps: [{{id: x, http: {{url: x}}}}]}}\n"
+        f"version: 1\nfragments:\n{fragments}  e: {{steps: [{{id: x, http: {{url: http://x}}}}]}}\n"
         "workflows:\n- {id: w, name: W, every: 1s, steps: [{use: a}]}\n"
     )
     (tmp_path / "f.yaml").write_text(text)
@@ -186,7 +186,7 @@ def test_a_list_of_a_fragment_s_own_step_is_found_under_its_prefix(tmp_path: Pat
         fragments:
           pages:
             steps:
-              - {id: list, http: {url: x}}
+              - {id: list, http: {url: http://x}}
               - {id: page, foreach: "{{ list.json.items }}", http: {url: "{{ item.url }}"}}
         workflows:
           - {id: w, name: W, every: 30s, steps: [{use: pages, id: p}, {use: pages}]}

@@ -88,7 +88,7 @@ def test_many_faults_cost_no_more_than_each_of_them(tmp_path: Path, text: str) -
     started = time.process_time()
     with pytest.raises(ConfigError) as caught:
         load_config(path, env={})
-    assert len(caught.value.problems) in (400, 8_000)
+    assert caught.value.problems[-1].message in ("and 200 more from here on", "and 7,800 more from here on")
     # A tenth of a millisecond each; a cost that grows with their square, or a schema made anew for each, is
     # over three seconds.
     assert time.process_time() - started < 2.0

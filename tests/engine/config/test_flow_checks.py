@@ -30,14 +30,17 @@ def workflow(*steps: str, more: str = "", name: str = "w") -> str:
     return f"  - id: {name}\n    name: W\n    every: 30s\n{more}    steps:\n{listed}"
 
 
-A = "{id: a, http: {url: x}, needs: [], extract: {t: body}}"
+A = "{id: a, http: {url: http://x}, needs: [], extract: {t: body}}"
 
 
 @pytest.mark.parametrize(
     ("step", "expected"),
     [
         ('{id: b, http: {url: "{{ a.t }}{{ vars.v }}"}}', None),
-        ("{id: b, http: {url: x}, needs: [c]}", "there is no step `c` above (`needs` names steps above)"),
+        (
+            "{id: b, http: {url: http://x}, needs: [c]}",
+            "there is no step `c` above (`needs` names steps above)",
+        ),
         (
             '{id: b, http: {url: "{{ a.t }}"}, needs: []}',
             "`{{ a.t }}` refers to a step that this one does not wait for (add `a` to `needs`)",
@@ -54,43 +57,58 @@ A = "{id: a, http: {url: x}, needs: [], extract: {t: body}}"
         ),
         ('{id: b, foreach: "{{ a.json.items }}", parallel: 4, http: {url: "{{ item.any }}"}}', None),
         (
-            '{id: b, needs: [], foreach: "{{ a.json.items }}", http: {url: x}}',
+            '{id: b, needs: [], foreach: "{{ a.json.items }}", http: {url: http://x}}',
             "`{{ a.json.items }}` refers to a step that this one does not wait for (add `a` to `needs`)",
         ),
         (
-            '{id: b, foreach: "{{ a.jsn.items }}", http: {url: x}}',
+            '{id: b, foreach: "{{ a.jsn.items }}", http: {url: http://x}}',
             "a reply to http has no `jsn` (did you mean `json`?)",
         ),
         (
-            '{id: b, foreach: "{{ b.json }}", http: {url: x}}',
+            '{id: b, foreach: "{{ b.json }}", http: {url: http://x}}',
             "`{{ b.json }}` refers to a step that has not run yet",
         ),
-        ('{id: b, foreach: "{{ c.json }}", http: {url: x}}', "begins with no step of this workflow"),
-        ("{id: b, foreach: items, http: {url: x}}", "foreach is a list, or where one is found, such as {{ "),
-        ("{id: b, foreach: {a: 1}, http: {url: x}}", "`foreach` wants a list or text, found a mapping"),
-        ("{id: b, parallel: 2, http: {url: x}}", "parallel: belongs to foreach:"),
-        ('{id: b, foreach: ["{{ env.bas }}"], http: {url: x}}', "`{{ env.bas }}` refers to nothing"),
-        ("{id: b, foreach: [1], extract: {t: body}, http: {url: x}}", "a step with foreach extracts nothing"),
-        ("{id: b, when: \"{{ env.region }} == 'eu'\", http: {url: x}}", None),
+        ('{id: b, foreach: "{{ c.json }}", http: {url: http://x}}', "begins with no step of this workflow"),
         (
-            "{id: b, when: env.region == 'eu', http: {url: x}}",
+            "{id: b, foreach: items, http: {url: http://x}}",
+            "foreach is a list, or where one is found, such as {{ ",
+        ),
+        (
+            "{id: b, foreach: {a: 1}, http: {url: http://x}}",
+            "`foreach` wants a list or text, found a mapping",
+        ),
+        ("{id: b, parallel: 2, http: {url: http://x}}", "parallel: belongs to foreach:"),
+        ('{id: b, foreach: ["{{ env.bas }}"], http: {url: http://x}}', "`{{ env.bas }}` refers to nothing"),
+        (
+            "{id: b, foreach: [1], extract: {t: body}, http: {url: http://x}}",
+            "a step with foreach extracts nothing",
+        ),
+        ("{id: b, when: \"{{ env.region }} == 'eu'\", http: {url: http://x}}", None),
+        (
+            "{id: b, when: env.region == 'eu', http: {url: http://x}}",
             "its left side is a placeholder, found `env.region` (such as {{ env.region }} == 'eu')",
         ),
-        ("{id: b, when: ['{{ env.regoin }} == eu'], http: {url: x}}", "`{{ env.regoin }}` refers to nothing"),
-        ("{id: b, expect: failure, http: {url: x}}", None),
-        ("{id: b, expect: [failure, status == 1], http: {url: x}}", "`failure` stands alone"),
-        ("{id: b, expect: ['json.n == {{ a.t }}', '{{ a.t }} != null'], http: {url: x}}", None),
-        ("{id: b, expect: ['json.n == {{ a.u }}'], http: {url: x}}", "`{{ a.u }}` refers to nothing"),
-        ("{id: b, degraded: [failure], http: {url: x}}", "after 'failure' one of =="),
-        ("{id: b, extract: {t: {from: body, regex: '(a'}}, http: {url: x}}", "the pattern cannot be used"),
-        ("{id: b, extract: {t: {from: bdy}}, http: {url: x}}", "a reply to http has no `bdy`"),
-        ("{id: b, extract: {t: {header: Location}, u: {cookie: sid}}, http: {url: x}}", None),
         (
-            "{id: b, extract: {t: {header: Location, cookie: x}}, http: {url: x}}",
+            "{id: b, when: ['{{ env.regoin }} == eu'], http: {url: http://x}}",
+            "`{{ env.regoin }}` refers to nothing",
+        ),
+        ("{id: b, expect: failure, http: {url: http://x}}", None),
+        ("{id: b, expect: [failure, status == 1], http: {url: http://x}}", "`failure` stands alone"),
+        ("{id: b, expect: ['json.n == {{ a.t }}', '{{ a.t }} != null'], http: {url: http://x}}", None),
+        ("{id: b, expect: ['json.n == {{ a.u }}'], http: {url: http://x}}", "`{{ a.u }}` refers to nothing"),
+        ("{id: b, degraded: [failure], http: {url: http://x}}", "after 'failure' one of =="),
+        (
+            "{id: b, extract: {t: {from: body, regex: '(a'}}, http: {url: http://x}}",
+            "the pattern cannot be used",
+        ),
+        ("{id: b, extract: {t: {from: bdy}}, http: {url: http://x}}", "a reply to http has no `bdy`"),
+        ("{id: b, extract: {t: {header: Location}, u: {cookie: sid}}, http: {url: http://x}}", None),
+        (
+            "{id: b, extract: {t: {header: Location, cookie: x}}, http: {url: http://x}}",
             "exactly one of from, header",
         ),
-        ("{id: b, extract: {t: '{{ a.t }}'}, http: {url: x}}", "a reply to http has no `{{ }}`"),
-        ("{id: b, retry: agressive, http: {url: x}}", "there is no retry strategy `agressive`"),
+        ("{id: b, extract: {t: '{{ a.t }}'}, http: {url: http://x}}", "a reply to http has no `{{ }}`"),
+        ("{id: b, retry: agressive, http: {url: http://x}}", "there is no retry strategy `agressive`"),
         ("{id: b, wait: {for: 31s}}", "the wait is longer than the step's timeout of 30s"),
         ("{id: b, wait: {for: 31s}, timeout: 1m}", None),
         ("{id: b, assert: {that: '{{ a.t }} == 5'}}", None),
@@ -141,7 +159,9 @@ def test_calls(tmp_path: Path) -> None:
     def calling(name: str, other: str, more: str = "") -> str:
         return workflow(f"{{id: s, workflow: {{id: {other}{more}}}}}", name=name)
 
-    callee = "  - {id: c, name: C, on_call: true, variables: {user: x}, steps: [{id: s, http: {url: y}}]}\n"
+    callee = (
+        "  - {id: c, name: C, on_call: true, variables: {user: x}, steps: [{id: s, http: {url: http://y}}]}\n"
+    )
     assert problems(tmp_path, callee + calling("w", "c", ", with: {user: 5}")) == []
     assert problems(tmp_path, callee + calling("w", "c", ", with: {usr: 5}")) == [
         "9:42: `c` has no variable `usr` (did you mean `user`?)"
@@ -165,7 +185,7 @@ def test_a_workflow_on_call_has_no_schedule(tmp_path: Path) -> None:
 
 
 def test_a_list_is_not_looked_for_in_a_step_of_rounds(tmp_path: Path) -> None:
-    rounds = "{id: c, foreach: [1, 2], http: {url: x}}"
-    listed = '{id: d, foreach: "{{ c.json }}", http: {url: x}}'
+    rounds = "{id: c, foreach: [1, 2], http: {url: http://x}}"
+    listed = '{id: d, foreach: "{{ c.json }}", http: {url: http://x}}'
     (problem,) = problems(tmp_path, workflow(rounds, listed))
     assert problem == "9:26: the step `c` is run in rounds itself: none of its replies is the one"

@@ -122,12 +122,14 @@ or `_`, found `bad name`
 34:21: there is no file /no/such/file
 35:13: the step `one` is already defined on line 33 (give it another id)
 36:21: `{{ env.base_ulr }}` refers to nothing (did you mean `base_url`?)
-37:18: after 'status' one of == != < <= > >= in contains matches is expected
+37:18: after 'status' one of == != < <= > >= in contains matches is expected; did you mean ==?
 39:21: `{{ one.token }}` refers to nothing (add `token` to `extract` of the step `one`)
 39:67: `{{ nope.x }}`: there is no step `nope` (write {{ env.name }} or {{ step.name }})
 40:24: 'json..t' is not a path such as status, json.items[0].name or headers.location
 42:21: `{{ two.token }}` refers to nothing (add `token` to `extract` of the step `two`)
 43:9: the workflow `fourth` is already defined on line 28 (give it another id)
+45:11: `cron` cannot be used: Bad minute (minute hour day month weekday, such as */5 * * * *)
+46:15: there is no time zone `Europe/Berln` (did you mean `Europe/Berlin`?)
 48:17: unknown key `htp` (did you mean `http`?)
 51:11: `cron` cannot be used: Bad minute (minute hour day month weekday, such as */5 * * * *)
 52:15: there is no time zone `Europe/Berln` (did you mean `Europe/Berlin`?)
@@ -138,7 +140,7 @@ or `_`, found `bad name`
 61:9: a group has exactly one of all, any, not, and it is not empty
 62:16: `pattern` is missing
 62:32: unknown key `patern` (did you mean `pattern`?)
-63:64: `operator` wants one of >, <, >=, <=, ==, !=, contains, found `=>` (did you mean `>`?)
+63:64: `operator` wants one of >, <, >=, <=, ==, !=, contains, found `=>` (did you mean `>=`?)
 63:77: `value` wants a number, text or true or false, found a list
 63:93: `min_count` is at least 1, found the number 0
 66:14: `enabled` wants true or false, found `yes`
@@ -258,7 +260,7 @@ def test_text_is_taken_as_typed_where_text_is_wanted(tmp_path: Path) -> None:
             name: 1.10
             every: 90
             tags: [no, 2024, 1.20]
-            steps: [{id: true, http: {url: x, headers: {A: 1.10, B: false}, json: {n: 1.10, b: true}}}]
+            steps: [{id: true, http: {url: http://x, headers: {A: 1.10, B: false}, json: {n: 1.10, b: true}}}]
         """,
     )
     workflow = loaded.config.workflows[0]
@@ -275,7 +277,7 @@ def test_secrets_never_show_in_problems(tmp_path: Path) -> None:
         version: 1
         workflows:
           - {id: w, name: W, every: "${env:SECRET}", priority: "${env:SECRET}", steps: []}
-          - {id: v, name: V, every: 1s, retry: "${env:SECRET}", steps: [{id: s, http: {url: x}}]}
+          - {id: v, name: V, every: 1s, retry: "${env:SECRET}", steps: [{id: s, http: {url: http://x}}]}
     """
     found = problems(tmp_path, text, SECRET="hunter22")
     assert "hunter22" not in "".join(found)
@@ -344,7 +346,7 @@ def test_a_thousand_workflows(tmp_path: Path) -> None:
             timeout: 5s
     """
     body = "".join(dedent(workflow).format(index) for index in range(1000))
-    loaded = load(tmp_path, "version: 1\nenvironments: {e: {base_url: x}}\nworkflows:\n" + body)
+    loaded = load(tmp_path, "version: 1\nenvironments: {e: {base_url: http://x}}\nworkflows:\n" + body)
     assert len(loaded.config.workflows) == 1000
 
 

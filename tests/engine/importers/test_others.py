@@ -193,6 +193,17 @@ def test_options_of_curl(command: str, expected: dict[str, Any]) -> None:
     assert workflow["steps"][0]["http"] == expected
 
 
+@pytest.mark.parametrize("command", ["wget http://a", "$ http GET http://a", "wget -q 'https://a/b'"])
+def test_a_command_of_another_program_is_refused(command: str) -> None:
+    with pytest.raises(TocsinError, match="not of curl"):
+        translate("curl", command)
+
+
+@pytest.mark.parametrize("command", ["http://a", "-k localhost", "localhost http://b", "a.example http://b"])
+def test_the_name_of_curl_may_be_left_out(command: str) -> None:
+    assert translate("curl", command).config["workflows"]
+
+
 @pytest.mark.parametrize("command", ["", "curl", "curl 'http://a", "curl -X"])
 def test_commands_without_an_address_are_refused(command: str) -> None:
     with pytest.raises(TocsinError):

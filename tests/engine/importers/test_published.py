@@ -122,7 +122,7 @@ def test_blackbox_modules_of_every_kind(tmp_path: Path) -> None:
         "rpc: `preferred_ip_protocol` has no counterpart",
         "socket: left out: there is no counterpart of the prober `unix`",
     ]
-    _, twice = loaded("blackbox", text, tmp_path, "a.example", "b.example")
+    _, twice = loaded("blackbox", text, tmp_path, "a.example:25", "b.example:25")
     assert len(twice.config.workflows) == 22
 
 

@@ -61,6 +61,26 @@ def test_an_expectation_shows_the_actual_value_in_place(text: str, passed: bool,
 
 
 @pytest.mark.parametrize(
+    ("text", "field", "value", "shown"),
+    [
+        ("duration < 1ms", "duration", 0.00104, "duration (1.04ms) < 1ms"),
+        ("duration < 1ms", "duration", 0.0014, "duration (1.4ms) < 1ms"),
+        ("duration < 800ms", "duration", 0.8123456, "duration (812ms) < 800ms"),
+        ("duration < 20s", "duration", 20.0004, "duration (20.0004s) < 20s"),
+        ("duration >= 1ms", "duration", 0.00096, "duration (0.96ms) >= 1ms"),
+        ("duration == 1ms", "duration", 0.00104, "duration (1.04ms) == 1ms"),
+        ("not duration > 1ms", "duration", 0.00104, "duration (1.04ms) > 1ms"),
+        ("expires_in >= 2d", "expires_in", 172_799.7, "expires_in (1d23h59m59.7s) >= 2d"),
+        ("expires_in > 3d", "expires_in", 172_799.7, "expires_in (2d) > 3d"),
+    ],
+)
+def test_what_is_shown_of_a_failure_fails_too(text: str, field: str, value: float, shown: str) -> None:
+    assertion = parse_expectation(text).check({field: value})
+    assert not assertion.passed
+    assert assertion.shown.removeprefix("not ") == shown
+
+
+@pytest.mark.parametrize(
     ("text", "passed"),
     [
         ("json.gone == null", True),

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.clock import VirtualClock, settle
@@ -246,6 +246,9 @@ async def test_a_cron_does_not_repeat_an_hour_after_a_restart_in_it() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(LIFE, min_size=2, max_size=6))
+@example([(1.0, 0.0, 0), (1.0, 0.0, -4), (3.0, 0.0, 0)])
+@example([(2.0, 2.0, 0), (0.25, 0.0, -0.7), (1.0, 0.0, 0)])
+@example([(1.0, 0.0, -0.7), (1.5, 0.0, -0.7), (4.5, 4.0, 0), (1.75, 0.0, -0.7), (1.0, 0.0, 0)])
 def test_no_slot_fires_twice(lives: list[tuple[float, float, float]]) -> None:
     starts = [start for life in asyncio.run(live(lives)) for start in life]
     is_forward = all(jump >= 0 for _, _, jump in lives)

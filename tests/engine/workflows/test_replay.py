@@ -154,6 +154,45 @@ async def test_secrets_are_never_stored(paths: tuple[Path, Path]) -> None:
     assert (page.total, page.failed, page.unknown) == (1, 0, 1)
 
 
+async def test_an_extracted_secret_that_was_not_kept_cannot_be_told(paths: tuple[Path, Path]) -> None:
+    path, db = paths
+    async with http_target() as target:
+        target.body = b'{"number": 7}'
+        target.headers = {"Set-Cookie": "sid=zyxwvuts; path=/", "X-Kind": "shop"}
+        text = file(target)
+        path.write_text(text)
+        await fill(path, db, 1)
+    responses = await stored(db, workflow_id="shop")
+
+    def login(extract: str, expect: str = '"status == 200"') -> tuple[int, int, int]:
+        changed = text.replace("{number: json.number}", extract, 1)
+        path.write_text(
+            changed.replace("        extract:", f"        expect: [{expect}]\n        extract:", 1)
+        )
+        found = replay(load_config(path, env={}).config.workflows[0], responses, {"wanted": 7})[0]
+        return found.failed, found.newly_failed, found.unknown
+
+    assert login("{sid: {cookie: sid}}") == (0, 0, 1)
+    assert login("{sid: {header: set-cookie, regex: 'sid=(.*);'}}") == (0, 0, 1)
+    assert login("{sid: cookies.sid}") == (0, 0, 1)
+    assert login("{kind: {header: x-kind}, number: json.number}") == (0, 0, 0)
+    assert login("{other: json.other}") == (1, 1, 0)
+    assert login("{sid: {cookie: sid}}", '"status == 201"') == (1, 1, 0)
+
+
+async def test_a_document_that_a_secret_was_cut_out_of_cannot_be_told(paths: tuple[Path, Path]) -> None:
+    path, db = paths
+    async with http_target() as target:
+        target.body = b'{"number": 7, "seen": "cookie: sid=abc"}'
+        text = file(target)
+        path.write_text(text)
+        await fill(path, db, 1)
+        path.write_text(file(target, expect='["json.number == 7"]'))
+    responses = await stored(db, workflow_id="shop")
+    found = replay(load_config(path, env={}).config.workflows[0], responses, {"wanted": 7})
+    assert [(one.failed, one.unknown) for one in found] == [(0, 1), (0, 1)]
+
+
 class Hall:
     """A keeper with what it offered."""
 

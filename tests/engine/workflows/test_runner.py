@@ -21,6 +21,7 @@ from engine.model import (
 )
 from engine.workflows.runner import Runner
 from engine.workflows.steps.base import CheckError, Reply, StepContext, StepError
+from engine.workflows.steps.workflow import WorkflowStep
 from tests.engine.workflows.servers import answer, serving
 
 DOWN = Failure("status 503 from h", ErrorType.TRANSIENT)
@@ -112,6 +113,39 @@ async def test_a_success_leaves_execution_spans_points_and_one_line() -> None:
     assert bench.script.contexts[0].traceparent == f"00-{execution.trace_id}-{step.span_id}-01"
     assert {point.name for point in recording.points} >= {"workflow.duration", "workflow.success"}
     assert [log.message for log in recording.logs] == ["checkout ok in 0ms"]
+
+
+async def test_loading_what_a_workflow_needs_is_no_part_of_its_first_execution() -> None:
+    class BusyClock(VirtualClock):
+        busy = 0.0
+
+        def monotonic(self) -> float:
+            return super().monotonic() + self.busy
+
+    clock = BusyClock()
+    calling = WorkflowStep(clock)
+    loaded: list[str] = []
+
+    def slowly(kind: str, step_type: Any) -> Callable[[Clock], Any]:
+        def make(_: Clock) -> Any:
+            clock.busy += 0.2
+            loaded.append(kind)
+            return step_type
+
+        return make
+
+    called = workflow(id="called", every=None, on_call=True)
+    caller = workflow({"id": "call", "workflow": {"id": "called"}}, id="caller")
+    runner = Runner(
+        clock=clock,
+        variables={},
+        retries={},
+        on_log=lambda record: None,
+        workflows=(called, caller),
+        types={"http": slowly("http", Script(ok())), "workflow": slowly("workflow", calling)},
+    )
+    execution = (await runner.run(caller, 1, clock.now())).execution
+    assert (execution.outcome, execution.duration, loaded) == (Outcome.OK, 0.0, ["workflow", "http"])
 
 
 async def test_what_passes_is_tried_again_and_told() -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import os
 import sqlite3
 import sys
 import threading
@@ -155,7 +156,13 @@ async def test_a_query_that_fails_is_told_with_the_file(step: SqlStep, file: Pat
     text.write_text("no database at all, but long enough to be looked at" * 50)
     assert (await refusal(step, text, "select * from t")).failure.message == f"{text}: file is not a database"
     folder = await refusal(step, tmp_path, "select 1")
-    assert folder.failure.message == f"{tmp_path}: there is no such file"
+    assert folder.failure.message == f"{tmp_path}: this is a directory, not a file"
+    os.mkfifo(tmp_path / "pipe")
+    pipe = await refusal(step, tmp_path / "pipe", "select 1")
+    assert pipe.failure.message == f"{tmp_path}/pipe: this is a pipe, not a file"
+    assert (await refusal(step, Path(os.devnull), "select 1")).failure.message.endswith(
+        "this is a device, not a file"
+    )
 
 
 async def test_rows_and_bytes_have_a_bound(step: SqlStep, file: Path) -> None:
