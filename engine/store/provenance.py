@@ -47,15 +47,6 @@ async def runs(pool: ReadPool) -> tuple[Run, ...]:
     return tuple(Run(*row) for row in found)
 
 
-async def run_of(pool: ReadPool, execution_id: int) -> Run | None:
-    """The run that an execution belongs to; None when nobody remembers."""
-    found = await pool.fetch(
-        f"SELECT {_RUN} FROM runs WHERE first_execution <= ? ORDER BY id DESC LIMIT 1",  # noqa: S608
-        (execution_id,),
-    )
-    return Run(*found[0]) if found else None
-
-
 async def text_of(pool: ReadPool, digest: str) -> str:
     """What a configuration said, secrets left out; a unique beginning of its digest will do.
 
