@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from textual.binding import Binding, BindingType
 
+from tui.views import VIEWS
+
 
 class Scope(StrEnum):
     """Where an action is valid; the value is its heading in the help."""
@@ -59,10 +61,11 @@ _E, _G = Scope.EXECUTION, Scope.GLOBAL
 _LISTS = Scope.LISTS
 
 
-def _view(number: int, name: str, help: str) -> Action:
-    return Action(
-        f"view.{name}", str(number), name.capitalize(), help, Scope.GLOBAL, f"app.view('{name}')",
-        footer=True, group="views",
+def _views() -> tuple[Action, ...]:
+    return tuple(
+        Action(f"view.{entry.name}", str(number), entry.name.capitalize(), entry.help, Scope.GLOBAL,
+               f"app.view('{entry.name}')", footer=True, group="views")
+        for number, entry in enumerate(VIEWS, 1)
     )  # fmt: skip
 
 
@@ -123,11 +126,7 @@ ACTIONS: tuple[Action, ...] = (
            footer=True),
     Action("global.zoom", "z", "Zoom", "Give the focused pane the whole screen, or put it back.", _G,
            "app.zoom", footer=True),
-    _view(1, "dashboard", "Health, charts, alerts and a trace at a glance."),
-    _view(2, "workflows", "Every workflow with its schedule, outcomes and timing."),
-    _view(3, "alerts", "Alerts with their events, decisions and notifications."),
-    _view(4, "traces", "Executions and where their time went."),
-    _view(5, "logs", "The newest log lines, and search."),
+    *_views(),
     Action("global.back", "escape", "Back", "Leave the zoom, the search or the detail.", _G,
            "app.step_back"),
     Action("global.theme", "T", "Theme", "Switch to the next theme.", _G, "app.next_theme"),

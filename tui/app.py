@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import getpass
 import os
-import sys
-from collections.abc import Callable
-from io import TextIOWrapper
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,7 +14,6 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.notifications import SeverityLevel
 from textual.reactive import reactive
-from textual.screen import Screen
 from textual.worker import WorkerFailed
 
 from engine.client import EngineClient
@@ -33,9 +29,9 @@ from tui.crash import write_crash_log
 from tui.lifecycle import SignalGuard
 from tui.palette import ActionProvider
 from tui.screens.base import View
-from tui.stand_ins import use_stand_ins
 from tui.state import DEFAULT_RANGE, Selection, TimeRange, Vitals
 from tui.themes import OWN_THEMES
+from tui.views import modes
 
 _VITAL_TOPICS = frozenset({Topic.HEALTH, Topic.ALERTS, Topic.ENGINE, Topic.EXECUTIONS})
 _TICKS_PER_REFRESH = 5
@@ -44,36 +40,6 @@ _WHILE_LIVE = {
     for action in ACTIONS
     if action.while_live is not None
 }
-
-
-def _dashboard() -> Screen[None]:
-    from tui.screens.dashboard import DashboardView
-
-    return DashboardView()
-
-
-def _workflows() -> Screen[None]:
-    from tui.screens.workflows import WorkflowsView
-
-    return WorkflowsView()
-
-
-def _alerts() -> Screen[None]:
-    from tui.screens.alerts import AlertsView
-
-    return AlertsView()
-
-
-def _traces() -> Screen[None]:
-    from tui.screens.traces import TracesView
-
-    return TracesView()
-
-
-def _logs() -> Screen[None]:
-    from tui.screens.logs import LogsView
-
-    return LogsView()
 
 
 class TocsinApp(App[int]):
@@ -87,13 +53,7 @@ class TocsinApp(App[int]):
 
     TITLE = "tocsin"
     CSS_PATH = ["screens/base.tcss", "modals/base.tcss"]
-    MODES: ClassVar[dict[str, str | Callable[[], Screen[None]]]] = {
-        "dashboard": _dashboard,
-        "workflows": _workflows,
-        "alerts": _alerts,
-        "traces": _traces,
-        "logs": _logs,
-    }
+    MODES = modes()
     DEFAULT_MODE = "dashboard"
     COMMANDS = {ActionProvider}
     BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.GLOBAL)
@@ -375,21 +335,3 @@ def _author() -> str:
         return plain(getpass.getuser(), 64)
     except (KeyError, OSError):
         return f"uid {os.getuid()}"
-
-
-def run_console(client: EngineClient) -> int:
-    """Run the console until the person leaves or the terminal goes; the caller closes `client`.
-
-    Returns:
-        0 after a clean exit (also on SIGTERM and SIGHUP), 1 after a crash, with a sentence on standard error.
-    """
-    if isinstance(sys.__stderr__, TextIOWrapper):
-        # Where Textual draws.
-        use_stand_ins(sys.__stderr__)
-    app = TocsinApp(client)
-    with SignalGuard(app.leave, client):
-        result = app.run()
-    if app.crash_sentence:
-        print(app.crash_sentence, file=sys.stderr)
-        return 1
-    return result or 0

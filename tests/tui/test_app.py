@@ -26,7 +26,7 @@ _PROGRAM = """
 import sys
 from tests.tui.fakes import FakeClient
 from engine.clock import SystemClock
-from tui.app import run_console
+from tui.running import run_console
 client = FakeClient()
 code = run_console(client)
 print("left with", code, [name for name, _ in client.calls if name == "close"])

@@ -86,7 +86,7 @@ def _show_record(db: Path) -> int:
     import asyncio
 
     from engine.attached import FileClient
-    from tui.app import run_console
+    from tui.running import run_console
 
     client = asyncio.run(FileClient.open(db))
     try:
@@ -103,7 +103,7 @@ def _show(loaded: LoadedConfig, db: Path) -> int:
     client = LocalClient.launch(loaded, db)
     try:
         # Takes a third of a second, in which the engine starts.
-        from tui.app import run_console
+        from tui.running import run_console
 
         client.wait_ready()
         settle_collector()
