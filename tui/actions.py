@@ -18,6 +18,7 @@ class Scope(StrEnum):
     DASHBOARD = "Dashboard"
     WORKFLOWS = "Workflows"
     ALERTS = "Alerts"
+    CHARTS = "Charts"
     TRACES = "Traces"
     EXECUTION = "One execution"
     LOGS = "Logs"
@@ -105,6 +106,14 @@ ACTIONS: tuple[Action, ...] = (
            "screen.toggle_failures", footer=True),
     Action("alerts.all", "f", "Open only", "Show only open alerts, or resolved ones as well.", _A,
            "screen.toggle_resolved", footer=True),
+    Action("charts.measure", "m", "Measure", "Draw percentiles, mean and extremes, or how many points.",
+           Scope.CHARTS, "screen.measure", footer=True),
+    Action("charts.compare", "c", "Compare", "Draw the period before as well, or no longer.",
+           Scope.CHARTS, "screen.compare", footer=True),
+    Action("charts.left", "h,left", "Earlier", "Read the values of an earlier moment.",
+           Scope.CHARTS, "screen.cursor(-1)", footer=True),
+    Action("charts.right", "l,right", "Later", "Read the values of a later moment.",
+           Scope.CHARTS, "screen.cursor(1)", footer=True),
     Action("traces.failures", "f", "Failures", "Show only failed executions, or all of them again.", _T,
            "screen.toggle_failures", footer=True),
     Action("execution.run", "R", "Run now", "Start the same workflow again.", _E,
@@ -153,6 +162,7 @@ _GROUPS = {
 }
 _KEY_SIGNS = {
     "question_mark": "?", "slash": "/", "escape": "esc", "space": "space", "up": "↑", "down": "↓",
+    "left": "←", "right": "→",
 }  # fmt: skip
 
 

@@ -171,6 +171,12 @@ def severity(sev: Severity) -> Content:
     return _worded(sev.value, _SEVERITIES[sev])
 
 
+def severity_sign(sev: Severity) -> Content:
+    """The glyph alone, where there is room for one cell."""
+    glyph, ascii_glyph, style = _SEVERITIES[sev]
+    return Content.styled(sign(glyph, ascii_glyph), style)
+
+
 def severity_style(sev: Severity) -> str:
     """The style in which everything of this severity is drawn."""
     return _SEVERITIES[sev][2]

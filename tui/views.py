@@ -34,6 +34,7 @@ VIEWS = (
     ViewEntry("dashboard", "DashboardView", "Health, charts, alerts and a trace at a glance."),
     ViewEntry("workflows", "WorkflowsView", "Every workflow with its schedule, outcomes and timing."),
     ViewEntry("alerts", "AlertsView", "Alerts with their events, decisions and notifications."),
+    ViewEntry("charts", "ChartsView", "Any series over time, with what it was before."),
     ViewEntry("traces", "TracesView", "Executions and where their time went."),
     ViewEntry("logs", "LogsView", "The newest log lines, and search."),
 )

@@ -18,7 +18,10 @@ from engine.model import (
     LogLevel,
     LogRecord,
     Outcome,
+    PointBucket,
     Priority,
+    Series,
+    SeriesKind,
     Severity,
     Span,
     SpanEvent,
@@ -241,3 +244,40 @@ def make_spans(say: Say, execution: Execution) -> tuple[Span, ...]:
                 )
             )
     return tuple(spans)
+
+
+def make_series(say: Say) -> tuple[Series, ...]:
+    """Two series of each workflow, one of them of a step, and a counter."""
+    found = [Series("jobs.done", (("queue", say("mail", 3)),), SeriesKind.COUNTER)]
+    for number, (workflow_id, *_) in enumerate(WORKFLOWS):
+        labels = (("workflow", say(workflow_id, number)),)
+        found.append(Series("workflow.duration", labels, SeriesKind.DURATION))
+        found.append(Series("workflow.success", labels, SeriesKind.GAUGE))
+        found.append(Series("step.duration", (("step", "get"), *labels), SeriesKind.DURATION))
+    return tuple(sorted(found, key=lambda one: (one.name, one.labels)))
+
+
+def make_points(name: str, since: float, until: float, count: int) -> tuple[PointBucket, ...]:
+    """Buckets that rise from 0.1 on; every seventh is empty."""
+    width = (until - since) / count
+    found = []
+    for number in range(count):
+        value = None if number % 7 == 6 else 0.1 + number / count
+        high = None if value is None else value * 2
+        rate = value if name == "jobs.done" else None
+        found.append(
+            PointBucket(
+                since + number * width,
+                width,
+                0 if value is None else 4,
+                value,
+                value,
+                high,
+                value,
+                high,
+                high,
+                high,
+                rate,
+            )
+        )
+    return tuple(found)

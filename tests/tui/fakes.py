@@ -46,6 +46,8 @@ from tests.tui.fake_data import (
     make_alerts,
     make_executions,
     make_logs,
+    make_points,
+    make_series,
     make_spans,
 )
 from tests.tui.fake_logs import FakeLogs
@@ -239,12 +241,14 @@ class FakeClient(FakeLogs):
     async def series(
         self, name: str | None = None, labels: Mapping[str, str] | None = None
     ) -> tuple[Series, ...]:
-        return ()
+        self._called("series")
+        return make_series(self._say) if self.all_logs else ()
 
     async def points(
         self, name: str, since: float, until: float, count: int, labels: Mapping[str, str] | None = None
     ) -> tuple[PointBucket, ...]:
-        return ()
+        self._called("points", (name, since, until, dict(labels or {})))
+        return make_points(name, since, until, count)
 
     async def summary(self, since: float, until: float) -> MetricsSummary:
         self._called("summary")

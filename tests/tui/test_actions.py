@@ -17,6 +17,7 @@ from tests.tui.harness import console, frame, press, settle, showing
 from tui.actions import ACTIONS, Action, Scope, bindings, in_scope, key_sign
 from tui.app import TocsinApp
 from tui.modals.help import help_text
+from tui.screens.charts import BUCKETS, ChartsView
 from tui.state import DEFAULT_RANGE
 from tui.themes import OWN_THEMES
 from tui.widgets.health_pane import HealthPane
@@ -139,10 +140,14 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...], Check]] = {
     "workflows.resume": (("2", "g", "j", "p", "y"), (), _paused(False, "checkout")),
     "workflows.breaker": (("2", "g", "j"), ("b",), _reset),
     "workflows.failures": (("2", "g", "j", "enter"), (), lambda app, _: "Failed executions" in frame(app)),
-    "traces.failures": (("4",), (), lambda app, _: "Failed executions" in frame(app)),
-    "execution.run": (("4", "enter"), (), _called("run_now")),
-    "logs.next": (("5", "slash", *"pay", "enter"), (), lambda app, _: _log_cursor(app) == "830"),
-    "logs.previous": (("5", "slash", *"pay", "enter", "n"), (), lambda app, _: _log_cursor(app) == "832"),
+    "traces.failures": (("5",), (), lambda app, _: "Failed executions" in frame(app)),
+    "charts.measure": (("4",), (), lambda app, _: "mean and extremes" in frame(app)),
+    "charts.compare": (("4",), (), lambda app, _: "before" in frame(app)),
+    "charts.left": (("4",), (), lambda app, _: _read(app) == BUCKETS - 1),
+    "charts.right": (("4", "h", "h"), (), lambda app, _: _read(app) == BUCKETS - 2),
+    "execution.run": (("5", "enter"), (), _called("run_now")),
+    "logs.next": (("6", "slash", *"pay", "enter"), (), lambda app, _: _log_cursor(app) == "830"),
+    "logs.previous": (("6", "slash", *"pay", "enter", "n"), (), lambda app, _: _log_cursor(app) == "832"),
     "global.search": ((), (), lambda app, _: app.focused is not None and app.focused.id == "search"),
     "global.range": ((), ("4",), lambda app, _: app.time_range.label == "24h"),
     "global.pause": ((), (), lambda app, _: not app.live and "space Live" in frame(app)),
@@ -156,6 +161,7 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...], Check]] = {
     "view.dashboard": (("2",), (), _mode("dashboard")),
     "view.workflows": ((), (), _mode("workflows")),
     "view.alerts": ((), (), _mode("alerts")),
+    "view.charts": ((), (), _mode("charts")),
     "view.traces": ((), (), _mode("traces")),
     "view.logs": ((), (), _mode("logs")),
 }
@@ -175,6 +181,11 @@ def _together() -> list[tuple[Action, ...]]:
     scopes = [tuple(action for action in in_scope(scope) if action.id in CASES) for scope in Scope]
     alone = [(action,) for action in in_scope(Scope.LOGS) if action.id in CASES]
     return [actions for actions in scopes if actions and actions[0].scope is not Scope.LOGS] + alone
+
+
+def _read(app: TocsinApp) -> int | None:
+    """The bucket whose values are read, in the view of charts."""
+    return app.screen._place if isinstance(app.screen, ChartsView) else None
 
 
 async def _go_home(app: TocsinApp, pilot: Pilot[int], client: FakeClient) -> None:

@@ -91,7 +91,7 @@ async def test_a_client_that_is_gone_at_the_start_does_not_stop_the_console(tmp_
     client.fail_with = EngineUnavailableError("the engine did not answer")
     async with console(client, tmp_path) as (app, pilot):
         assert "the engine did not answer" in frame(app)
-        await press(pilot, "2", "3", "4", "5", "1")
+        await press(pilot, "2", "3", "5", "6", "1")
         assert "the engine did not answer" in frame(app)
 
 

@@ -21,7 +21,7 @@ def _cursor(app: TocsinApp) -> str | None:
 async def test_the_tail_sticks_to_the_newest_line(tmp_path: Path) -> None:
     client = FakeClient()
     async with console(client, tmp_path) as (app, pilot):
-        await press(pilot, "5")
+        await press(pilot, "6")
         assert "following" in frame(app)
         record = client.add_log("fresh from the engine")
         client.announce(Topic.LOGS)
@@ -33,7 +33,7 @@ async def test_the_tail_sticks_to_the_newest_line(tmp_path: Path) -> None:
 async def test_scrolled_away_the_tail_waits_and_counts(tmp_path: Path) -> None:
     client = FakeClient()
     async with console(client, tmp_path) as (app, pilot):
-        await press(pilot, "5", "k")
+        await press(pilot, "6", "k")
         before = _cursor(app)
         client.add_log("one")
         client.add_log("two")
@@ -51,7 +51,7 @@ async def test_a_page_is_in_the_order_of_time(tmp_path: Path) -> None:
     second = client.add_log("numbered second")
     client.all_logs[-1] = replace(second, at=first.at - 0.5)
     async with console(client, tmp_path) as (app, pilot):
-        await press(pilot, "5")
+        await press(pilot, "6")
         shown = frame(app)
         assert shown.index("numbered second") < shown.index("numbered first")
         assert _cursor(app) == str(first.id)
@@ -65,7 +65,7 @@ async def test_a_page_is_in_the_order_of_time(tmp_path: Path) -> None:
 async def test_paused_lines_are_held_counted_and_shown_on_going_live(tmp_path: Path) -> None:
     client = FakeClient()
     async with console(client, tmp_path) as (app, pilot):
-        await press(pilot, "5", "space")
+        await press(pilot, "6", "space")
         client.add_log("while you were away")
         client.announce(Topic.LOGS)
         await settle(pilot)
@@ -98,7 +98,7 @@ async def test_a_search_that_cannot_be_asked_says_how_to_ask(tmp_path: Path) -> 
 
 async def test_older_lines_come_as_one_scrolls_up(tmp_path: Path) -> None:
     async with console(FakeClient(), tmp_path) as (app, pilot):
-        await press(pilot, "t", "2", "5")
+        await press(pilot, "t", "2", "6")
         table = app.screen.query_one("#lines", RowTable)
         assert table.row_count == 500
         await press(pilot, "g", "k")
@@ -108,7 +108,7 @@ async def test_older_lines_come_as_one_scrolls_up(tmp_path: Path) -> None:
 
 async def test_a_line_opens_its_execution(tmp_path: Path) -> None:
     async with console(FakeClient(), tmp_path) as (app, pilot):
-        await press(pilot, "5", "enter")
+        await press(pilot, "6", "enter")
         assert "Execution 420" in frame(app)
 
 
@@ -116,7 +116,7 @@ async def test_a_line_without_an_execution_opens_its_fields(tmp_path: Path) -> N
     client = FakeClient()
     client.add_log("engine started")
     async with console(client, tmp_path) as (app, pilot):
-        await press(pilot, "5", "enter")
+        await press(pilot, "6", "enter")
         assert "Log line" in frame(app)
         await press(pilot, "escape")
         assert "following" in frame(app)
@@ -134,7 +134,7 @@ async def test_a_search_by_pattern_goes_on_from_what_it_has_looked_at(
 
     monkeypatch.setattr(client, "logs", logs)
     async with console(client, tmp_path) as (app, pilot):
-        await press(pilot, "5", "slash", *"/x/", "enter")
+        await press(pilot, "6", "slash", *"/x/", "enter")
         asked.clear()
         client.announce(Topic.LOGS)
         await settle(pilot)

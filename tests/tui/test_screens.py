@@ -51,7 +51,7 @@ async def test_a_narrow_terminal_stacks_the_panes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [(40, 12), (80, 24)])
 async def test_every_view_stands_at_every_size(size: tuple[int, int], tmp_path: Path) -> None:
     async with console(FakeClient(), tmp_path, size) as (app, pilot):
-        for keys in (("2",), ("enter",), ("3",), ("4",), ("enter",), ("5",)):
+        for keys in (("2",), ("enter",), ("3",), ("5",), ("enter",), ("6",)):
             await press(pilot, *keys)
             assert app.screen.focused is not None
             assert "live" in frame(app).splitlines()[0]
@@ -59,7 +59,7 @@ async def test_every_view_stands_at_every_size(size: tuple[int, int], tmp_path: 
 
 async def test_hostile_text_is_shown_as_text(tmp_path: Path) -> None:
     async with console(FakeClient(hostile=True), tmp_path) as (app, pilot):
-        for keys in ((), ("2",), ("enter",), ("3",), ("4",), ("enter",), ("escape", "tab", "enter"), ("5",)):
+        for keys in ((), ("2",), ("enter",), ("3",), ("5",), ("enter",), ("escape", "tab", "enter"), ("6",)):
             await press(pilot, *keys)
             for line in frame(app).split("\n"):
                 assert not _CONTROL.search(line), (keys, ascii(line))
@@ -78,7 +78,7 @@ async def test_hostile_text_in_modals_toasts_and_notices(tmp_path: Path) -> None
         await press(pilot, "enter")
         app.say("[/x] \x1b]52;c;aGk=\x07 [@click=app.quit]go[/]", "error")
         client.fail_with = EngineUnavailableError("[/gone] \x1b[2J")
-        await press(pilot, "4")
+        await press(pilot, "5")
         assert "[/x]" in frame(app)
         assert "[/gone]" in frame(app)
         assert not _CONTROL.search(frame(app).replace("\n", ""))
@@ -89,8 +89,8 @@ async def test_empty_states_say_why(tmp_path: Path) -> None:
         assert "nothing has been executed yet" in frame(app)
         for keys, says in (
             (("3",), "no alert in the last 15m"),
-            (("4",), "no executions in the last 15m"),
-            (("5",), "nothing was logged in the last 15m"),
+            (("5",), "no executions in the last 15m"),
+            (("6",), "nothing was logged in the last 15m"),
             (("slash", "x"), "matches"),
             (("escape", "escape", "2", "enter"), "no executions in the last 15m"),
         ):
@@ -115,7 +115,7 @@ async def test_an_engine_that_is_gone_is_said_and_its_return_as_well(tmp_path: P
 async def test_only_the_view_in_front_fetches(tmp_path: Path) -> None:
     client = FakeClient()
     async with console(client, tmp_path) as (_app, pilot):
-        await press(pilot, "2", "5")
+        await press(pilot, "2", "6")
         client.calls.clear()
         client.announce(Topic.EXECUTIONS)
         await settle(pilot)
@@ -250,15 +250,15 @@ async def test_an_alert_says_how_the_execution_went_that_raised_it(tmp_path: Pat
 async def test_nothing_that_is_newer_than_the_pause_is_shown(tmp_path: Path) -> None:
     client = FakeClient()
     async with console(client, tmp_path) as (app, pilot):
-        await press(pilot, "4", "space")
+        await press(pilot, "5", "space")
         before = app.screen.query_one("#executions", RowTable).row_count
         client.clock.jump(5.0)
         client.add_execution("checkout", Outcome.FAILED)
         client.add_log("said after the pause")
-        await press(pilot, "5", "t", "2")
+        await press(pilot, "6", "t", "2")
         assert "said after the pause" not in frame(app)
         assert "1 new line ·" in frame(app)
-        await press(pilot, "t", "1", "4")
+        await press(pilot, "t", "1", "5")
         table = app.screen.query_one("#executions", RowTable)
         assert table.row_count == before
         await press(pilot, "space")
@@ -291,7 +291,7 @@ async def test_zoom_gives_one_pane_the_screen(tmp_path: Path) -> None:
 async def test_failures_only(tmp_path: Path) -> None:
     client = FakeClient()
     async with console(client, tmp_path) as (app, pilot):
-        await press(pilot, "4", "f")
+        await press(pilot, "5", "f")
         since = app.time_range.since(app.moment())
         failed = sum(
             one.outcome is Outcome.FAILED and one.started_at >= since for one in client.all_executions
@@ -302,7 +302,7 @@ async def test_failures_only(tmp_path: Path) -> None:
 
 async def test_older_executions_come_as_one_scrolls(tmp_path: Path) -> None:
     async with console(FakeClient(), tmp_path) as (app, pilot):
-        await press(pilot, "t", "2", "4")
+        await press(pilot, "t", "2", "5")
         table = app.screen.query_one("#executions", RowTable)
         assert table.row_count == 200
         await press(pilot, "G", "j")
@@ -311,6 +311,6 @@ async def test_older_executions_come_as_one_scrolls(tmp_path: Path) -> None:
 
 async def test_switching_views_keeps_the_cursor(tmp_path: Path) -> None:
     async with console(FakeClient(), tmp_path) as (app, pilot):
-        await press(pilot, "2", "j", "j", "5", "2")
+        await press(pilot, "2", "j", "j", "6", "2")
         assert app.screen.query_one("#workflows", RowTable).cursor_key == "search"
         assert isinstance(app.screen, View)

@@ -16,10 +16,10 @@ from engine.model import Alert, Span, Topic
 from tui import present
 from tui.actions import Scope, bindings
 from tui.screens.base import AlertActions
-from tui.screens.charts import BUCKETS, ChartPair
 from tui.screens.operating import WorkflowActions
 from tui.screens.traced import Traced, choose
 from tui.state import Selection, Vitals
+from tui.widgets.chart_pair import BUCKETS, ChartPair
 from tui.widgets.health_pane import HealthPane
 from tui.widgets.status_bar import hint
 from tui.widgets.timeline import AlertTimeline

@@ -28,6 +28,8 @@ _NOTIFICATION_STYLES = {
     NotificationState.DEAD: "$text-error",
     NotificationState.QUEUED: "$text-warning",
     NotificationState.SENDING: "$text-warning",
+    NotificationState.COLLAPSED: "$text-muted",
+    NotificationState.MOVED: "$text-warning",
 }
 
 
@@ -258,7 +260,7 @@ def _notification_line(item: Notification, now: float) -> Content:
     return Content.assemble(
         (present.clock_text(item.sent_at or item.created_at), present.MUTED),
         "  ",
-        (f"{item.state.value:<7}", _NOTIFICATION_STYLES[item.state]),
+        (f"{item.state.value:<9}", _NOTIFICATION_STYLES[item.state]),
         " ",
         present.foreign(item.channel, 64),
         (f"  {item.transition.value}", present.MUTED),

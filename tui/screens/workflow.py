@@ -16,10 +16,10 @@ from engine.model import Execution, Topic
 from tui.actions import Scope, bindings
 from tui.present import foreign
 from tui.screens.base import LOADING
-from tui.screens.charts import BUCKETS, ChartPair
 from tui.screens.details import workflow_text
 from tui.screens.operating import WorkflowActions
 from tui.screens.rows import EXECUTION_COLUMNS, execution_row
+from tui.widgets.chart_pair import BUCKETS, ChartPair
 from tui.widgets.row_table import RowTable
 from tui.widgets.status_bar import hint
 

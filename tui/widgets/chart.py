@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from rich.text import Text
 from textual import work
@@ -16,7 +16,7 @@ from textual.widget import Widget
 
 from engine.client import Bucket
 from tui.present import MUTED, duration_text, fit, foreign, sparkline
-from tui.widgets.plot import AXES, PLOTTER, Frame, Rgb, Series, marker_of, render_plot
+from tui.widgets.plot import AXES, PLOTTER, Frame, Rgb, Series, column_of, marker_of, render_plot
 
 _LEAST_WIDTH, _LEAST_HEIGHT = 16, 3
 _MILLISECONDS_BELOW = 2.0
@@ -24,8 +24,19 @@ _LEGEND_SIGNS = {"braille": "━"}
 _SECONDS = {"ms": 0.001, "s": 1.0}
 
 
+_CURSOR = "on $primary 40%"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that happened at a moment: one character above the chart."""
+
+    at: float
+    sign: Content
+
+
 class Chart(Widget):
-    """A line chart over time under a line with its title and legend.
+    """A line chart over time under a line with its title and legend, and one with marks when there are any.
 
     Args:
         empty: what is shown while no point can be drawn.
@@ -47,6 +58,8 @@ class Chart(Widget):
         self._wanted: Frame | None = None
         self._drawn: Frame | None = None
         self._lines: tuple[Content, ...] = ()
+        self._marks: tuple[Mark, ...] = ()
+        self._cursor: float | None = None
 
     def plot(
         self,
@@ -57,8 +70,10 @@ class Chart(Widget):
         *,
         unit: str = "",
         y_range: tuple[float, float] | None = None,
+        marks: Sequence[Mark] = (),
     ) -> None:
         """Draw `series` over [since, until]; `unit` is shown with the y axis, `y_range` fixes it."""
+        self._marks = tuple(mark for mark in marks if since <= mark.at <= until)
         is_plain = self.app.no_color
         self._legend = _legend(title, series, unit, is_plain=is_plain)
         self._wanted = Frame(
@@ -66,6 +81,17 @@ class Chart(Widget):
         )
         self._request()
         self.refresh()
+
+    def point_at(self, at: float | None) -> None:
+        """Stand a line at a moment, or none."""
+        if at != self._cursor:
+            self._cursor = at
+            self.refresh()
+
+    @property
+    def _head(self) -> int:
+        """Lines above the plot."""
+        return 2 if self._marks else 1
 
     @property
     def _has_points(self) -> bool:
@@ -82,7 +108,7 @@ class Chart(Widget):
 
     def _request(self) -> None:
         """Have the wanted frame drawn at the present size and in the present colours, if it is not yet."""
-        width, height = self.size.width, self.size.height - 1
+        width, height = self.size.width, self.size.height - self._head
         if self._wanted is None or not self._has_points or width < _LEAST_WIDTH or height < _LEAST_HEIGHT:
             return
         frame = replace(self._wanted, width=width, height=height, colors=self._colors(self._wanted.series))
@@ -111,10 +137,12 @@ class Chart(Widget):
             content = self._legend
         elif not self._has_points:
             content = self._empty_line(y - 1, height - 1)
-        elif width < _LEAST_WIDTH or height - 1 < _LEAST_HEIGHT:
+        elif width < _LEAST_WIDTH or height - self._head < _LEAST_HEIGHT:
             content = self._small_line(y - 1, width)
-        elif y <= len(self._lines):
-            content = self._lines[y - 1]
+        elif self._marks and y == 1:
+            content = self._mark_line(width)
+        elif y - self._head < len(self._lines):
+            content = self._with_cursor(self._lines[y - self._head])
         style = self.visual_style
         return Strip(fit(content, width).render_segments(style)).adjust_cell_length(width, style.rich_style)
 
@@ -127,6 +155,20 @@ class Chart(Widget):
             return Content("")
         content = lines[place].rstrip().stylize(MUTED)
         return content.pad_left(max(width - content.cell_length, 0) // 2)
+
+    def _mark_line(self, width: int) -> Content:
+        """The marks in their columns; of two in one column the later is seen."""
+        if self._drawn is None:
+            return Content("")
+        signs = {column_of(self._drawn, mark.at): mark.sign for mark in self._marks}
+        return Content("").join(signs.get(column, Content(" ")) for column in range(width))
+
+    def _with_cursor(self, line: Content) -> Content:
+        frame = self._drawn
+        if frame is None or self._cursor is None or not frame.since <= self._cursor <= frame.until:
+            return line
+        column = column_of(frame, self._cursor)
+        return fit(line, frame.width).stylize(_CURSOR, column, column + 1)
 
     def _small_line(self, line: int, width: int) -> Content:
         """Where axes do not fit: a trend for each series."""

@@ -140,11 +140,24 @@ def _value_range(frame: Frame) -> tuple[float, float]:
     return 0.0, highest * _HEADROOM if highest >= _LOWEST else 1.0
 
 
-def _axes(plotext: Any, frame: Frame, low: float, high: float) -> None:
+def column_of(frame: Frame, at: float) -> int:
+    """The column of a drawn frame that stands for a time in [since, until]."""
+    _, labels = _value_labels(frame, *_value_range(frame))
+    axis = max(map(len, labels))
+    share = (at - frame.since) / (frame.until - frame.since)
+    return axis + 1 + round(min(max(share, 0.0), 1.0) * max(frame.width - axis - 2, 0))
+
+
+def _value_labels(frame: Frame, low: float, high: float) -> tuple[tuple[float, ...], list[str]]:
     ticks = value_ticks(low, high, min(max((frame.height - 1) // 4, 1), 5))
     labels = [f"{value:g}" for value in ticks]
     labels[-1] += f" {frame.unit}" if frame.unit else ""
     labels[-1] = labels[-1].rjust(_LABEL_WIDTH)
+    return ticks, labels
+
+
+def _axes(plotext: Any, frame: Frame, low: float, high: float) -> None:
+    ticks, labels = _value_labels(frame, low, high)
     plotext.ylim(low, high)
     plotext.yticks(ticks, labels)
     room = max((frame.width - 8) // 12, 1)

@@ -1,0 +1,36 @@
+"""The two charts of a time range: how long executions took, and how many succeeded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from engine.client import Bucket
+from tui.widgets.chart import Chart, duration_series, success_series
+
+BUCKETS = 60
+
+
+class ChartPair(Vertical):
+    """Durations (p50, p95) above the success rate."""
+
+    def compose(self) -> ComposeResult:
+        yield Chart(id="durations")
+        yield Chart(id="success")
+
+    def on_resize(self) -> None:
+        """Both charts are of one height; a line left over parts them."""
+        half, spare = divmod(self.size.height, 2)
+        self.query_one("#durations").styles.height = half
+        success = self.query_one("#success")
+        success.styles.height, success.styles.margin = half, (spare, 0, 0, 0)
+
+    def show(self, buckets: Sequence[Bucket], since: float, until: float) -> None:
+        """Draw the buckets of the range [since, until)."""
+        durations, unit = duration_series(buckets)
+        self.query_one("#durations", Chart).plot("Duration", durations, since, until, unit=unit)
+        self.query_one("#success", Chart).plot(
+            "Success rate", success_series(buckets), since, until, unit="%", y_range=(0.0, 100.0)
+        )
