@@ -24,20 +24,20 @@ START = 1_750_000_000.0
 PHASES = ("dns", "connect", "first_byte", "transfer")
 
 
-def recordings(count: int, *, lines: int, first: int = 1) -> list[Recording]:
+def recordings(count: int, *, lines: int, first: int = 1, workflows: int = WORKFLOWS) -> list[Recording]:
     """`count` executions 5 ms apart: 3 spans, 8 points, `lines` (0–3) log lines, the first with fields."""
     chance = random.Random(first)
-    return [_recording(number, lines, chance) for number in range(first, first + count)]
+    return [_recording(number, number % workflows, lines, chance) for number in range(first, first + count)]
 
 
-def _recording(number: int, lines: int, chance: random.Random) -> Recording:
-    name, at = f"shop-{number % WORKFLOWS}", START + number * 0.005 + chance.random() / 1000
+def _recording(number: int, place: int, lines: int, chance: random.Random) -> Recording:
+    name, at = f"shop-{place}", START + number * 0.005 + chance.random() / 1000
     phases = [round(chance.lognormvariate(-6, 0.5), 6) for _ in PHASES]
     took = sum(phases)
     execution = Execution(
         id=number,
         workflow_id=name,
-        workflow_name=f"Shop {number % WORKFLOWS}",
+        workflow_name=f"Shop {place}",
         priority=Priority.NORMAL,
         trace_id=f"{chance.getrandbits(128):032x}",
         scheduled_at=at,

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from engine.config.code import Body, CodeWorkflow
+from engine.config.credentials import passed
 from engine.config.schema import Workflow
 from engine.errors import TocsinError
 from engine.model import Scalar
@@ -58,7 +59,8 @@ class Run:
         Args:
             id: a name; a step that is run again under it is called `name[2]`, `name[3]` …
             keys: those of a step in a file, `http={…}` among them, but for `needs`, `when`, `foreach` and
-                `extract`, for which there is Python. Nothing in them is taken for a placeholder.
+                `extract`, for which there is Python. Nothing in them is taken for a placeholder. What stands
+                under the name of a credential, such as a header `Authorization`, is hidden as by `secret`.
 
         Raises:
             StepFailedError: it did not succeed, and is not to `continue_on_error`.
@@ -67,6 +69,8 @@ class Run:
         for key in ("needs", "when", "foreach", "extract"):
             if key in keys:
                 raise ValueError(f"step {id}: `{key}` is for files; write it in Python")
+        for credential in passed(keys):
+            self._flow.hide(credential)
         try:
             step = StepSpec.model_validate({"id": id, **keys})
         except ValidationError as error:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from engine.errors import TocsinError
@@ -29,6 +30,9 @@ from engine.store.lock import InstanceLock
 from engine.store.migrations import VERSION, check_version, inspect
 from engine.text import plain
 from engine.version import __version__
+
+if TYPE_CHECKING:
+    from engine.client import EngineInfo
 
 WAL_RESET_FIXED = (3, 51, 3)
 """Older SQLites may lose pages when two connections write; this program writes with one."""
@@ -157,8 +161,9 @@ def _content(db: Path, now: float) -> Iterator[Finding]:
 
 
 def _queues(connection: sqlite3.Connection, now: float) -> Iterator[Finding]:
+    unsettled = "state IN ('queued', 'sending', 'dead')"
     counts = dict(
-        connection.execute("SELECT state, count(*) FROM notifications WHERE state <> 'sent' GROUP BY 1")
+        connection.execute(f"SELECT state, count(*) FROM notifications WHERE {unsettled} GROUP BY 1")  # noqa: S608 - words of ours
     )
     dead = counts.pop("dead", 0)
     oldest = connection.execute(
@@ -205,9 +210,26 @@ def _engine(db: Path) -> Iterator[Finding]:
     advice = "the log says why: tocsin logs 'could not be stored'" if info.dropped else ""
     kinds = "".join(f", {count} {plain(kind)}" for kind, count in info.dropped_by_kind.items())
     yield Finding("engine", "dropped", f"{info.dropped} records since its start{kinds}", lost, advice)
+    if info.exports_to:
+        yield from _exporter(info)
     for name, words in info.ailing.items():
         advice = "restart the engine; if it goes on, the log says more: tocsin logs 'starting it again'"
         yield Finding("engine", "task", plain(f"{name} {words}"), Verdict.ERROR, advice)
+
+
+def _exporter(info: EngineInfo) -> Iterator[Finding]:
+    from engine.exporter import CAPACITY
+
+    lost, full = info.unexported > 0, info.exporting >= CAPACITY
+    advice = "it does not take all it is sent: tocsin logs '\"the collector at\"'" if lost or full else ""
+    counts = f"{info.exporting} records wait, {info.unexported} were dropped since its start"
+    yield Finding(
+        "engine",
+        "exporter",
+        f"{plain(info.exports_to)}, {counts}",
+        Verdict.WARNING if advice else Verdict.OK,
+        advice,
+    )
 
 
 def _backups(db: Path, now: float) -> Iterator[Finding]:

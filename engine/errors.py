@@ -50,7 +50,7 @@ class StoreError(TocsinError):
 
 
 class DamagedError(StoreError):
-    """The pages of the database are broken."""
+    """The pages of the database are broken, or a row in them is."""
 
 
 class LockedError(StoreError):

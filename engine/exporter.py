@@ -41,8 +41,9 @@ class Exporter:
         self._clock = clock
         self._log = log
         self._capacity = capacity
-        self._url = spec.url if spec is not None else ""
-        self._sender = OtlpSender(self._url, spec.headers if spec is not None else None, clock=clock)
+        self.url = spec.url if spec is not None else ""
+        """The collector; empty for none."""
+        self._sender = OtlpSender(self.url, spec.headers if spec is not None else None, clock=clock)
         self._waiting: dict[str, deque[Any]] = {
             signal: deque() for signal in (spec.signals if spec is not None else ())
         }
@@ -58,6 +59,11 @@ class Exporter:
     def is_wanted(self) -> bool:
         """Whether there is a collector."""
         return bool(self._waiting)
+
+    @property
+    def waiting(self) -> int:
+        """Records that are still to be sent."""
+        return sum(map(len, self._waiting.values()))
 
     def take(self, rows: Sequence[Row]) -> None:
         """Queue what is to be sent of these rows."""
@@ -134,9 +140,7 @@ class Exporter:
             self._say(LogLevel.INFO, f"takes what it is sent again; {lost} records were dropped")
 
     def _say(self, level: LogLevel, what: str) -> None:
-        self._log(
-            LogRecord(at=self._clock.now(), level=level, message=f"the collector at {self._url} {what}")
-        )
+        self._log(LogRecord(at=self._clock.now(), level=level, message=f"the collector at {self.url} {what}"))
 
 
 def _parts(row: Row) -> Iterator[tuple[str, Sequence[Any]]]:

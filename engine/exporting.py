@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
 from typing import IO, Any, TypeVar
 
 from engine.errors import TocsinError
+from engine.files import no_formula
 from engine.headless import encode
 from engine.model import Alert, Execution, LogRecord, Point, Span
 from engine.reports import (
@@ -30,10 +31,8 @@ from engine.telemetry import otlp
 PAGE = 2_000
 TRACES_A_PAGE = 100
 MAX_ALERTS = 10_000
-# A spreadsheet takes a cell that begins so for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
-Row = Execution | LogRecord | Alert | Span | Point
+Row = Execution | LogRecord | Alert | Span | Point | Record
 T = TypeVar("T", Execution, LogRecord)
 
 
@@ -93,6 +92,13 @@ async def export(
             told(count)
     write.end()
     return count
+
+
+def write_rows(rows: Sequence[Row], format: Format, out: IO[str]) -> None:
+    """Write what is at hand to `out`; records of one kind, for CSV."""
+    write = _WRITERS[format](out)
+    write.page(rows)
+    write.end()
 
 
 async def _pages(reader: Reader, wanted: Wanted) -> AsyncIterator[tuple[Row, ...]]:
@@ -169,6 +175,8 @@ def _record(row: Row) -> Record:
             return span_record(row)
         case Point():
             return point_record(row)
+        case dict():
+            return dict(row)
 
 
 class _Lines:
@@ -210,7 +218,7 @@ class _Table:
     def page(self, rows: Iterable[Row]) -> None:
         for row in rows:
             record = _record(row)
-            del record["type"]
+            record.pop("type", None)
             if not self._header:
                 self._csv.writerow(record)
                 self._header = True
@@ -252,6 +260,4 @@ _WRITERS: Mapping[Format, Callable[[IO[str]], _Lines | _Array | _Table | _Otlp]]
 def _cell(value: Any) -> Any:
     if isinstance(value, dict | list):
         return json.dumps(value, default=str) if value else ""
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return "'" + value
-    return value
+    return no_formula(value) if isinstance(value, str) else value

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from engine.clock import Clock
 from engine.config.schema import Config
 from engine.config.types import parse_loopback
 from engine.joining import Joining
 from engine.listener import MAX_CONNECTIONS, Listener
-from engine.model import LogLevel, LogRecord, Signal
+from engine.model import Heartbeat, LogLevel, LogRecord, Signal
 from engine.store.store import Store
 from engine.telemetry.tracing import parse_traceparent
 from engine.text import clean
@@ -82,6 +82,21 @@ class Hearing:
         self.joining.running = running
         if len(self.book) or self.joining.is_open:
             await self._listener.start()
+
+    async def prepare(self, config: Config) -> None:
+        """Listen when a configuration that is to be adopted has the first job to be heard.
+
+        Raises:
+            EngineUnavailableError: the address cannot be had.
+        """
+        if _jobs(config) and not self._listener.is_open:
+            await self._listener.start()
+
+    def adopt(self, config: Config, known: Sequence[Heartbeat]) -> None:
+        """Wait for the jobs of this configuration; `known` is what the store remembers of any."""
+        self.book.adopt(_jobs(config), known, self._clock.now())
+        if self.book.fresh:
+            self._store.writer.offer(*self.book.fresh)
 
     async def close(self) -> None:
         await self._listener.close()

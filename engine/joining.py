@@ -11,6 +11,7 @@ from dataclasses import replace
 from engine.errors import StoreError
 from engine.model import Execution
 from engine.store.store import Store
+from engine.telemetry import otlp_protobuf
 from engine.telemetry.otlp_reading import read_spans
 
 MAX_SPANS = 1_000
@@ -22,7 +23,7 @@ REMEMBERED = 10_000
 
 
 class Joining:
-    """Takes OTLP/JSON documents from those who know the token.
+    """Takes OTLP documents from those who know the token.
 
     Spans of traces that did not begin here are passed over: a collector may send everything it has.
 
@@ -50,20 +51,25 @@ class Joining:
             if len(self._ended) > REMEMBERED:
                 self._ended.popitem(last=False)
 
-    async def heard(self, token: str, body: bytes) -> int | None:
-        """Keep what belongs to a trace of ours.
+    async def heard(self, token: str, body: bytes, *, is_protobuf: bool = False) -> int | None:
+        """Keep what belongs to a trace of ours; `body` is JSON unless it is protobuf.
 
         Returns:
             How many spans were refused: not to be read, or too many for their trace. None: a wrong token.
 
         Raises:
-            UnreadableError: `body` is no OTLP/JSON document of spans.
+            UnreadableError: `body` is no OTLP document of spans.
             StoreError: nothing can be stored now.
         """
         if self._token is None or not hmac.compare_digest(token.encode(), self._token.encode()):
             return None
         # A large document takes tens of milliseconds, for which the loop is not to stand still.
-        found = await asyncio.to_thread(read_spans, body) if len(body) > LARGE else read_spans(body)
+        if is_protobuf:
+            found = await asyncio.to_thread(otlp_protobuf.read_spans, body)
+        elif len(body) > LARGE:
+            found = await asyncio.to_thread(read_spans, body)
+        else:
+            found = read_spans(body)
         owners = await self._owners({span.trace_id for span in found.spans})
         ours = [replace(s, execution_id=owners[s.trace_id]) for s in found.spans if s.trace_id in owners]
         await self._recount(owners)

@@ -1,8 +1,8 @@
 """Hears heartbeats, and spans of other programs: a small HTTP server on loopback.
 
 `/TOKEN` or `/TOKEN/success`, `/TOKEN/start`, `/TOKEN/fail`, `/TOKEN/log`, `/TOKEN/EXIT_CODE` (0–255).
-A signal is stored before it is answered. `/TOKEN/v1/traces` takes OTLP/JSON (1 MiB, gzip or not), so that
-`http://HOST:PORT/TOKEN` is the endpoint that an exporter is given.
+A signal is stored before it is answered. `/TOKEN/v1/traces` takes OTLP as JSON, and with the extra `otlp` as
+protobuf (1 MiB, gzip or not), so that `http://HOST:PORT/TOKEN` is the endpoint that an exporter is given.
 
 One request a connection; whoever does not come to the point within five seconds is hung up on, and when more
 than 64 are connected the oldest who is still to say something, so that idle ones keep no job from it.
@@ -14,10 +14,11 @@ import asyncio
 import json
 import zlib
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from engine.errors import EngineUnavailableError, TocsinError
 from engine.model import Signal
+from engine.telemetry import otlp_protobuf
 from engine.telemetry.otlp_reading import UnreadableError
 from engine.text import own_words
 
@@ -40,9 +41,15 @@ _SPANS = b"/v1/traces"
 Heard = Callable[[str, Signal, bytes, "int | None", str], Awaitable[bool]]
 """Takes token, signal, note, exit code and `traceparent` (as sent, or empty); returns when it is stored.
 False: nobody waits for this token."""
-Joined = Callable[[str, bytes], Awaitable["int | None"]]
-"""Takes token and an OTLP/JSON document; returns how many spans were refused, None for a wrong token.
-Raises UnreadableError."""
+
+
+class Joined(Protocol):
+    """Takes token and an OTLP document; returns how many spans were refused, None for a wrong token.
+
+    Raises UnreadableError.
+    """
+
+    def __call__(self, token: str, body: bytes, *, is_protobuf: bool = False) -> Awaitable[int | None]: ...
 
 
 class Listener:
@@ -71,6 +78,11 @@ class Listener:
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self._unfinished: dict[asyncio.Task[None], None] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it listens."""
+        return self._server is not None
 
     async def start(self) -> None:
         """Listen.
@@ -145,8 +157,7 @@ class Listener:
         if protocol.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             return
         self._unfinished[task] = None
-        kind = "application/json" if words.startswith("{") else "text/plain; charset=utf-8"
-        text = f"{words}\n".encode()
+        kind, text = _written(words)
         headers = [("content-type", kind), ("connection", "close")]
         headers.append(("content-length", str(len(text))))
         response = h11.Response(status_code=status, headers=headers)
@@ -157,7 +168,7 @@ class Listener:
         if status in _REFUSED_UNREAD:
             await _read_on(reader, writer)
 
-    async def _answer(self, request: h11.Request, body: bytes) -> tuple[int, str]:
+    async def _answer(self, request: h11.Request, body: bytes) -> tuple[int, str | bytes]:
         if request.method not in _METHODS:
             return 405, "use GET or POST"
         if _is_about_spans(request):
@@ -174,23 +185,39 @@ class Listener:
             return 503, "not stored, try again"
         return (200, "ok") if known else (404, "not found")
 
-    async def _answer_spans(self, request: h11.Request, body: bytes) -> tuple[int, str]:
-        """As OTLP/HTTP has it; an empty object says that everything was taken."""
+    async def _answer_spans(self, request: h11.Request, body: bytes) -> tuple[int, str | bytes]:
+        """As OTLP/HTTP has it, in the form of the request; an empty answer says that everything was taken."""
         token = request.target.removesuffix(_SPANS).removeprefix(b"/").decode("ascii", "replace")
         if self._joined is None or request.method != b"POST":
             return (404, "not found") if self._joined is None else (405, "use POST")
-        if not _header(request, b"content-type").startswith("application/json"):
-            return 415, "send OTLP as JSON"
+        media_type = _header(request, b"content-type").partition(";")[0].strip().lower()
+        is_protobuf = media_type == otlp_protobuf.MEDIA_TYPE
+        if is_protobuf and not otlp_protobuf.is_available():
+            return 415, otlp_protobuf.MISSING
+        if not is_protobuf and media_type != "application/json":
+            return 415, "send OTLP as JSON or protobuf"
         try:
-            refused = await self._joined(token, _inflated(body, _header(request, b"content-encoding")))
+            content = _inflated(body, _header(request, b"content-encoding"))
+            refused = await self._joined(token, content, is_protobuf=is_protobuf)
         except UnreadableError as error:
             return 400, str(error)
         except TocsinError:
             return 503, "not stored, try again"
         if refused is None:
             return 404, "not found"
-        said = {"rejectedSpans": str(refused), "errorMessage": "not to be read, or too many of one trace"}
+        why = "not to be read, or too many of one trace"
+        if is_protobuf:
+            return 200, otlp_protobuf.answer(refused, why)
+        said = {"rejectedSpans": str(refused), "errorMessage": why}
         return 200, json.dumps({"partialSuccess": said} if refused else {})
+
+
+def _written(words: str | bytes) -> tuple[str, bytes]:
+    """The content type of an answer, and its bytes."""
+    if isinstance(words, bytes):
+        return otlp_protobuf.MEDIA_TYPE, words
+    kind = "application/json" if words.startswith("{") else "text/plain; charset=utf-8"
+    return kind, f"{words}\n".encode()
 
 
 async def _read_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

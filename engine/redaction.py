@@ -2,6 +2,8 @@
 
 Two passes, one after the other. By value: whatever the configuration read from `${env:…}` and `${file:…}`, as
 it is and as it looks in a URL, in JSON and in base64. By shape: what looks like a credential, wherever it is.
+A secret of 3 to 5 characters, a PIN, would blank out parts of ordinary words: it is hidden where it is the
+whole value of a field or a header, and nowhere else.
 
 Most of what is recorded holds neither. So the texts of a record are first looked at together, in one pass of
 RE2, and only a record in which that finds something is taken apart.
@@ -20,6 +22,9 @@ from typing import Any, NamedTuple, TypeVar, cast, get_args, get_type_hints
 from engine.model import Point
 from engine.spellings import SHORTEST as SHORTEST
 from engine.spellings import spellings
+
+SHORTEST_WHOLE = 3
+"""Characters of a secret that is hidden where it is a whole value; fewer say nothing."""
 
 T = TypeVar("T")
 
@@ -117,11 +122,18 @@ class Values:
     """Exact values, hidden wherever they are written: raw, in a URL, in JSON, in base64, cut off at the end.
 
     Args:
-        secrets: those of fewer than 6 characters are left out, and so are plain addresses (`http://host:port`),
-            which say where something is and not how to get in.
+        secrets: those of 3 to 5 characters are hidden only as the whole value of a mapping; shorter ones are
+            left out, and so are plain addresses (`http://host:port`), which say where something is and not
+            how to get in.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
+        secrets = frozenset(secrets)
+        self._short = frozenset(each for each in secrets if SHORTEST_WHOLE <= len(each) < SHORTEST)
+        self._hide(frozenset(secrets))
+
+    def _hide(self, secrets: frozenset[str]) -> None:
+        self._secrets = secrets
         hidden = {secret for secret in secrets if len(secret) >= SHORTEST and not _ADDRESS.fullmatch(secret)}
         self._forms = sorted({form for secret in hidden for form in spellings(secret)}, key=len, reverse=True)
         self._longest = len(self._forms[0]) if self._forms else 0
@@ -156,7 +168,8 @@ class Values:
         return self._record(value) if is_dataclass(value) else value
 
     def _named(self, name: Any, value: Any) -> Any:
-        return MASK if _is_credential(name, value) else self._walk(value)
+        is_short = type(value) is str and value in self._short
+        return MASK if is_short or _is_credential(name, value) else self._walk(value)
 
     def _record(self, value: Any) -> Any:
         changes = {}
@@ -191,8 +204,18 @@ class Redactor(Values):
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__(secrets)
-        self._may_hold = _finder("|".join([*map(_literal, self._forms), *(shape.hint for shape in _SHAPES)]))
         self._last: Any = None
+
+    def _hide(self, secrets: frozenset[str]) -> None:
+        super()._hide(secrets)
+        whole = (f"(?m:^{_literal(each)}$)" for each in sorted(self._short))
+        shapes = (shape.hint for shape in _SHAPES)
+        self._may_hold = _finder("|".join([*map(_literal, self._forms), *whole, *shapes]))
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Hide these as well from now on; none is ever forgotten."""
+        if more := set(secrets) - self._secrets:
+            self._hide(self._secrets | more)
 
     def text(self, text: str) -> str:
         """`text` without secrets; doing it again changes nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from engine.model import LogLevel, LogRecord, Scalar
@@ -36,16 +36,34 @@ _LEVEL = re.compile(
     rf"|(?i:(?:^|[\[<|(]\s?|\blevel[=:]\s?\"?)(?P<set>{_NAMES})(?:[\]>|):\"\s]|$))"
 )
 _ISO = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|[+-]\d\d:?\d\d))?"
+_BSD = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"
+# What a line may begin with: RFC 5424 has a version between the priority and the time, RFC 3164 has not.
 _TIME = re.compile(
-    rf"^\W{{0,3}}(?P<iso>{_ISO})|\[(?P<clf>\d\d/[A-Z][a-z]{{2}}/\d{{4}}:\d\d:\d\d:\d\d [+-]\d{{4}})\]"
+    rf"^(?:<\d{{1,3}}>(?:1 )?)?\W{{0,3}}(?:(?P<iso>{_ISO})|(?P<bsd>{_BSD})(?!\S))"
+    r"|\[(?P<clf>\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\]"
 )
+_PRIORITY = re.compile(r"<(\d{1,3})>(?=\S)")
+_HIGHEST_PRIORITY = 191
+# The severities 0 (emergency) to 7 (debug) of RFC 5424, section 6.2.1.
+_SEVERITIES = (
+    *(LogLevel.FATAL,) * 3,
+    LogLevel.ERROR,
+    LogLevel.WARNING,
+    LogLevel.INFO,
+    LogLevel.INFO,
+    LogLevel.DEBUG,
+)
+_DAY = 86_400.0
 _HEXADECIMAL = {32: re.compile(r"[0-9a-f]{32}"), 16: re.compile(r"[0-9a-f]{16}")}
 
 
 def read_text(line: str, now: float, source: str) -> LogRecord:
-    """A line of text, kept whole, as of `now` (seconds since the epoch) or of the time it begins with."""
+    """A line of text, kept whole, as of `now` (seconds since the epoch) or of the time it begins with.
+
+    That is a time of ISO 8601, of syslog (RFC 3164 and 5424, with or without a priority), or of web servers.
+    """
     head = line[:_LOOKED_AT]
-    at, fields = _moment(_time_in(head), now)
+    at, fields = _moment(_time_in(head, now), now)
     return LogRecord(at, _level_in(head), clean(line), fields=fields, source=source)
 
 
@@ -98,6 +116,10 @@ def _identifier(value: object, digits: int) -> str | None:
 
 
 def _level_in(head: str) -> LogLevel:
+    """Of the priority that syslog puts first, or of a word."""
+    priority = _PRIORITY.match(head)
+    if priority is not None and int(priority[1]) <= _HIGHEST_PRIORITY:
+        return _SEVERITIES[int(priority[1]) % 8]
     found = _LEVEL.search(head)
     return _BY_NAME[(found["loud"] or found["set"]).lower()] if found else LogLevel.INFO
 
@@ -112,14 +134,14 @@ def _level(value: object) -> LogLevel:
     return LogLevel.INFO
 
 
-def _time_in(head: str) -> float | None:
+def _time_in(head: str, now: float) -> float | None:
     found = _TIME.search(head)
     if found is None:
         return None
     try:
         if found["clf"]:
             return datetime.strptime(found["clf"], "%d/%b/%Y:%H:%M:%S %z").timestamp()
-        return _iso(found["iso"])
+        return _bsd(found["bsd"], now) if found["bsd"] else _iso(found["iso"])
     except (ValueError, OverflowError, OSError):
         return None
 
@@ -141,6 +163,19 @@ def _iso(text: str) -> float:
     """Without an offset it is of the machine's time zone."""
     text = re.sub(r"[.,](\d{1,6})\d*", lambda found: f".{found[1].ljust(6, '0')}", text.strip(), count=1)
     return datetime.fromisoformat(text.replace(" +", "+").replace(" -", "-").replace(" Z", "Z")).timestamp()
+
+
+def _bsd(text: str, now: float) -> float | None:
+    """Without a year and an offset: the last such moment of the machine's time zone, up to a day ahead."""
+    this_year = datetime.fromtimestamp(now, UTC).year
+    for year in range(this_year + 1, this_year - 5, -1):  # 29 February comes every fourth year
+        try:
+            at = datetime.strptime(f"{year} {text}", "%Y %b %d %H:%M:%S").astimezone().timestamp()
+        except ValueError:
+            continue
+        if at <= now + _DAY:
+            return at
+    return None
 
 
 def _moment(own: float | None, now: float) -> tuple[float, dict[str, Scalar]]:

@@ -20,7 +20,7 @@ from engine.store.limits import Kind, Limits, Share
 _TABLES: dict[Kind, tuple[str, ...]] = {
     Kind.EXECUTIONS: ("executions", "traces", "spans", "shapes"),
     Kind.LOGS: ("logs", "logs_fts_data", "logs_fts_idx", "logs_fts_docsize", "logs_fts_config"),
-    Kind.POINTS: ("samples",),
+    Kind.POINTS: ("samples", "point_rollups"),
     Kind.DECISIONS: ("decisions",),
     Kind.ALERTS: ("alerts", "alert_events", "notifications"),
     Kind.RESPONSES: ("responses",),

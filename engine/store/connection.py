@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -47,6 +48,16 @@ _SENTENCES = {
     ),
 }
 
+_SYSTEM_HINTS = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space, or ask for a larger quota",
+    errno.EFBIG: "choose a smaller max_size, or a file system for large files",
+    errno.EIO: "check the disk",
+    errno.EROFS: "mount the file system for writing, or choose another file with --db",
+    errno.ENAMETOOLONG: "choose another file with --db",
+    errno.EMFILE: "allow more open files: ulimit -n",
+    errno.ENFILE: "close other programs: the system has too many open files",
+}
 
 # These say that the place is bad, not the rows: trying the rows one by one would not help.
 _ABOUT_PLACE = frozenset(
@@ -73,11 +84,16 @@ class FileWatch:
 
     def check(self) -> None:
         """Raises StoreError while the name leads to another file or to none."""
-        if self._identity() != self._known:
+        if not self.holds:
             raise StoreError(
                 f"{self._path} was removed or replaced while in use: nothing is kept",
                 "put it back, or start the engine again",
             )
+
+    @property
+    def holds(self) -> bool:
+        """Whether the name still leads where it did."""
+        return self._identity() == self._known
 
     def _identity(self) -> tuple[int, int] | None:
         try:
@@ -101,7 +117,8 @@ def explain(error: BaseException, path: Path) -> StoreError:
         kind = DamagedError if primary_code(error) == sqlite3.SQLITE_CORRUPT else StoreError
         return kind(f"{path} {message}", hint)
     if isinstance(error, OSError) and error.strerror:
-        return StoreError(f"{path}: {error.strerror}", "check the directory, its owner and mode")
+        hint = _SYSTEM_HINTS.get(error.errno or 0, "check the directory, its owner and mode")
+        return StoreError(f"{path}: {error.strerror}", hint)
     return StoreError(f"{path}: {own_words(error)}")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
+from engine.errors import DamagedError
 from engine.model import (
     Alert,
     AlertEvent,
@@ -32,6 +34,7 @@ from engine.model import (
     Scalar,
     ScheduleCursor,
     Severity,
+    Silence,
     SourceFile,
     Span,
     SpanEvent,
@@ -41,8 +44,10 @@ from engine.model import (
     StoredResponse,
 )
 from engine.store.traces import Inside, unpack
+from engine.text import own_words
 
 T = TypeVar("T")
+P = ParamSpec("P")
 Cells = tuple[Any, ...]
 
 EXECUTION = (
@@ -61,13 +66,14 @@ LOG = (
 ALERT = (
     "id, fingerprint, rule_id, rule_name, subject, severity, state, message, started_at, last_true_at, value,"
     " execution_id, trace_id, fired_at, acked_at, acked_by, ack_note, resolved_at, resolved_by, resolve_note,"
-    " escalated_at"
+    " escalated_at, ack_until, reopened, escalations, reminders, told_at, cleared_at, owed"
 )
+SILENCE = "id, matchers, author, reason, created_at, starts_at, ends_at, expired_at, expired_by"
 ALERT_EVENT = "alert_id, at, kind, author, note"
 DECISION = "at, rule_id, subject, result, value, threshold, explanation, gates, alert_id, execution_id"
 NOTIFICATION = (
     "key, alert_id, channel, transition, severity, title, body, created_at, state, tries, next_at, sent_at,"
-    " latency, error"
+    " latency, error, grp, message, stands_for, facts"
 )
 HEALTH_CHECK = "at, component, status, score, detail"
 CURSOR = "workflow_id, last_slot, paused"
@@ -80,11 +86,64 @@ BREAKER = "target, policy, state, failures, since"
 HEARTBEAT = "key, watched_since, started_at, succeeded_at, failed_at, run, exit_code, note, traceparent"
 
 
-def each(decode: Callable[[Cells], T], rows: Iterable[Cells]) -> tuple[T, ...]:
-    """All rows decoded, order kept."""
-    return tuple(map(decode, rows))
+def each(
+    decode: Callable[[Cells], T], rows: Iterable[Cells], skip: Callable[[DamagedError], None] | None = None
+) -> tuple[T, ...]:
+    """All rows decoded, order kept.
+
+    Args:
+        skip: told of each row that cannot be read, which is then left out; None: the first such row raises.
+
+    Raises:
+        DamagedError: a row cannot be read.
+    """
+    return tuple(map(decode, rows)) if skip is None else tuple(_sound(decode, rows, skip))
 
 
+def _sound(
+    decode: Callable[[Cells], T], rows: Iterable[Cells], skip: Callable[[DamagedError], None]
+) -> Iterator[T]:
+    for cells in rows:
+        try:
+            record = decode(cells)
+        except DamagedError as error:
+            skip(error)
+        else:
+            yield record
+
+
+def _of(table: str, column: str = "id", place: int = 0) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Let a decoder say of which row of `table` a cell is wrong: that whose `column` is at `place`."""
+
+    def told(decode: Callable[P, T]) -> Callable[P, T]:
+        @wraps(decode)
+        def decoded(*args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                return decode(*args, **kwargs)
+            except Exception as error:  # border: damage puts anything into a cell
+                cells: Any = args[0]
+                where = f"{column} = {_literal(cells[place])}"
+                raise DamagedError(
+                    f"the row of {table} with {where} cannot be read: {own_words(error)}",
+                    f'look at it: tocsin sql "SELECT * FROM {table} WHERE {where}"',  # noqa: S608 - a hint
+                ) from error
+
+        return decoded
+
+    return told
+
+
+def _literal(value: Any) -> str:
+    """A cell as SQL writes it."""
+    if isinstance(value, bytes):
+        return f"x'{value.hex()}'"
+    if isinstance(value, str):
+        quoted = value.replace("'", "''")
+        return f"'{quoted}'"
+    return "NULL" if value is None else repr(value)
+
+
+@_of("executions")
 def execution(cells: Cells, attempts: tuple[Attempt, ...] = ()) -> Execution:
     return Execution(
         id=cells[0],
@@ -103,11 +162,13 @@ def execution(cells: Cells, attempts: tuple[Attempt, ...] = ()) -> Execution:
     )
 
 
+@_of("traces", "execution_id", 2)
 def inside(cells: Cells, trace_id: str) -> Inside:
     content, numbers, execution_id = cells
     return unpack(content, numbers, execution_id, trace_id)
 
 
+@_of("spans", "span_id")
 def span(cells: Cells, trace_id: str) -> Span:
     span_id, parent_id, name, kind, started_at, duration, status, attributes, events, links, execution = cells
     return Span(
@@ -126,6 +187,7 @@ def span(cells: Cells, trace_id: str) -> Span:
     )
 
 
+@_of("logs")
 def log(cells: Cells) -> LogRecord:
     number, at, level, message, workflow_id, execution_id, trace_id, span_id, fields, source = cells
     return LogRecord(
@@ -142,6 +204,7 @@ def log(cells: Cells) -> LogRecord:
     )
 
 
+@_of("alerts")
 def alert(cells: Cells) -> Alert:
     return Alert(
         id=cells[0],
@@ -165,14 +228,27 @@ def alert(cells: Cells) -> Alert:
         resolved_by=cells[18],
         resolve_note=cells[19],
         escalated_at=cells[20],
+        ack_until=cells[21],
+        reopened=cells[22],
+        escalations=cells[23],
+        reminders=cells[24],
+        told_at=cells[25],
+        cleared_at=cells[26],
+        owed=bool(cells[27]),
     )
 
 
+def silence(cells: Cells) -> Silence:
+    return Silence(cells[0], tuple(json.loads(cells[1])), *cells[2:])
+
+
+@_of("alert_events", "alert_id")
 def alert_event(cells: Cells) -> AlertEvent:
     alert_id, at, kind, author, note = cells
     return AlertEvent(alert_id, at, AlertEventKind(kind), author, note)
 
 
+@_of("decisions", "at")
 def decision(cells: Cells) -> Decision:
     at, rule_id, subject, result, value, threshold, explanation, gates, alert_id, execution_id = cells
     return Decision(
@@ -189,6 +265,7 @@ def decision(cells: Cells) -> Decision:
     )
 
 
+@_of("notifications", "key")
 def notification(cells: Cells) -> Notification:
     return Notification(
         key=cells[0],
@@ -205,27 +282,36 @@ def notification(cells: Cells) -> Notification:
         sent_at=cells[11],
         latency=cells[12],
         error=cells[13],
+        group=cells[14],
+        message=cells[15],
+        stands_for=cells[16],
+        facts=cells[17],
     )
 
 
+@_of("health_checks", "at")
 def health_check(cells: Cells) -> HealthCheck:
     at, component, status, score, detail = cells
     return HealthCheck(at, component, HealthStatus(status), score, detail)
 
 
+@_of("schedules", "workflow_id")
 def cursor(cells: Cells) -> ScheduleCursor:
     workflow_id, last_slot, paused = cells
     return ScheduleCursor(workflow_id, last_slot, bool(paused))
 
 
+@_of("heartbeats", "key")
 def heartbeat(cells: Cells) -> Heartbeat:
     return Heartbeat(*cells)
 
 
+@_of("source_files", "file", 1)
 def source_file(cells: Cells) -> SourceFile:
     return SourceFile(*cells)
 
 
+@_of("responses", "execution_id", 3)
 def response(cells: Cells) -> StoredResponse:
     workflow_id, step_id, slot, execution_id, at, succeeded, fields, cut = cells[:8]
     return StoredResponse(
@@ -241,6 +327,7 @@ def response(cells: Cells) -> StoredResponse:
     )
 
 
+@_of("breakers", "target")
 def breaker(cells: Cells) -> BreakerMemory:
     target, policy, state, failures, since = cells
     return BreakerMemory(target, policy, BreakerState(state), failures, since)

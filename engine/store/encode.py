@@ -22,6 +22,7 @@ from engine.model import (
     Recording,
     Scalar,
     ScheduleCursor,
+    Silence,
     SourceFile,
     Span,
     StoredResponse,
@@ -43,6 +44,7 @@ Row: TypeAlias = (
     | BreakerMemory
     | StoredResponse
     | SourceFile
+    | Silence
 )
 """What the writer takes."""
 
@@ -200,7 +202,20 @@ def _alert(row: Alert) -> Values:
         text(row.resolved_by),
         text(row.resolve_note),
         row.escalated_at,
+        row.ack_until,
+        row.reopened,
+        row.escalations,
+        row.reminders,
+        row.told_at,
+        row.cleared_at,
+        row.owed,
     )
+
+
+def _silence(row: Silence) -> Values:
+    said = (to_json(list(row.matchers)), text(row.author), text(row.reason))
+    times = (row.created_at, row.starts_at, row.ends_at, row.expired_at)
+    return row.id, *said, *times, text(row.expired_by)
 
 
 def _alert_event(row: AlertEvent) -> Values:
@@ -239,6 +254,10 @@ def _notification(row: Notification) -> Values:
         row.sent_at,
         row.latency,
         text(row.error),
+        text(row.group),
+        text(row.message),
+        text(row.stands_for),
+        text(row.facts),
     )
 
 
@@ -304,10 +323,18 @@ STATEMENTS: dict[type[Any], tuple[str, Callable[[Any], Values]]] = {
             "alerts",
             "id fingerprint rule_id rule_name subject severity state message started_at last_true_at value"
             " execution_id trace_id fired_at acked_at acked_by ack_note resolved_at resolved_by resolve_note"
-            " escalated_at",
+            " escalated_at ack_until reopened escalations reminders told_at cleared_at owed",
             conflict="id",
         ),
         _alert,
+    ),
+    Silence: (
+        _insert(
+            "silences",
+            "id matchers author reason created_at starts_at ends_at expired_at expired_by",
+            conflict="id",
+        ),
+        _silence,
     ),
     AlertEvent: (_insert("alert_events", "alert_id at kind author note"), _alert_event),
     Decision: (
@@ -321,7 +348,7 @@ STATEMENTS: dict[type[Any], tuple[str, Callable[[Any], Values]]] = {
         _insert(
             "notifications",
             "key alert_id channel transition severity title body created_at state tries next_at sent_at"
-            " latency error",
+            " latency error grp message stands_for facts",
             conflict="key",
         ),
         _notification,

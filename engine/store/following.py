@@ -58,7 +58,7 @@ class FollowingPool(ReadPool):
 
     async def _current(self) -> ReadPool:
         async with self._turn:
-            if not self._closed and not _holds(self._watch):
+            if not self._closed and not self._watch.holds:
                 await self._go_over()
             return self._pool
 
@@ -75,13 +75,5 @@ class FollowingPool(ReadPool):
                 raise explain(error, self.path) from error
             old, self._pool, self._watch = self._pool, pool, watch
             await old.close()
-            if _holds(watch):
+            if watch.holds:
                 return
-
-
-def _holds(watch: FileWatch) -> bool:
-    try:
-        watch.check()
-    except StoreError:
-        return False
-    return True

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import aiosqlite
 
 from engine.clock import Clock
+from engine.errors import StoreError
 from engine.lines import seconds, size
 from engine.store import retention, wal
 from engine.store.ballast import Ballast
@@ -82,6 +84,19 @@ class Housekeeper:
             who = ", ".join(self._pinned_by) or "another program"
             return f"the write-ahead log is {size(self._wal)}: {who} reads for {seconds(self._pinned_for)}"
         return self._blind
+
+    async def adopt(self, limits: Limits) -> None:
+        """Keep to other limits from now on; the ballast stays as large as it is. Raises StoreError."""
+        limits = replace(limits, ballast=self.limits.ballast)
+        if limits == self.limits:
+            return
+        before, self.limits = self.limits, limits
+        try:
+            await self.limit()
+        except StoreError:
+            self.limits = before
+            raise
+        self._crowded.set()
 
     async def limit(self) -> None:
         """Let SQLite itself refuse what goes beyond the largest size, and note that. Raises StoreError."""

@@ -50,6 +50,7 @@ _TAKEN: Mapping[str, str] = {
     "alerts": "id = :alert OR (started_at <= :last AND COALESCE(resolved_at, :last) >= :first)",
     "alert_events": "alert_id IN (SELECT id FROM main.alerts)",
     "notifications": "alert_id IN (SELECT id FROM main.alerts)",
+    "silences": "starts_at <= :last AND COALESCE(expired_at, ends_at) >= :first",
     "decisions": "alert_id IN (SELECT id FROM main.alerts)"
     " OR (rule_id = :rule AND at BETWEEN :first AND :last)",
     "health_checks": "at BETWEEN :first AND :last",

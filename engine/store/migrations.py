@@ -16,9 +16,11 @@ from engine.store.connection import APPLICATION_ID, HEADER, connect, explain, in
 from engine.store.conversion import make_compact
 from engine.store.integrity import mend_search
 
-_NAMES = ("schema.sql", "schema-2.sql", "schema-3.sql", "schema-4.sql", "schema-5.sql", "schema-6.sql")
+_NAMES = ("schema.sql", *(f"schema-{number}.sql" for number in range(2, 8)))
 _SCHEMAS = tuple(map(Path(__file__).with_name, _NAMES))
 _CHECKED_AT_START = 32 * 1024 * 1024
+UNCHECKED = "unchecked"
+"""Stands in `meta` while nobody has looked at all of a file whose engine ended uncleanly."""
 
 
 def statements(script: str) -> Iterator[str]:
@@ -112,6 +114,32 @@ def check_version(version: int, path: Path) -> None:
         )
 
 
+def renewed(path: Path, version: int, place: Path) -> Path:
+    """A copy of an incident file of an older `version`, brought up to date in the directory `place`.
+
+    Nothing but an engine brings other files up to date.
+
+    Raises:
+        StoreError: it is no incident file, or cannot be copied.
+    """
+    from engine.store.backup import copy
+    from engine.store.incident import is_record
+
+    if version == 0 or not is_record(path):
+        raise StoreError(
+            f"{path} was written by an older Tocsin (schema {version}, this one reads {VERSION})",
+            "start the engine on it once: it brings the file up to date and keeps a copy of the old",
+        )
+    target = place / path.name
+    try:
+        copy(path, target)
+        with closing(connect(target)) as connection:
+            migrate(connection)
+    except (sqlite3.Error, OSError) as error:
+        raise explain(error, path) from error
+    return target
+
+
 def migrate(
     connection: sqlite3.Connection,
     migrations: Sequence[Sequence[Step]] = MIGRATIONS,
@@ -193,18 +221,20 @@ def _create(path: Path) -> None:
 def _check_after_crash(connection: sqlite3.Connection, path: Path) -> bool:
     """After an unclean end, look at a small file whole, and say whether a large one is left to be looked at.
 
-    A search index that drifted is built anew.
+    It is left so until somebody has, whatever ends lie between. A search index that drifted is built anew.
     """
-    row = connection.execute("SELECT value FROM meta WHERE key = 'clean'").fetchone()
+    known = dict(connection.execute("SELECT key, value FROM meta WHERE key IN ('clean', ?)", (UNCHECKED,)))
     connection.execute("INSERT OR REPLACE INTO meta VALUES ('clean', 0)")
-    if row is None or row[0]:
+    if known.get("clean", 1) and UNCHECKED not in known:
         return False
     if path.stat().st_size > _CHECKED_AT_START:
+        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, 1)", (UNCHECKED,))
         return True
     verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
         raise DamagedError(f"{path} is damaged: {verdict}", "put a backup in its place: tocsin db restore")
     mend_search(connection)
+    connection.execute("DELETE FROM meta WHERE key = ?", (UNCHECKED,))
     return False
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import DamagedError, StoreError
 from engine.store.backup import begin_anew
-from engine.store.connection import explain
+from engine.store.connection import connect, explain
 from engine.store.files import itself, take_back
-from engine.store.integrity import damage, in_words, is_damage
+from engine.store.integrity import damage, in_words, is_damage, mend_search
 from engine.store.migrations import prepare
 
 
@@ -51,6 +52,18 @@ def suspicion(path: Path) -> Path:
     return path.with_name(path.name + ".suspect")
 
 
+def report(error: BaseException, path: Path) -> StoreError:
+    """The sentence for an error met while `path` is in use; after damage the next start looks at all of it.
+
+    Where no mark can be left, the weekly check remains.
+    """
+    told = explain(error, path)
+    if isinstance(told, DamagedError) or is_damage(error):
+        with suppress(OSError):
+            suspicion(path).touch(mode=0o600)
+    return told
+
+
 def _made_ready(path: Path, now: float) -> Condition:
     mark = suspicion(path)
     take_back(itself(path))
@@ -61,6 +74,8 @@ def _made_ready(path: Path, now: float) -> Condition:
     if trouble and not verdict:
         # Not all that stops an engine is seen by a check; twice the same is no accident.
         _, verdict = _prepared(path, now)
+    if not verdict:
+        verdict = _searchable(path)
     notice = _replaced(path, verdict, now) if verdict else ""
     lasting = _lifted(mark)
     return Condition(notice or lasting)
@@ -76,6 +91,18 @@ def _prepared(path: Path, now: float) -> tuple[bool, str]:
         raise
     except UnicodeDecodeError as error:
         return False, in_words(error)
+
+
+def _searchable(path: Path) -> str:
+    """What keeps the log from being searched after its index was mended; empty when nothing does."""
+    try:
+        with closing(connect(path)) as connection:
+            mend_search(connection)
+    except sqlite3.Error as error:
+        if not is_damage(error):
+            raise
+        return in_words(error)
+    return ""
 
 
 def _replaced(path: Path, verdict: str, now: float) -> str:

@@ -7,9 +7,11 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-HOUR, DAY = 3_600, 86_400
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
 EXECUTION_SLACK = 60.0
 """Numbers grow with time but for executions that start side by side, and small steps of the clock."""
+POINT_SLACK = 900.0
+"""A point may carry the time of a step that began this long before it was written."""
 EVERYTHING = ""
 """Stands for all workflows together."""
 RAW = 0

@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from engine.model import Point, PointBucket, Series, SeriesKind
 from engine.store.encode import text, to_json
-from engine.store.periods import numbers
-from engine.store.tally import percentile
+from engine.store.gists import Gist, growth
+from engine.store.periods import POINT_SLACK, numbers
+from engine.store.point_rollups import gists, plan
+from engine.store.series import is_counter
+from engine.store.tally import Spread, percentile
 
 SERIES = 1_000
 """As many series are looked at together."""
-# A point may carry the time of a step that began this long before it was written.
-_SLACK = 900.0
-_COUNTERS = ("_total", ".total")
 _DURATIONS = (".duration", "_duration", "_seconds", ".latency")
 
 _NAMED = "SELECT id, name, labels FROM series WHERE name = :name"
@@ -55,7 +55,7 @@ class PointPage:
 
 def page(before: int | None, since: float, limit: int, connection: sqlite3.Connection) -> PointPage:
     """The points of at most `limit` samples, of `since` (seconds since the epoch) or later."""
-    first, end = numbers(connection, "samples", "at", since, math.inf, _SLACK)
+    first, end = numbers(connection, "samples", "at", since, math.inf, POINT_SLACK)
     scope = {"before": end if before is None else before, "first": first, "limit": limit}
     rows = connection.execute(_SAMPLES, scope).fetchall()
     found = tuple(
@@ -67,8 +67,8 @@ def page(before: int | None, since: float, limit: int, connection: sqlite3.Conne
 
 
 def kind_of(name: str) -> SeriesKind:
-    """What the values of a series are, by its name: as in OpenMetrics, `_total` ends that of a counter."""
-    if name.endswith(_COUNTERS):
+    """What the values of a series are, by its name."""
+    if is_counter(name):
         return SeriesKind.COUNTER
     is_duration = name.endswith(_DURATIONS) or name.startswith("http.")
     return SeriesKind.DURATION if is_duration else SeriesKind.GAUGE
@@ -88,45 +88,89 @@ def buckets(
     count: int,
     connection: sqlite3.Connection,
 ) -> tuple[PointBucket, ...]:
-    """The points of all series of a name that have `labels`, in `count` (1–500) equal parts of the range."""
+    """The points of all series of a name that have `labels`, in `count` (1–500) equal parts of the range.
+
+    Parts shorter than 4 minutes are exact. Longer ones are put together from roll-ups where there are some:
+    their percentiles are within 1 %, other values within a ten-millionth, and a minute counts in the part in
+    which it begins, or a whole hour once its minutes are not kept any more.
+    """
     count = min(max(count, 1), 500)
     width = max(until - since, 0.001) / count
-    series = json.dumps([number for number, _, _ in _matching(name, labels, connection)])
-    first, end = numbers(connection, "samples", "at", since, until, _SLACK)
-    bounds = {"first": first, "end": end, "since": since, "until": until, "series": series}
-    values: defaultdict[int, list[float]] = defaultdict(list)
-    increases: defaultdict[int, float] = defaultdict(float)
+    series = [number for number, _, _ in _matching(name, labels, connection)]
+    parts = plan(connection, since, until, width)
+    found: list[tuple[float, int, float | Gist]] = list(gists(connection, series, parts.widths))
+    for start, end in parts.raw:
+        found += [(at, number, value) for number, at, value in _points(connection, series, start, end)]
+    found.sort(key=itemgetter(0))
+    heaps = [_Heap() for _ in range(count)]
     before: dict[int, float] = {}
-    for number, at, value in connection.execute(_POINTS, bounds):
-        place = min(int((at - since) / width), count - 1)
-        values[place].append(value)
-        # A counter that is below what it was began anew.
-        last = before.get(number, value)
-        increases[place] += value - last if value >= last else value
-        before[number] = value
-    is_counter = kind_of(name) is SeriesKind.COUNTER
-    return tuple(
-        _bucket(since + place * width, width, values[place], increases[place] / width if is_counter else None)
-        for place in range(count)
-    )
+    for at, number, what in found:
+        if since <= at < until:
+            heap = heaps[min(int((at - since) / width), count - 1)]
+            before[number] = heap.add(what, before.get(number))
+    rated = kind_of(name) is SeriesKind.COUNTER
+    return tuple(heap.bucket(since + place * width, width, rated) for place, heap in enumerate(heaps))
 
 
-def _bucket(at: float, width: float, values: list[float], rate: float | None) -> PointBucket:
-    values.sort()
-    p50, p90, p95, p99 = (percentile(values, share) for share in (0.5, 0.9, 0.95, 0.99))
-    return PointBucket(
-        at,
-        width,
-        len(values),
-        mean=sum(values) / len(values) if values else None,
-        minimum=values[0] if values else None,
-        maximum=values[-1] if values else None,
-        p50=p50,
-        p90=p90,
-        p95=p95,
-        p99=p99,
-        rate=rate,
-    )
+def _points(
+    connection: sqlite3.Connection, series: Sequence[int], since: float, until: float
+) -> list[tuple[int, float, float]]:
+    """Series, time and value of the points of [since, until), in the order of time."""
+    first, end = numbers(connection, "samples", "at", since, until, POINT_SLACK)
+    bounds = {"first": first, "end": end, "since": since, "until": until, "series": json.dumps(series)}
+    return connection.execute(_POINTS, bounds).fetchall()
+
+
+class _Heap:
+    """The points of one bucket, while they come in the order of time."""
+
+    __slots__ = ("_gists", "_growth", "_values")
+
+    def __init__(self) -> None:
+        self._values: list[float] = []
+        self._gists: list[Gist] = []
+        self._growth = 0.0
+
+    def add(self, what: float | Gist, before: float | None) -> float:
+        """Count a point or a gist of a series whose last value was `before`; returns the last one now."""
+        if isinstance(what, Gist):
+            self._gists.append(what)
+            self._growth += what.growth + (0.0 if before is None else growth(before, what.first))
+            return what.last
+        self._values.append(what)
+        self._growth += 0.0 if before is None else growth(before, what)
+        return what
+
+    def bucket(self, at: float, width: float, rated: bool) -> PointBucket:
+        values, merged = self._values, self._gists
+        values.sort()
+        count = len(values) + sum(gist.count for gist in merged)
+        least = [*values[:1], *(gist.least for gist in merged)]
+        greatest = [*values[-1:], *(gist.greatest for gist in merged)]
+        total = sum(values) + sum(gist.total for gist in merged)
+        p50, p90, p95, p99 = self._quantiles(0.5, 0.9, 0.95, 0.99)
+        return PointBucket(
+            at,
+            width,
+            count,
+            mean=total / count if count else None,
+            minimum=min(least, default=None),
+            maximum=max(greatest, default=None),
+            p50=p50,
+            p90=p90,
+            p95=p95,
+            p99=p99,
+            rate=self._growth / width if rated else None,
+        )
+
+    def _quantiles(self, *shares: float) -> tuple[float | None, ...]:
+        if not self._gists:
+            return tuple(percentile(self._values, share) for share in shares)
+        spread = Spread()
+        spread.add(self._values)
+        for gist in self._gists:
+            gist.spread_into(spread)
+        return spread.quantiles(*shares)
 
 
 def _matching(

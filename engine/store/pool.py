@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import aiosqlite
 
 from engine.errors import StoreError
 from engine.store.connection import connect_reader, explain, in_its_thread
-from engine.store.migrations import check_version, inspect
+from engine.store.courtesy import Courtesy
+from engine.store.migrations import VERSION, check_version, inspect, renewed
+from engine.store.opening import report
 
 T = TypeVar("T")
 
@@ -24,22 +28,28 @@ Cells = tuple[Any, ...]
 
 
 class ReadPool:
-    """A few read-only connections, so that one slow question does not hold up the others."""
+    """A few read-only connections, so that one slow question does not hold up the others.
+
+    `courtesy` is told of questions that somebody waits for; who writes beside shares it.
+    """
 
     def __init__(self, path: Path, connections: Sequence[aiosqlite.Connection]) -> None:
         self.path = path
+        self.courtesy = Courtesy()
         self._all = connections
         self._free: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
         for connection in connections:
             self._free.put_nowait(connection)
         self._closed = False
+        self._place: TemporaryDirectory[str] | None = None
 
     @classmethod
     async def open(cls, path: Path) -> ReadPool:
         """Connect.
 
         Raises:
-            StoreError: the file is missing, not ours, newer than this program, or unreadable.
+            StoreError: the file is missing, not ours, newer or older than this program, or unreadable; older
+                incident files are read.
         """
         inspect(path)
         connections: list[aiosqlite.Connection] = []
@@ -48,13 +58,27 @@ class ReadPool:
                 connections.append(await connect_reader(path))
             version = next(iter(await connections[0].execute_fetchall("PRAGMA user_version")))[0]
             check_version(version, path)
-        except BaseException as error:
+            if version < VERSION:
+                return await cls._of_older(path, version)
+            pool, connections = cls(path, connections), []
+            return pool
+        except sqlite3.Error as error:
+            raise explain(error, path) from error
+        finally:
             for connection in connections:
                 await connection.close()
-            if isinstance(error, sqlite3.Error):
-                raise explain(error, path) from error
+
+    @classmethod
+    async def _of_older(cls, path: Path, version: int) -> ReadPool:
+        """A copy of an incident file of an older version, brought up to date; other files are refused."""
+        place = TemporaryDirectory(prefix="tocsin-")
+        try:
+            pool = await cls.open(await asyncio.to_thread(renewed, path, version, Path(place.name)))
+        except BaseException:
+            place.cleanup()
             raise
-        return cls(path, connections)
+        pool.path, pool._place = path, place
+        return pool
 
     async def fetch(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Cells]:
         """All rows of one SELECT, which must bound them itself.
@@ -89,7 +113,8 @@ class ReadPool:
             async with asyncio.timeout(deadline or DEADLINE):
                 connection = await self._free.get()
                 try:
-                    return await use(connection)
+                    with nullcontext() if deadline else self.courtesy.asking():
+                        return await use(connection)
                 except asyncio.CancelledError:
                     # Nobody waits any more: the statement would otherwise run to its end.
                     await connection.interrupt()
@@ -102,13 +127,15 @@ class ReadPool:
             ) from error
         except (sqlite3.Error, ValueError, OverflowError) as error:
             # The latter two: a value that cannot be bound, or a connection closed meanwhile.
-            raise explain(error, self.path) from error
+            raise report(error, self.path) from error
 
     async def close(self) -> None:
         """Close the connections; harmless twice."""
         self._closed = True
         for connection in self._all:
             await connection.close()
+        if self._place is not None:
+            self._place.cleanup()
 
 
 def _in_one_state(job: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:

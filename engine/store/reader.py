@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
+from typing import TypeVar
 
 from engine.client import AlertDetail, Bucket, RetryReport
 from engine.clock import Clock, SystemClock
-from engine.errors import NotFoundError
+from engine.errors import DamagedError, NotFoundError
 from engine.model import (
     Alert,
     AlertState,
@@ -41,13 +42,22 @@ from engine.store.where import MAX_ROWS, OF_TRACE, Where, bounded
 
 __all__ = ["Activity", "Reader"]
 
+T = TypeVar("T")
+
+OPEN = "state IN ('queued', 'sending', 'dead')"
+"""What the index of notifications that are not settled is about."""
 _ALERT_ORDER = "CASE state WHEN 'firing' THEN 0 WHEN 'acknowledged' THEN 1 WHEN 'pending' THEN 2 ELSE 3 END"
 
 
 class Reader:
-    """The reads of EngineClient, and what a restart needs. Made by `open()`."""
+    """The reads of EngineClient, and what a restart needs. Made by `open()`.
+
+    `on_damage`, when set, is told of rows that cannot be read, and lists go without them; else such a row
+    raises DamagedError.
+    """
 
     def __init__(self, pool: ReadPool, clock: Clock) -> None:
+        self.on_damage: Callable[[DamagedError], None] | None = None
         self._pool = pool
         self._clock = clock
 
@@ -91,7 +101,7 @@ class Reader:
             f"SELECT {decode.EXECUTION} FROM executions {where} ORDER BY id DESC LIMIT ?",
             (*where.values, bounded(limit)),
         )
-        return decode.each(decode.execution, rows)
+        return self._each(decode.execution, rows)
 
     async def execution(self, execution_id: int) -> Execution:
         """One execution with its attempts. Raises NotFoundError."""
@@ -187,7 +197,7 @@ class Reader:
             f" ORDER BY {_ALERT_ORDER}, started_at DESC, id DESC LIMIT ?",
             (*where.values, bounded(limit)),
         )
-        return decode.each(decode.alert, rows)
+        return self._each(decode.alert, rows)
 
     async def alert(self, alert_id: int) -> AlertDetail:
         """An alert with its events, decisions and notifications, oldest first. Raises NotFoundError."""
@@ -212,7 +222,7 @@ class Reader:
         rows = await self._pool.fetch(
             f"SELECT {decode.ALERT} FROM alerts WHERE state <> 'resolved' ORDER BY id LIMIT {MAX_ROWS}"
         )
-        return decode.each(decode.alert, rows)
+        return self._each(decode.alert, rows)
 
     async def last_alerts(self) -> tuple[Alert, ...]:
         """The newest alert of each fingerprint that has fired, newest first; cooldowns count from these."""
@@ -220,7 +230,7 @@ class Reader:
         rows = await self._pool.fetch(
             f"SELECT {decode.ALERT} FROM alerts WHERE id IN ({newest}) ORDER BY id DESC LIMIT {MAX_ROWS}"
         )
-        return decode.each(decode.alert, rows)
+        return self._each(decode.alert, rows)
 
     async def logs(
         self,
@@ -259,20 +269,22 @@ class Reader:
     async def source_files(self) -> tuple[SourceFile, ...]:
         """How far the files of sources have been read."""
         rows = await self._pool.fetch(f"SELECT {decode.SOURCE_FILE} FROM source_files LIMIT {MAX_ROWS * 10}")
-        return decode.each(decode.source_file, rows)
+        return self._each(decode.source_file, rows)
 
     async def notifications(self, *, limit: int = 200) -> tuple[Notification, ...]:
         """Newest first."""
         rows = await self._pool.fetch(
             f"SELECT {decode.NOTIFICATION} FROM notifications ORDER BY id DESC LIMIT ?", (bounded(limit),)
         )
-        return decode.each(decode.notification, rows)
+        return self._each(decode.notification, rows)
 
     async def announced(self, alert_id: int) -> frozenset[str]:
-        """The channels that are, or will be, told that the alert fired."""
+        """The channels that are, or will be, told that the alert fired, and not yet that it ended."""
         rows = await self._pool.fetch(
-            "SELECT DISTINCT channel FROM notifications WHERE alert_id = ? AND transition = 'fired'"
-            f" LIMIT {MAX_ROWS}",
+            "SELECT channel FROM notifications WHERE alert_id = ? AND transition IN ('fired', 'resolved')"
+            " AND stands_for = '' GROUP BY channel"
+            " HAVING max(id) FILTER (WHERE transition = 'fired')"
+            f" > COALESCE(max(id) FILTER (WHERE transition = 'resolved'), 0) LIMIT {MAX_ROWS}",
             (_number(alert_id),),
         )
         return frozenset(row[0] for row in rows)
@@ -280,17 +292,17 @@ class Reader:
     async def due_notifications(self, now: float, limit: int = 100) -> tuple[Notification, ...]:
         """Queued ones whose time has come, oldest first."""
         rows = await self._pool.fetch(
-            f"SELECT {decode.NOTIFICATION} FROM notifications WHERE state <> 'sent' AND state = 'queued'"
+            f"SELECT {decode.NOTIFICATION} FROM notifications WHERE {OPEN} AND state = 'queued'"
             " AND next_at <= ? ORDER BY created_at, id LIMIT ?",
             (now, bounded(limit)),
         )
-        return decode.each(decode.notification, rows)
+        return self._each(decode.notification, rows)
 
     async def pending_notifications(self) -> tuple[int, int, float | None]:
         """How many are undelivered, how many given up, and when the oldest undelivered one was made."""
         rows = await self._pool.fetch(
             "SELECT count(*) FILTER (WHERE state <> 'dead'), count(*) FILTER (WHERE state = 'dead'),"
-            " min(created_at) FILTER (WHERE state <> 'dead') FROM notifications WHERE state <> 'sent' LIMIT 1"
+            f" min(created_at) FILTER (WHERE state <> 'dead') FROM notifications WHERE {OPEN} LIMIT 1"
         )
         pending, dead, oldest = rows[0]
         return pending, dead, oldest
@@ -298,12 +310,12 @@ class Reader:
     async def cursors(self) -> dict[str, ScheduleCursor]:
         """The schedule cursors by workflow."""
         rows = await self._pool.fetch(f"SELECT {decode.CURSOR} FROM schedules LIMIT {MAX_ROWS}")
-        return {row[0]: decode.cursor(row) for row in rows}
+        return {cursor.workflow_id: cursor for cursor in self._each(decode.cursor, rows)}
 
     async def breakers(self) -> tuple[BreakerMemory, ...]:
         """The circuit breakers that were not closed."""
         rows = await self._pool.fetch(f"SELECT {decode.BREAKER} FROM breakers ORDER BY key LIMIT {MAX_ROWS}")
-        return decode.each(decode.breaker, rows)
+        return self._each(decode.breaker, rows)
 
     async def responses(
         self, *, workflow_id: str | None = None, execution_id: int | None = None, limit: int = 500
@@ -319,7 +331,7 @@ class Reader:
             f" ORDER BY execution_id DESC, rowid LIMIT {MAX_ROWS}",
             (*where.values, *where.values, bounded(limit)),
         )
-        return decode.each(decode.response, rows)
+        return self._each(decode.response, rows)
 
     async def response_slots(self) -> dict[tuple[str, str], int]:
         """The place of each step's newest response among those kept of it."""
@@ -340,7 +352,7 @@ class Reader:
     async def heartbeats(self) -> tuple[Heartbeat, ...]:
         """What jobs said last."""
         rows = await self._pool.fetch(f"SELECT {decode.HEARTBEAT} FROM heartbeats LIMIT {MAX_ROWS}")
-        return decode.each(decode.heartbeat, rows)
+        return self._each(decode.heartbeat, rows)
 
     async def health_history(self, since: float) -> tuple[HealthCheck, ...]:
         """Health checks made at `since` or later, oldest first; the newest 100,000 of them."""
@@ -350,7 +362,7 @@ class Reader:
             " ORDER BY id DESC LIMIT 100000",
             (first, since),
         )
-        return decode.each(decode.health_check, reversed(rows))
+        return self._each(decode.health_check, reversed(rows))
 
     async def next_ids(self) -> tuple[int, int]:
         """The first free number for an execution and for an alert."""
@@ -360,6 +372,9 @@ class Reader:
         )
         execution, alert = rows[0]
         return execution, alert
+
+    def _each(self, decoder: Callable[[Cells], T], rows: Iterable[Cells]) -> tuple[T, ...]:
+        return decode.each(decoder, rows, self.on_damage)
 
     async def _of_alert(self, columns: str, table: str, alert_id: int) -> list[Cells]:
         return await self._pool.fetch(

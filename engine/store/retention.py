@@ -13,6 +13,7 @@ import aiosqlite
 
 from engine.store.connection import transaction
 from engine.store.limits import Kind
+from engine.store.periods import HOUR, MINUTE
 from engine.store.shapes import DAY
 from engine.store.writer import Writer
 
@@ -64,7 +65,12 @@ _TABLES = (
     _Table(
         Kind.POINTS,
         "SELECT id, at FROM samples WHERE id > :after ORDER BY id LIMIT :count",
-        (f"DELETE FROM samples WHERE {_OLD}",),  # noqa: S608
+        (
+            # What is known by the minute goes with what it was derived from; hours and days outlive it.
+            f"DELETE FROM point_rollups WHERE width = {MINUTE}"  # noqa: S608
+            f" AND at <= (SELECT at FROM samples WHERE id = :cut) - {HOUR}",
+            f"DELETE FROM samples WHERE {_OLD}",  # noqa: S608
+        ),
     ),
     _Table(
         Kind.DECISIONS,

@@ -24,6 +24,7 @@ from engine.store.periods import (
     Watermark,
     numbers,
 )
+from engine.store.point_rollups import PUT, day_rows, hour_rows
 from engine.store.pool import ReadPool
 from engine.store.tally import COLUMNS, OUTCOMES, Tally, checked, tallied
 from engine.store.writer import Writer
@@ -57,9 +58,10 @@ _OLDEST = """
 SELECT min(at) FROM (
   SELECT * FROM (SELECT started_at AS at FROM executions ORDER BY id LIMIT 1)
   UNION ALL SELECT * FROM (SELECT at FROM health_checks ORDER BY id LIMIT 1)
+  UNION ALL SELECT * FROM (SELECT at FROM samples ORDER BY id LIMIT 1)
 ) LIMIT 1
 """
-_TABLES = ("execution_rollups", "health_rollups")
+_TABLES = ("execution_rollups", "health_rollups", "point_rollups")
 
 
 class Derived(NamedTuple):
@@ -150,12 +152,12 @@ def _derive_next(connection: sqlite3.Connection) -> Derived | None:
         return None
     width, at, times = found
     if width == DAY:
-        tallies = _tallied_hours(connection, at)
+        tallies, points = _tallied_hours(connection, at), day_rows(connection, at)
         health = connection.execute(_HEALTH_HOURS, (HOUR, at, at + DAY)).fetchall()
     else:
-        tallies = _tallied_rows(connection, at)
+        tallies, points = _tallied_rows(connection, at), hour_rows(connection, at)
         health = checked(connection, at, at + HOUR)
-    sheets: list[tuple[str, Sequence[tuple[Any, ...]]]] = []
+    sheets: list[tuple[str, Sequence[tuple[Any, ...]]]] = [(PUT, points)]
     known = connection.execute(_KNOWN, (width, at)).fetchone()
     # Rows only ever come, late ones too: when there are fewer, some have been removed for their age.
     if known is None or known[0] <= sum(tally.everything for tally in tallies.values()):

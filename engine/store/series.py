@@ -20,6 +20,8 @@ LAYOUT_LIMIT = 50_000
 """Layouts of several series; beyond it each point is a sample of its own."""
 WIDTH = 8
 
+_COUNTERS = ("_total", ".total")
+
 Key = tuple[str, tuple[tuple[str, str], ...]]
 _REMEMBERED = 50_000
 _parts = attrgetter("name", "labels", "at", "value")
@@ -153,6 +155,11 @@ class SeriesIndex:
                 number = self._series[key] = self._new_series[key] = self._next_series
                 self._next_series += 1
         return number
+
+
+def is_counter(name: str) -> bool:
+    """Whether a series counts, by its name: as in OpenMetrics, `_total` ends that of a counter."""
+    return name.endswith(_COUNTERS)
 
 
 def _pairs(labels: str) -> tuple[tuple[str, str], ...]:

@@ -7,6 +7,8 @@ import sqlite3
 from pathlib import Path
 
 from engine.clock import Clock
+from engine.errors import DamagedError
+from engine.model import LogLevel, LogRecord
 from engine.store.ballast import Ballast
 from engine.store.connection import explain
 from engine.store.housekeeping import Housekeeper, is_full
@@ -16,6 +18,22 @@ from engine.store.reader import Reader
 from engine.store.writer import Writer
 
 _NO_LIMITS = Limits(size=2**60)
+_COMPLAINTS = 1_000
+
+
+class _Complaints:
+    """Logs each row that cannot be read, once in a run; about the first 1,000 of them."""
+
+    def __init__(self, writer: Writer, clock: Clock) -> None:
+        self._writer = writer
+        self._clock = clock
+        self._told: set[str] = set()
+
+    def tell(self, error: DamagedError) -> None:
+        if error.message not in self._told and len(self._told) < _COMPLAINTS:
+            self._told.add(error.message)
+            message = f"database: {error.message}: it is left out ({error.hint})"
+            self._writer.offer(LogRecord(at=self._clock.now(), level=LogLevel.ERROR, message=message))
 
 
 class Store:
@@ -54,7 +72,10 @@ class Store:
             keeper = Housekeeper(path, writer, clock, limits or _NO_LIMITS)
             if limits is not None:
                 await keeper.limit()
-            return cls(writer, await Reader.open(path, clock), condition, keeper)
+            reader = await Reader.open(path, clock)
+            reader.pool.courtesy = writer.courtesy
+            reader.on_damage = _Complaints(writer, clock).tell
+            return cls(writer, reader, condition, keeper)
         except BaseException:
             await writer.close()
             raise

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import count
+from functools import lru_cache
+from itertools import chain, count
 from typing import Any
 
 from engine.model import Execution, LogRecord, Point, Recording, Span
+from engine.store.courtesy import Courtesy
 from engine.store.encode import (
     INDEX_LOGS,
     INSERT_LOG,
@@ -25,19 +28,24 @@ from engine.store.shapes import ShapeIndex
 from engine.store.traces import pack
 
 PART = 25
-"""Rows that are encoded at a stretch, about 0.3 ms."""
+"""Rows that are encoded at a stretch, about 0.3 ms, and that one step of a statement writes."""
+TURNS = 20
+"""How often one transaction gives way to questions, so that it ends within 40 ms more."""
 
+_ROW = re.compile(r"(?<= VALUES )(\([^)]*\))")
 _Sheets = defaultdict[str, list[Values]]
 
 
 class Tables:
     """Writes records of every kind, in the connection's thread; numbers log lines, series and shapes.
 
-    Some rows at a time are gathered by statement: one call for many costs a tenth of many calls.
+    Some rows at a time are gathered by statement: one call for many costs a tenth of many calls. Between
+    them it gives way to whoever asks, as `courtesy` knows.
     """
 
     def __init__(self) -> None:
         self.watermark = Watermark()
+        self.courtesy = Courtesy()
         self._series = SeriesIndex()
         self._shapes = ShapeIndex()
         self._next_log = 1
@@ -53,9 +61,12 @@ class Tables:
         first_log = self._next_log
         points: list[Point] = []
         # Encoding holds the interpreter, SQLite does not: readers and the loop get their turn in between.
+        turns = TURNS
         for start in range(0, len(rows), PART):
+            if turns and self.courtesy.give_way():
+                turns -= 1
             self._write(connection, rows[start : start + PART], points)
-        connection.executemany(INSERT_SAMPLE, self._series.samples(points))
+        _insert(connection, INSERT_SAMPLE, list(self._series.samples(points)))
         self._series.store(connection)
         if self._next_log > first_log:
             connection.execute(INDEX_LOGS, (first_log,))
@@ -87,13 +98,15 @@ class Tables:
                 owners.append(None)
             elif isinstance(row, Point):
                 points.append(row)
+                if row.at < self.watermark.until:
+                    sheets[MARK].append(late(row.at))
             elif isinstance(row, Execution):
                 self._execution(connection, row, (), sheets)
             else:
                 _add(row, sheets)
+        sheets[INSERT_LOG] += map(encode_log, count(self._next_log), lines, owners)
         for sql, values in sheets.items():
-            connection.executemany(sql, values)
-        connection.executemany(INSERT_LOG, map(encode_log, count(self._next_log), lines, owners))
+            _insert(connection, sql, values)
         self._next_log += len(lines)
 
     def _execution(
@@ -113,3 +126,20 @@ class Tables:
 def _add(row: Any, sheets: _Sheets) -> None:
     sql, encode = STATEMENTS[type(row)]
     sheets[sql].append(encode(row))
+
+
+def _insert(connection: sqlite3.Connection, sql: str, rows: Sequence[Values]) -> None:
+    """Write rows, many in a step: after each, the thread has to wait for the interpreter again."""
+    whole = len(rows) - len(rows) % PART
+    for start in range(0, whole, PART):
+        part = rows[start : start + PART]
+        connection.execute(_of_part(sql), tuple(chain.from_iterable(part)))
+    if whole < len(rows):
+        connection.executemany(sql, rows[whole:])
+
+
+@lru_cache(maxsize=64)
+def _of_part(sql: str) -> str:
+    """`sql`, which inserts a row, for `PART` of them."""
+    start, row, end = _ROW.split(sql, maxsplit=1)
+    return f"{start}{', '.join([row] * PART)}{end}"

@@ -91,8 +91,7 @@ class Spread:
         """All values as one sketch."""
         if self._sketch is None:
             self._sketch = Sketch()
-        for value in self._values:
-            self._sketch.add(value)
+        self._sketch.add_all(self._values)
         self._sketch.merge_stored(self._stored)
         self._values, self._stored = [], []
         return self._sketch

@@ -20,6 +20,7 @@ from engine.model import (
     Point,
     Recording,
     ScheduleCursor,
+    Silence,
     SourceFile,
     Span,
     StoredResponse,
@@ -39,7 +40,16 @@ _KINDS: dict[type[Any], str] = {
     StoredResponse: "answers",
 }
 _TELEMETRY = (Recording, Span, Point, LogRecord, StoredResponse)
-_ESSENTIAL = (Alert, AlertEvent, Notification, ScheduleCursor, Heartbeat, BreakerMemory, SourceFile)
+_ESSENTIAL = (
+    Alert,
+    AlertEvent,
+    Notification,
+    Silence,
+    ScheduleCursor,
+    Heartbeat,
+    BreakerMemory,
+    SourceFile,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,10 @@ _INSIDE = (
     "executions e JOIN traces t ON t.execution_id = e.id, json_each(inside_of(%s,"
     f" {decode.INSIDE}, lower(hex(e.trace_id)))) j"
 )
-_FIELDS = ("name", "kind", "status", "started_at", "duration", "span_id", "parent_id", "attributes", "events")
+_FIELDS = (
+    *("name", "kind", "status", "started_at", "duration", "span_id", "parent_id"),
+    *("attributes", "events", "links"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,14 @@ class View:
     name: str
     about: str
     select: str
+
+
+def _listed(column: str, first: str, second: str) -> str:
+    """A list of spans that came on their own as those of executions have it; it is kept without names."""
+    return (
+        f"(SELECT json_group_array(json_object('{first}', p.value ->> 0, '{second}', p.value ->> 1,"
+        f" 'attributes', p.value -> 2)) FROM json_each(s.{column}) p)"
+    )
 
 
 VIEWS = (
@@ -54,13 +65,14 @@ VIEWS = (
     ),
     View(
         "v_spans",
-        "one span of a trace; attributes and events are JSON",
+        "one span of a trace; attributes, events and links are JSON",
         "SELECT e.id AS execution_id, e.workflow_id AS workflow, lower(hex(e.trace_id)) AS trace_id, "
         + ", ".join(f"j.value ->> '{field}' AS {field}" for field in _FIELDS)
         + f" FROM {_INSIDE % repr('spans')}"
         " UNION ALL SELECT s.execution_id, (SELECT workflow_id FROM executions WHERE id = s.execution_id),"
         " lower(hex(s.trace_id)), s.name, s.kind, s.status, s.started_at, s.duration, lower(hex(s.span_id)),"
-        " lower(hex(s.parent_id)), s.attributes, s.events FROM spans s",
+        " lower(hex(s.parent_id)), s.attributes,"
+        f" {_listed('events', 'at', 'name')}, {_listed('links', 'trace_id', 'span_id')} FROM spans s",
     ),
     View(
         "v_points",
@@ -80,7 +92,13 @@ VIEWS = (
         "one alert, from its start to its end",
         "SELECT id, rule_id AS rule, rule_name AS name, subject, severity, state, message, value, started_at,"
         " fired_at, acked_at, acked_by, ack_note, resolved_at, resolved_by, resolve_note, escalated_at,"
-        " execution_id, lower(hex(trace_id)) AS trace_id, fingerprint FROM alerts",
+        " execution_id, lower(hex(trace_id)) AS trace_id, fingerprint, ack_until, reopened FROM alerts",
+    ),
+    View(
+        "v_silences",
+        "one silence made at run time; matchers are a JSON array",
+        "SELECT id, matchers, author, reason, created_at, starts_at, ends_at, expired_at, expired_by"
+        " FROM silences",
     ),
     View(
         "v_alert_events",
@@ -99,7 +117,7 @@ VIEWS = (
         "v_notifications",
         "one message to one channel, and what became of it",
         "SELECT id, alert_id, channel, transition, severity, title, body, state, tries, created_at, next_at,"
-        " sent_at, latency, error FROM notifications",
+        " sent_at, latency, error, grp, message, stands_for FROM notifications",
     ),
     View(
         "v_health",
@@ -158,6 +176,10 @@ def _spans(inside: Inside) -> list[dict[str, object]]:
             "events": [
                 {"at": event.at, "name": event.name, "attributes": dict(event.attributes)}
                 for event in span.events
+            ],
+            "links": [
+                {"trace_id": link.trace_id, "span_id": link.span_id, "attributes": dict(link.attributes)}
+                for link in span.links
             ],
         }
         for span in inside.spans

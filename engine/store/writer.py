@@ -17,7 +17,6 @@ from engine.errors import StoreError
 from engine.store.connection import (
     FileWatch,
     connect_writer,
-    explain,
     in_its_thread,
     in_transaction,
     is_about_place,
@@ -26,6 +25,7 @@ from engine.store.connection import (
 from engine.store.encode import Row, weigh
 from engine.store.entry import Entry
 from engine.store.losses import Losses
+from engine.store.opening import report
 from engine.store.series import SERIES_LIMIT
 from engine.store.tables import Tables
 from engine.store.thrift import Thrift, tally
@@ -67,6 +67,7 @@ class Writer:
         self._patience = patience
         self._tables = Tables()
         self.watermark = self._tables.watermark
+        self.courtesy = self._tables.courtesy
         self._urgent: deque[Entry] = deque()
         self._relaxed: deque[Entry] = deque()
         self._jobs: deque[Callable[[], Coroutine[Any, Any, None]]] = deque()
@@ -189,7 +190,7 @@ class Writer:
                 result = await job(self._connection)
             except Exception as error:  # noqa: BLE001 - border: upkeep must not stop the writing
                 if not reply.done():
-                    failure = explain(error, self._path)
+                    failure = report(error, self._path)
                     failure.__cause__ = error
                     reply.set_exception(failure)
             else:
@@ -338,7 +339,7 @@ class Writer:
         elif awaited and offered:
             await self._store(awaited)
             entries = offered
-        self._fail_all(entries, explain(error, self._path))
+        self._fail_all(entries, report(error, self._path))
 
     def _reduced(self, entry: Entry) -> Entry:
         """Without what is not kept at the moment, when nobody waits for it."""
@@ -382,7 +383,7 @@ class Writer:
                 patience = min(self._patience, _CLOSING_PATIENCE) if self._closing else self._patience
                 if primary_code(error) != sqlite3.SQLITE_BUSY or waited >= patience:
                     raise
-                self._last_error = explain(error, self._path).message
+                self._last_error = report(error, self._path).message
 
     async def _mark_clean(self) -> None:
         try:
@@ -390,7 +391,7 @@ class Writer:
             await empty(self._connection)
         except sqlite3.Error as error:
             # The next start then checks the file, which is all that is lost.
-            self._last_error = explain(error, self._path).message
+            self._last_error = report(error, self._path).message
 
 
 def _busy_timeout(patience: float) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from engine.model import LogRecord, Point, Scalar, Span, SpanStatus
+from engine.telemetry.tracing import TRACESTATE
 from engine.version import __version__
 
 Document = dict[str, Any]
@@ -60,6 +61,7 @@ def _document(
 def _span(span: Span) -> Document:
     start = _nanos(span.started_at)
     attributes = dict(span.attributes)
+    state = attributes.pop(TRACESTATE, None)
     if span.execution_id is not None:
         attributes["execution.id"] = span.execution_id
     document: Document = {
@@ -73,6 +75,8 @@ def _span(span: Span) -> Document:
         "attributes": _attributes(attributes),
         "status": _status(span),
     }
+    if isinstance(state, str):
+        document["traceState"] = _text(state)
     if span.parent_id:
         document["parentSpanId"] = span.parent_id
     if span.events:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.model import Scalar, Span, SpanEvent, SpanKind, SpanLink, SpanStatus
+from engine.telemetry.tracing import TRACESTATE, TRACESTATE_LIMIT
 from engine.text import clean
 
 NAME_LIMIT = 200
@@ -32,7 +33,7 @@ _YEAR_LONG = 366 * 86_400.0
 
 
 class UnreadableError(ValueError):
-    """This is no OTLP/JSON document of spans."""
+    """This is no OTLP document of spans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,11 @@ def read_spans(body: bytes) -> Read:
         document = json.loads(body)
     except (ValueError, RecursionError):
         raise UnreadableError("this is no JSON") from None
+    return read_document(document)
+
+
+def read_document(document: object) -> Read:
+    """Read an ExportTraceServiceRequest as JSON has it. Raises UnreadableError."""
     if not isinstance(document, dict) or not isinstance(document.get("resourceSpans", []), list):
         raise UnreadableError("this is no OTLP/JSON document with resourceSpans")
     spans: list[Span] = []
@@ -84,6 +90,8 @@ def _span(item: Mapping[str, Any], resource: Mapping[str, Scalar]) -> Span:
     attributes = {**resource, **_attributes(item.get("attributes"))}
     if message := status.get("message"):
         attributes.setdefault("error.message", clean(str(message), VALUE_LIMIT))
+    if isinstance(state := item.get("traceState"), str) and 0 < len(state) <= TRACESTATE_LIMIT:
+        attributes[TRACESTATE] = clean(state)
     return Span(
         trace_id=_identifier(item["traceId"], _TRACE_ID),
         span_id=_identifier(item["spanId"], _SPAN_ID),

@@ -9,6 +9,11 @@ from dataclasses import dataclass, field
 
 from engine.model import Scalar, Span, SpanEvent, SpanKind, SpanLink, SpanStatus
 
+TRACESTATE = "w3c.tracestate"
+"""The attribute in which a span keeps the W3C `tracestate` that it came with."""
+TRACESTATE_LIMIT = 512
+"""Characters of one that is kept; the standard asks for no more, and what is cut means something else."""
+
 _TRACEPARENT = re.compile(
     r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?"
 )

@@ -28,6 +28,7 @@ from engine.model import (
     Outcome,
     Priority,
     Recording,
+    Scalar,
     Severity,
     Span,
     SpanEvent,
@@ -113,6 +114,19 @@ def test_what_looks_like_a_credential_is_hidden(text: str, hidden: str) -> None:
 )
 def test_ordinary_words_stay(text: str) -> None:
     assert REDACT.text(text) == text
+
+
+def test_a_short_secret_is_hidden_where_it_is_a_whole_value() -> None:
+    redact = Redactor(["4711", "ab", "S3CR3T-canary"])
+    attributes: dict[str, Scalar] = {"pin": "4711", "order": "47110", "text": "pin 4711", "n": 4711, "code": "ab"}
+    line = LogRecord(0.0, LogLevel.INFO, "4711 orders", fields=attributes)
+    hidden = redact(line)
+    assert hidden.message == "4711 orders"
+    assert hidden.fields == {**attributes, "pin": "***"}
+    assert redact({"headers": {"X-Pin": "4711"}}) == {"headers": {"X-Pin": "***"}}
+    assert redact({"x": ["4711"]}) == {"x": ["4711"]}
+    untouched = LogRecord(0.0, LogLevel.INFO, "none", fields={"order": "47110"})
+    assert redact(untouched) is untouched
 
 
 def test_a_secret_cut_in_the_middle_is_hidden() -> None:

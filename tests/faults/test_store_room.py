@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AsyncExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -48,6 +48,19 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
+@pytest.fixture
+async def at_end() -> AsyncIterator[AsyncExitStack]:
+    """What is closed when a test ends, however it does: a writer left open would keep the interpreter."""
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
+async def opened(at_end: AsyncExitStack, db: Path, clock: VirtualClock, limits: Limits | None) -> Store:
+    store = await Store.open(db, clock, limits)
+    at_end.push_async_callback(store.close)
+    return store
+
+
 def fill(place: Path, left: int = 0) -> Path:
     """Let somebody else's file take all of the disk but `left` bytes."""
     filler = place / "somebody.else"
@@ -78,9 +91,11 @@ def held_open(db: Path, statement: str) -> Iterator[None]:
             process.kill()
 
 
-async def test_on_a_full_disk_alerts_are_kept_and_everything_comes_back(disk: Path) -> None:
+async def test_on_a_full_disk_alerts_are_kept_and_everything_comes_back(
+    disk: Path, at_end: AsyncExitStack
+) -> None:
     clock = VirtualClock(START)
-    store = await Store.open(disk / "tocsin.db", clock, SMALL)
+    store = await opened(at_end, disk / "tocsin.db", clock, SMALL)
     writer, keeper = store.writer, store.keeper
     await clock.advance(housekeeping.BALLAST_AFTER)
     await keeper.look()
@@ -119,8 +134,8 @@ async def test_on_a_full_disk_alerts_are_kept_and_everything_comes_back(disk: Pa
     assert damage(disk / "tocsin.db") == ""
 
 
-async def test_below_the_floor_only_outcomes_and_alerts_are_kept(disk: Path) -> None:
-    store = await Store.open(disk / "tocsin.db", VirtualClock(START), SMALL)
+async def test_below_the_floor_only_outcomes_and_alerts_are_kept(disk: Path, at_end: AsyncExitStack) -> None:
+    store = await opened(at_end, disk / "tocsin.db", VirtualClock(START), SMALL)
     filler = fill(disk, SMALL.floor - MEBIBYTE // 2)
     await store.keeper.look()
     assert "the disk has only" in store.keeper.caution
@@ -209,10 +224,12 @@ async def test_the_file_never_exceeds_its_limit_and_alerts_still_fit(crowded: St
     assert db.stat().st_size < 0.85 * 8 * MEBIBYTE
 
 
-async def test_the_keeper_makes_room_by_itself(tmp_path: Path) -> None:
+async def test_the_keeper_makes_room_by_itself(tmp_path: Path, at_end: AsyncExitStack) -> None:
     clock = VirtualClock(START)
-    store = await Store.open(tmp_path / "t.db", clock, Limits(size=8 * MEBIBYTE, floor=0, ballast=0))
+    store = await opened(at_end, tmp_path / "t.db", clock, Limits(size=8 * MEBIBYTE, floor=0, ballast=0))
     tasks = [asyncio.create_task(work()) for work in (store.keeper.watch, store.keeper.tend)]
+    for task in tasks:
+        at_end.callback(task.cancel)
     async with asyncio.timeout(100):
         for first in range(1, 20_000, 200):
             store.writer.offer(*(recording(number) for number in range(first, first + 200)))
@@ -242,10 +259,12 @@ async def test_a_flood_of_lines_does_not_cost_the_history_of_executions(crowded:
     assert (await crowded.reader.logs("flood")).records[0] == newest
 
 
-async def test_a_reader_that_pins_the_log_is_named_and_the_log_stays_bounded(tmp_path: Path) -> None:
+async def test_a_reader_that_pins_the_log_is_named_and_the_log_stays_bounded(
+    tmp_path: Path, at_end: AsyncExitStack
+) -> None:
     db = tmp_path / "tocsin.db"
     limits = Limits(wal=256 * 1024, floor=0, ballast=0)
-    store = await Store.open(db, VirtualClock(START), limits)
+    store = await opened(at_end, db, VirtualClock(START), limits)
     await store.writer.must(alert(1))
     number = 0
     with held_open(db, "SELECT count(*) FROM alerts"):
@@ -269,9 +288,11 @@ async def test_a_reader_that_pins_the_log_is_named_and_the_log_stays_bounded(tmp
     await store.close()
 
 
-async def test_a_reader_that_pins_the_log_for_a_minute_is_told(tmp_path: Path) -> None:
+async def test_a_reader_that_pins_the_log_for_a_minute_is_told(
+    tmp_path: Path, at_end: AsyncExitStack
+) -> None:
     clock, db = VirtualClock(START), tmp_path / "tocsin.db"
-    store = await Store.open(db, clock, Limits(wal=128 * 1024, floor=0, ballast=0))
+    store = await opened(at_end, db, clock, Limits(wal=128 * 1024, floor=0, ballast=0))
     with held_open(db, "SELECT count(*) FROM alerts"):
         await store.writer.must(*(alert(number, message="x" * 1_000) for number in range(1, 200)))
         await store.keeper.look()
@@ -283,10 +304,13 @@ async def test_a_reader_that_pins_the_log_for_a_minute_is_told(tmp_path: Path) -
     await store.close()
 
 
-async def test_a_stranger_who_holds_the_lock_holds_up_nothing_else(tmp_path: Path) -> None:
+async def test_a_stranger_who_holds_the_lock_holds_up_nothing_else(
+    tmp_path: Path, at_end: AsyncExitStack
+) -> None:
     db = tmp_path / "tocsin.db"
     prepare(db, START)
     writer = await Writer.open(db, SystemClock(), capacity=2_000, patience=0.4)
+    at_end.push_async_callback(writer.close)
     gaps: list[float] = []
 
     async def measure() -> None:
@@ -318,7 +342,7 @@ async def test_a_stranger_who_holds_the_lock_holds_up_nothing_else(tmp_path: Pat
 
 
 async def test_many_rows_leave_in_short_steps_and_the_file_shrinks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, at_end: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[float] = []
     learn = Pace.took
@@ -329,7 +353,7 @@ async def test_many_rows_leave_in_short_steps_and_the_file_shrinks(
 
     monkeypatch.setattr(Pace, "took", took)
     clock, db = VirtualClock(START), tmp_path / "tocsin.db"
-    store = await Store.open(db, clock, Limits(floor=0, ballast=0))
+    store = await opened(at_end, db, clock, Limits(floor=0, ballast=0))
     for first in range(0, ROWS, 5_000):
         lines = (
             log(f"line {number} of shop-{number % 50}", at=START + number)
@@ -367,10 +391,12 @@ async def test_a_database_taken_away_from_a_running_engine_is_told(tmp_path: Pat
         await engine.stop()
 
 
-async def test_a_short_visit_to_a_large_file_is_held_to_nothing(tmp_path: Path) -> None:
+async def test_a_short_visit_to_a_large_file_is_held_to_nothing(
+    tmp_path: Path, at_end: AsyncExitStack
+) -> None:
     clock, db = VirtualClock(START), tmp_path / "tocsin.db"
     await (await Store.open(db, clock, Limits(size=8 * MEBIBYTE))).close()
-    visit = await Store.open(db, clock)
+    visit = await opened(at_end, db, clock, None)
     for first in range(1, 4_000, 500):
         visit.writer.offer(*(recording(number) for number in range(first, first + 500)))
         await visit.writer.flush()

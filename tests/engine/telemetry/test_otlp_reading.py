@@ -95,6 +95,17 @@ def test_texts_are_made_safe_and_everything_is_bounded() -> None:
     assert all(len(str(value)) < 1_100 for value in found.attributes.values())
 
 
+def test_a_tracestate_is_kept_and_passed_on() -> None:
+    sent = "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"
+    (found,) = read(item(traceState=sent)).spans
+    assert found.attributes["w3c.tracestate"] == sent
+    (written,) = spans_document([found])["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    assert written["traceState"] == sent
+    assert "w3c.tracestate" not in str(written["attributes"])
+    (long,) = read(item(traceState="a=" + "x" * 600)).spans
+    assert "w3c.tracestate" not in long.attributes
+
+
 def test_odd_values_are_kept_as_text() -> None:
     (found,) = read(
         item(

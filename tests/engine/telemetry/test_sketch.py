@@ -43,6 +43,14 @@ def test_a_quantile_is_within_its_error(values: list[float], share: float) -> No
     assert Sketch(values).quantile(share) == pytest.approx(expected, abs=allowed, rel=0)
 
 
+@given(ANY)
+def test_counting_many_at_once_is_counting_them_one_by_one(values: list[float]) -> None:
+    one_by_one = Sketch()
+    for value in values:
+        one_by_one.add(value)
+    assert Sketch(values) == one_by_one
+
+
 @given(one=ANY, two=ANY, three=ANY)
 def test_merging_is_counting_together_in_any_order(
     one: list[float], two: list[float], three: list[float]
