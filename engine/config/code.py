@@ -10,6 +10,7 @@ import sysconfig
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha256
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -32,8 +33,21 @@ class CodeWorkflow(Workflow):
     steps: tuple[StepSpec, ...] = ()
 
 
+_sources: dict[str, str] = {}
+"""Modules that were loaded, by name, each with a digest of the text it was made of."""
+
+
+def module_files(names: object, base: Path) -> frozenset[Path]:
+    """The files of modules that `load_modules` has loaded."""
+    listed = map(str, names) if isinstance(names, Sequence) and not isinstance(names, str) else ()
+    found = (base / name if name.endswith(".py") else _file_of(name) for name in listed)
+    return frozenset(path for path in found if path is not None)
+
+
 def load_modules(names: object, base: Path, report: Report) -> list[tuple[int, CodeWorkflow]]:
     """Import the modules of `python:` and find their workflows, each with the place of its module.
+
+    One that was imported before is imported anew when its file has changed; what it imports itself is not.
 
     Args:
         names: files, relative to `base`, or modules by their dotted names.
@@ -68,19 +82,48 @@ def _reason(error: BaseException) -> str:
 
 
 def _module(name: str, base: Path) -> ModuleType:
-    if not name.endswith(".py"):
+    is_file = name.endswith(".py")
+    if is_file:
+        path = (base / name).resolve()
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no file {path}")
+        # Files of one name in two directories are two modules.
+        name = f"{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
+        spec = importlib.util.spec_from_file_location(name, path)
+    else:
+        spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
         return importlib.import_module(name)
-    path = (base / name).resolve()
-    # Files of one name in two directories are two modules.
-    known = f"{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
-    spec = importlib.util.spec_from_file_location(known, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
+    text = Path(spec.origin).read_bytes()
+    digest = sha256(text).hexdigest()
+    known = sys.modules.get(name)
+    if known is None and not is_file:
+        known = importlib.import_module(name)
+    elif known is None or _sources.get(name, digest) != digest:
+        known = _executed(name, spec, text)
+    _sources[name] = digest
+    return known
+
+
+def _executed(name: str, spec: ModuleSpec, text: bytes) -> ModuleType:
+    """A module made of `text`, in place of an older one unless it raises.
+
+    Compiled here: what Python itself keeps compiled goes by whole seconds and the length of a file.
+    """
+    before = sys.modules.get(name)
     module = importlib.util.module_from_spec(spec)
-    sys.modules[known] = module
+    sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        exec(compile(text, str(spec.origin), "exec", dont_inherit=True), module.__dict__)  # noqa: S102
     except BaseException:
-        del sys.modules[known]
+        del sys.modules[name]
+        if before is not None:
+            sys.modules[name] = before
         raise
     return module
+
+
+def _file_of(name: str) -> Path | None:
+    """Where a module that was imported by its dotted name stands."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return Path(file) if file is not None else None

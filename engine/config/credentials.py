@@ -6,7 +6,8 @@ A secret belongs into `${env:…}` or `${file:…}`. One that does not is hidden
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from engine.config.yaml_guard import Node
 from engine.redaction import SHORTEST, is_secret_name
@@ -20,6 +21,7 @@ _PATHS = frozenset({"extract", "outputs", "schema", "expect", "degraded", "when"
 _WORDS = frozenset({"password", "secret", "token", "bearer", "basic", "digest", "cookie", "required"})
 _VARIABLE = re.compile(r"(?:.*_)?(?:KEY|PASS|PW|DSN)", re.I)
 _SCHEME = re.compile(r"(?:bearer|basic|token|apikey|digest)\s+(\S+)", re.I)
+_DEEPEST = 20
 _DEFAULT = re.compile(r"\$\{env:\w+:-([^}]*)\}")
 
 
@@ -30,6 +32,20 @@ def credentials(root: Node) -> frozenset[str]:
     paths into replies.
     """
     return frozenset(text for text in _Walk().below(root) if len(text) >= SHORTEST)
+
+
+def passed(keys: Mapping[str, Any]) -> frozenset[str]:
+    """The same among the keys of a step as a workflow in Python passes them."""
+    return credentials(_node(keys, _DEEPEST))
+
+
+def _node(value: Any, depth: int) -> Node:
+    """A plain value as one of a file; what lies deeper than `depth` is nothing."""
+    if depth and isinstance(value, Mapping):
+        return Node({str(key): _node(inner, depth - 1) for key, inner in value.items()}, 0, 0)
+    if depth and isinstance(value, (list, tuple)):
+        return Node([_node(inner, depth - 1) for inner in value], 0, 0)
+    return Node(value if isinstance(value, (str, int, float)) else None, 0, 0)
 
 
 class _Walk:

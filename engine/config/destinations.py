@@ -24,7 +24,7 @@ def check_destinations(loaded: LoadedConfig) -> list[Problem]:
         return []
     report = Report(str(loaded.path), parse_yaml(loaded.text, str(loaded.path))[0])
     for name, channel in loaded.config.channels.items():
-        if wrong := _wrong(channel.url):
+        if channel.url is not None and (wrong := _wrong(channel.url)):
             over = ("overlays", loaded.environment, "channels", name, "url")
             is_over = report.walk(over)[0] == over
             report.at(over if is_over else ("channels", name, "url"), *wrong)
@@ -33,7 +33,8 @@ def check_destinations(loaded: LoadedConfig) -> list[Problem]:
 
 def _wrong(url: str) -> tuple[str, str] | None:
     """Message and hint when nothing can be sent to `url`."""
-    from engine.notify.channels import DeliveryError, check_url, known_schemes
+    from engine.notify.delivery import DeliveryError
+    from engine.notify.kinds.destination import check_url, known_schemes
 
     logger = logging.getLogger("apprise")
     level = logger.level

@@ -32,6 +32,8 @@ class Interpolator:
 
     def __init__(self, env: Mapping[str, str], base: Path) -> None:
         self.secrets: set[str] = set()
+        self.files: set[Path] = set()
+        """Those that were read, or would have been."""
         self._env = env
         self._base = base
 
@@ -79,6 +81,7 @@ class Interpolator:
 
     def _file(self, rest: str) -> str:
         path = self._base / rest
+        self.files.add(path)
         shown = plain(str(path), 200)
         try:
             if not path.is_file():

@@ -7,11 +7,11 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.config.code import load_modules
+from engine.config.code import load_modules, module_files
 from engine.config.composition import compose
 from engine.config.credentials import credentials
 from engine.config.interpolation import InterpolationError, Interpolator
@@ -39,7 +39,7 @@ class LoadedConfig:
 
     `variables` are the keys of the chosen `environment`; `text` is the file, and `digest` tells its versions
     apart; `secrets` are the values that came from `${env:…}` and `${file:…}`, and the credentials that stand
-    in the file itself, for any of its environments.
+    in the file itself, for any of its environments. `files` are all that it was read from.
     """
 
     config: Config
@@ -48,7 +48,14 @@ class LoadedConfig:
     path: Path
     digest: str
     text: str
-    secrets: frozenset[str]
+    secrets: frozenset[str] = field(repr=False)
+    files: frozenset[Path] = frozenset()
+    asked: str | None = None
+    env: Mapping[str, str] | None = field(default=None, repr=False)
+
+    def again(self) -> LoadedConfig:
+        """What the file says now, read as the first time. Raises ConfigError."""
+        return load_config(self.path, self.asked, self.env)
 
 
 def load_config(
@@ -91,7 +98,15 @@ def load_config(
         config = config.model_copy(update={"workflows": (*config.workflows, *more)})
     variables = config.environments.get(chosen, {})
     digest = hashlib.sha256(raw).hexdigest()[:12]
-    return LoadedConfig(config, chosen, variables, path, digest, text, written | values.secrets)
+    files = frozenset({path, *values.files, *module_files(data.get("python"), path.parent)})
+    secrets = written | values.secrets
+    return LoadedConfig(config, chosen, variables, path, digest, text, secrets, files, environment, env)
+
+
+def read_text(path: Path) -> str:
+    """What a YAML file of at most 1 MB says. Raises ConfigError."""
+    file = plain(str(path))
+    return _decode(_read(path, file), file)
 
 
 def _with_ids(data: dict[str, Any], more: list[str]) -> dict[str, Any]:

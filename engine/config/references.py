@@ -15,13 +15,16 @@ from typing import Any
 from engine.config.addresses import check_variables
 from engine.config.checks import one_waiter, parses, unique
 from engine.config.composition import Aside
+from engine.config.delivery import check_delivery
+from engine.config.depending import check_dependencies
 from engine.config.flow import check_apart, check_flow, heartbeat_tokens
 from engine.config.messages import did_you_mean
 from engine.config.nodes import plain_data
 from engine.config.report import Path, Report
-from engine.config.ruling import check_rule
+from engine.config.ruling import check_rule, check_rules_on_rules
 from engine.config.schema import Settings, Workflow
 from engine.config.validation import Checked, validate
+from engine.own_rules import OWN_RULES
 from engine.text import own_words
 
 STRATEGIES = ("default", "aggressive", "fast")
@@ -56,6 +59,12 @@ def check_references(
     )
     check_variables(_names(data.get("environments")), report)
     _check_parts(checked, known, report)
+    rules = [*(str(name) for _, name in _ids(data.get("rules"), "rules")), *OWN_RULES]
+    check_rules_on_rules(checked.rules, rules, report)
+    check_dependencies("workflow", checked.workflows, ids, report)
+    check_dependencies("rule", checked.rules, rules, report)
+    rules += [rule.name for _, rule in checked.rules]
+    check_delivery(checked, data, known.channels, known.called, rules, report)
     one_waiter(heartbeat_tokens(checked.workflows), report)
     for aside in asides:
         place = report.aside(aside.root)

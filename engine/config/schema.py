@@ -8,14 +8,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from engine.config.choices import member, words
+from engine.config.choices import PriorityField, SeverityField
 from engine.config.classify import ClassifySpec
+from engine.config.conditions import Conditions, Percent
+from engine.config.lifecycle import Escalation as Escalation
+from engine.config.lifecycle import Escalations, Flapping
+from engine.config.muting import Inhibitions, Maintenances, Silences
 from engine.config.retrying import RetrySpec as RetrySpec
 from engine.config.rollups import RollupsSpec
+from engine.config.routing import Channel as Channel
+from engine.config.routing import DeadmanSpec, GroupBy, Routes, TemplateSpec
 from engine.config.sources import SourceSpec
 from engine.config.storage import StorageSpec
+from engine.config.times import Periods
 from engine.config.tracing import TracingSpec
 from engine.config.types import (
     Address,
@@ -23,57 +30,20 @@ from engine.config.types import (
     Identifier,
     LoopbackAddress,
     Name,
+    Names,
     PositiveDuration,
     Prose,
     Strict,
     format_duration,
-    parse_duration,
 )
 from engine.model import Priority, Severity
 from engine.workflows.steps import StepSpec
 
-_OPERATOR_ALIASES = {"gt": ">", "lt": "<", "gte": ">=", "lte": "<=", "eq": "==", "ne": "!="}
-
-
-def _operator(value: object) -> object:
-    return _OPERATOR_ALIASES.get(value.lower(), value) if isinstance(value, str) else value
-
-
-def _number_or_text(value: object) -> object:
-    """Durations and percentages in a comparison become numbers: `30s` is 30.0, `50%` is 50.0."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(value, str):
-        text = value.strip()
-        try:
-            return float(text[:-1]) if text.endswith("%") else parse_duration(text)
-        except ValueError:
-            return value
-    return value
+Objective = Annotated[Percent, Field(gt=0, lt=100)]
 
 
 def _tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
-
-
-SeverityField = Annotated[Severity, BeforeValidator(member(Severity, str.upper)), words(Severity)]
-PriorityField = Annotated[Priority, BeforeValidator(member(Priority, str.lower)), words(Priority)]
-ConditionOperator = Annotated[
-    Literal[">", "<", ">=", "<=", "==", "!=", "contains"],
-    BeforeValidator(_operator),
-    WithJsonSchema({"enum": [">", "<", ">=", "<=", "==", "!=", "contains", *_OPERATOR_ALIASES]}),
-]
-ConditionValue = Annotated[float | str | bool, BeforeValidator(_number_or_text)]
-Names = Annotated[tuple[Identifier, ...], BeforeValidator(_tuple)]
-Percent = Annotated[
-    float,
-    BeforeValidator(_number_or_text),
-    Field(ge=0, le=100, strict=False),
-    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^\s*[\d.]+\s*%?\s*$"}]}),
-]
-Window = Annotated[PositiveDuration, Field(le=86_400)]
-"""What is remembered of a workflow's executions reaches back one day."""
-MinCount = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class BreakerSpec(Strict):
@@ -92,18 +62,15 @@ class BreakerSpec(Strict):
     min_calls: Annotated[int, Field(ge=1, le=1000)] = 10
 
 
-class Channel(Strict):
-    """A named apprise destination that hears of alerts at or above `min_severity`."""
-
-    url: Annotated[str, Field(min_length=3)]
-    min_severity: SeverityField = Severity.INFO
-
-
 class Workflow(Strict):
     """A check made of ordered steps.
 
     Keys about the flow:
         timeout: caps one execution, all attempts and waits included.
+        depends_on: workflows; while the last result of one of them is a failure, no alert is made or told of
+            this one, which runs nevertheless.
+        objective: the share of its executions that is to succeed, such as 99.9%, which reports judge it by;
+            `settings.objective` without it.
         on_call: true for a workflow without a schedule: it runs when a `workflow` step calls it, or by hand.
         variables: values that its steps read as `{{ vars.NAME }}`; who calls it may replace them.
         outputs: what a caller reads of it: a name and a text such as `{{ login.token }}`.
@@ -136,6 +103,8 @@ class Workflow(Strict):
     retry: str | RetrySpec = "default"
     breaker: BreakerSpec | Literal[False] = BreakerSpec()
     tags: Names = ()
+    objective: Objective | None = None
+    depends_on: Names = ()
     variables: dict[Identifier, str | int | float | bool] = Field(default_factory=dict)
     outputs: dict[Identifier, str] = Field(default_factory=dict)
     steps: Annotated[tuple[StepSpec, ...], BeforeValidator(_tuple), Field(min_length=1, max_length=100)]
@@ -163,102 +132,23 @@ class Workflow(Strict):
         return f"cron {self.cron}" if self.cron else f"every {format_duration(self.every or 0)}"
 
 
-class ThresholdCondition(Strict):
-    """The metric now, compared with a value; rates look at `window` and at least `min_count` executions."""
-
-    type: Literal["THRESHOLD"]
-    metric: str
-    operator: ConditionOperator
-    value: ConditionValue
-    window: Window = 600.0
-    min_count: MinCount = 3
-
-
-class RateCondition(Strict):
-    """The share of executions within `window` that met `metric operator value` is above `rate` percent.
-
-    Example: more than 20 % of executions in 10 minutes took over 2 seconds.
-    """
-
-    type: Literal["RATE"]
-    metric: str
-    operator: ConditionOperator
-    value: ConditionValue
-    window: Window
-    rate: Percent
-    min_count: MinCount = 3
-
-
-class PatternCondition(Strict):
-    """An RE2 pattern found in a text metric, `workflow.error` unless told otherwise."""
-
-    type: Literal["PATTERN"]
-    metric: str = "workflow.error"
-    pattern: Annotated[str, Field(min_length=1, max_length=1000)]
-
-
-class DurationCondition(Strict):
-    """The comparison has held without a break for `duration` seconds."""
-
-    type: Literal["DURATION"]
-    metric: str
-    operator: ConditionOperator
-    value: ConditionValue
-    duration: PositiveDuration
-
-
-class CustomCondition(Strict):
-    """An expression over metrics, in the rule language (`engine.rules.expression`)."""
-
-    type: Literal["CUSTOM"]
-    expression: Annotated[str, Field(min_length=1, max_length=500)]
-    window: Window = 600.0
-
-
-SimpleCondition = Annotated[
-    ThresholdCondition | RateCondition | PatternCondition | DurationCondition | CustomCondition,
-    Field(discriminator="type"),
-]
-
-
-class Group(Strict):
-    """Exactly one of `all`, `any`, `not`."""
-
-    all: Conditions | None = None
-    any: Conditions | None = None
-    not_: Annotated[Condition | None, Field(alias="not")] = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Group:
-        given = [part for part in (self.all, self.any, self.not_) if part is not None]
-        if len(given) != 1 or given[0] == ():
-            raise ValueError("a group has exactly one of all, any, not, and it is not empty")
-        return self
-
-
-def _condition_kind(value: Any) -> str:
-    if isinstance(value, dict):
-        return "group" if "type" not in value and {"all", "any", "not"} & value.keys() else "simple"
-    return "group" if isinstance(value, Group) else "simple"
-
-
-Condition = Annotated[
-    Annotated[SimpleCondition, Tag("simple")] | Annotated[Group, Tag("group")],
-    Discriminator(_condition_kind),
-]
-Conditions = Annotated[tuple[Condition, ...], BeforeValidator(_tuple)]
-
-
-class Escalation(Strict):
-    """An alert that nobody acknowledged for `after` seconds gets `severity`, and `channels` are told."""
-
-    after: PositiveDuration
-    severity: SeverityField
-    channels: Names = ()
-
-
 class Rule(Strict):
-    """What makes an alert. `for` and `cooldown` in seconds; `workflows` are names with `*` as wildcard."""
+    """What makes an alert. `for` and `cooldown` in seconds; `workflows` are names with `*` as wildcard.
+
+    Keys:
+        keep_firing_for: a firing alert outlives its condition by so long, and is over when that stays false.
+        runbook: an address that says what to do; messages carry it.
+        group_by: as of a route, for whatever channel is told.
+        active: times of the week in which the rule looks; outside of them it is asleep, its result unknown.
+        cooldown: after an alert fired, or was resolved by hand, none fires about its subject for so long.
+        depends_on: rules; while one of them has an active alert about the same subject, or about health, this
+            one makes and tells none.
+        reopen: an alert whose condition is true again so soon after its end fires again itself, without a new
+            alert and whatever its cooldown.
+        remind: tells of an alert again that long after the last time, while nobody has acknowledged it.
+        flapping: `true`, or `{low: 25, high: 30}`: what changes too often is told once.
+        escalation: one step, or a list of them.
+    """
 
     id: Identifier
     name: Name
@@ -267,12 +157,20 @@ class Rule(Strict):
     conditions: Annotated[Conditions, Field(min_length=1, max_length=50)]
     logic: Literal["AND", "OR"] = "AND"
     for_: Annotated[Duration, Field(alias="for")] = 0.0
+    keep_firing_for: Duration = 0.0
+    active: Periods = ()
     cooldown: Duration = 300.0
     auto_resolve: PositiveDuration = 3600.0
     workflows: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = ("*",)
-    escalation: Escalation | None = None
+    depends_on: Names = ()
+    reopen: Duration = 0.0
+    remind: PositiveDuration | None = None
+    flapping: Flapping = None
+    escalation: Escalations = ()
     channels: Names = ()
+    group_by: GroupBy = ()
     tags: Names = ()
+    runbook: Annotated[str, Field(max_length=2_048)] = ""
     enabled: bool = True
 
 
@@ -289,6 +187,7 @@ class Settings(Strict):
             and there is one alert, about the monitor.
         classify: what errors are, where the built-in table does not know: the first entry that fits counts.
             Example: `{match: "deadlock detected", type: TRANSIENT, category: database}`.
+        objective: the share of executions that is to succeed, for workflows that do not say so themselves.
         storage: how much room the database takes, and how long it keeps what.
         rollups: how long it keeps what hours and days came to, such as `{hours: 90d, days: 730d}`.
         tracing: how much of the traces is kept, where they are sent, and who may add to them.
@@ -303,6 +202,7 @@ class Settings(Strict):
     per_host: Annotated[int, Field(ge=1, le=10_000)] | None = None
     canary: Annotated[tuple[Address, ...], BeforeValidator(_tuple), Field(max_length=10)] = ()
     classify: Annotated[tuple[ClassifySpec, ...], BeforeValidator(_tuple), Field(max_length=200)] = ()
+    objective: Objective = 99.0
     storage: StorageSpec = StorageSpec()
     rollups: RollupsSpec = RollupsSpec()
     tracing: TracingSpec = TracingSpec()
@@ -341,6 +241,12 @@ class Config(Strict):
     python: Annotated[tuple[str, ...], BeforeValidator(_tuple), Field(max_length=100)] = ()
     retries: dict[Identifier, RetrySpec] = Field(default_factory=dict)
     channels: dict[Identifier, Channel] = Field(default_factory=dict)
+    routes: Routes = ()
+    templates: dict[Identifier, TemplateSpec] = Field(default_factory=dict)
+    deadman: DeadmanSpec | None = None
+    silences: Silences = ()
+    maintenance: Maintenances = ()
+    inhibit: Inhibitions = ()
     sources: Annotated[tuple[SourceSpec, ...], BeforeValidator(_tuple), Field(max_length=50)] = ()
     workflows: Annotated[tuple[Workflow, ...], BeforeValidator(_tuple)] = ()
     rules: Annotated[tuple[Rule, ...], BeforeValidator(_tuple)] = ()

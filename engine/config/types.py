@@ -101,6 +101,11 @@ def _address(value: object) -> object:
     return value
 
 
+def as_tuple(value: object) -> object:
+    """Lists of the file as tuples; anything else as it is."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _one_line(value: object) -> object:
     return plain(value) if isinstance(value, str) else value
 
@@ -124,3 +129,4 @@ Address = Annotated[str, BeforeValidator(_address)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=120), BeforeValidator(_one_line)]
 Prose = Annotated[str, BeforeValidator(_lines)]
+Names = Annotated[tuple[Identifier, ...], BeforeValidator(as_tuple)]

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from engine.config.mending import mended
 from engine.config.messages import describe, did_you_mean
 from engine.config.report import Path, Report
-from engine.config.schema import Channel, Config, RetrySpec, Rule, Settings, Workflow
+from engine.config.routing import Channel, Route, TemplateSpec
+from engine.config.schema import Config, RetrySpec, Rule, Settings, Workflow
 from engine.config.types import Strict
 
 _Part = TypeVar("_Part", bound=Strict)
@@ -36,6 +37,9 @@ class Checked:
     workflows: list[tuple[Path, Workflow]] = field(default_factory=list)
     rules: list[tuple[Path, Rule]] = field(default_factory=list)
     broken: list[tuple[Path, Workflow | Rule]] = field(default_factory=list)
+    channels: dict[str, Channel] = field(default_factory=dict)
+    templates: dict[str, TemplateSpec] = field(default_factory=dict)
+    routes: list[tuple[Path, Route]] = field(default_factory=list)
 
 
 def validate(data: dict[str, Any], report: Report) -> Checked:
@@ -48,7 +52,9 @@ def validate(data: dict[str, Any], report: Report) -> Checked:
     whole = {key: value for key, value in data.items() if value is not None or key not in Config.model_fields}
     checked.workflows = _entries(Workflow, whole, "workflows", report, checked.broken)
     checked.rules = _entries(Rule, whole, "rules", report, checked.broken)
-    _named(Channel, whole, "channels", report)
+    checked.routes = _listed(Route, whole, "routes", report)
+    checked.channels = _named(Channel, whole, "channels", report)
+    checked.templates = _named(TemplateSpec, whole, "templates", report)
     _named(RetrySpec, whole, "retries", report)
     settings = checked.settings = _part(Settings, whole.pop("settings", {}), ("settings",), report)
     config = _part(Config, whole, (), report)
@@ -80,11 +86,26 @@ def _entries(
     return good
 
 
-def _named(kind: type[Strict], whole: dict[str, Any], key: str, report: Report) -> None:
+def _listed(kind: type[_Part], whole: dict[str, Any], key: str, report: Report) -> list[tuple[Path, _Part]]:
+    """Check a list of parts and leave the good ones in `whole`."""
     items = whole.get(key)
-    if isinstance(items, dict):
-        parts = {name: _part(kind, item, (key, name), report) for name, item in items.items()}
-        whole[key] = {name: part for name, part in parts.items() if part is not None}
+    if not isinstance(items, list):
+        return []
+    parts = [((key, index), _part(kind, item, (key, index), report)) for index, item in enumerate(items)]
+    good: list[tuple[Path, _Part]] = [(path, part) for path, part in parts if part is not None]
+    whole[key] = [part for _, part in good]
+    return good
+
+
+def _named(kind: type[_Part], whole: dict[str, Any], key: str, report: Report) -> dict[str, _Part]:
+    """Check the parts of a mapping and leave the good ones in `whole`."""
+    items = whole.get(key)
+    if not isinstance(items, dict):
+        return {}
+    parts = {name: _part(kind, item, (key, name), report) for name, item in items.items()}
+    good = {name: part for name, part in parts.items() if part is not None}
+    whole[key] = dict(good)
+    return good
 
 
 def _part(kind: type[_Part], value: Any, path: Path, report: Report) -> _Part | None:
@@ -197,7 +218,8 @@ def _below(schema: _Schema, part: str | int, root: _Schema) -> Iterator[_Schema]
     if isinstance(part, int):
         inner = schema.get("items")
     else:
-        inner = schema.get("properties", {}).get(part) or schema.get("additionalProperties")
+        named = next(iter(schema.get("patternProperties", {}).values()), None)
+        inner = schema.get("properties", {}).get(part) or named or schema.get("additionalProperties")
     if isinstance(inner, dict):
         yield from _variants(inner, root)
 

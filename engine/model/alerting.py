@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from engine.model.words import AlertEventKind, AlertState, NotificationState, Scalar, Severity
+from engine.model.words import AlertEventKind, AlertState, LineKind, NotificationState, Scalar, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +13,11 @@ class Alert:
     """One firing of a rule for one subject; times are None until they happen.
 
     `last_true_at` is the last evaluation that found the condition true; `fingerprint` is
-    `rule_id|subject` and is shared by all alerts that deduplicate into one.
+    `rule_id|subject` and is shared by all alerts that deduplicate into one. `ack_until` is when an
+    acknowledgement runs out, `reopened` how often it fired again after its end, `escalations` and `reminders`
+    how many there were since it fired, `told_at` when somebody was last told that it fires. `cleared_at` is
+    since when its condition is false while it is kept firing. It is `owed` while it fires and is muted: then
+    it is announced when that ends.
     """
 
     id: int
@@ -36,6 +41,40 @@ class Alert:
     resolved_by: str = ""
     resolve_note: str = ""
     escalated_at: float | None = None
+    ack_until: float | None = None
+    reopened: int = 0
+    escalations: int = 0
+    reminders: int = 0
+    told_at: float | None = None
+    cleared_at: float | None = None
+    owed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Nobody is told of alerts that meet all `matchers` from `starts_at` until `ends_at`.
+
+    It is ended early by being expired. One that stands in the configuration has a negative id.
+    """
+
+    id: int
+    matchers: tuple[str, ...]
+    author: str
+    reason: str
+    created_at: float
+    starts_at: float
+    ends_at: float
+    expired_at: float | None = None
+    expired_by: str = ""
+
+    def is_active(self, now: float) -> bool:
+        """Whether it mutes now; one that began when it was made has begun, wherever the clock is set."""
+        return self.starts_at <= max(now, self.created_at) and now < self.end
+
+    @property
+    def end(self) -> float:
+        """When it ends, or has been ended."""
+        return self.ends_at if self.expired_at is None else min(self.expired_at, self.ends_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +114,35 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """A message for whoever looks at the console; `number` counts up from 1 in each run of the engine."""
+
+    number: int
+    severity: Severity
+    title: str
+    body: str
+    bell: bool
+
+
+class Muted(NamedTuple):
+    """What a restart takes over: silences that have not ended, and fingerprints that were said to flap."""
+
+    silences: tuple[Silence, ...] = ()
+    next_silence: int = 1
+    flapping: tuple[str, ...] = ()
+
+
+NOT_MUTED = Muted()
+
+
+@dataclass(frozen=True, slots=True)
 class Notification:
-    """One message to one channel. `key` is its idempotency key: `alert_id:transition:channel`."""
+    """What one channel is told of one transition. `key` is its own: `alert_id:transition:channel`.
+
+    Rows of one `group` leave together (`engine.notify.grouping`). `message` is the key of the message that
+    carried it, and empty while nobody can have heard of it; `stands_for` is the channel that failed to tell
+    it. `facts` is what was known of the alert, a JSON object (`engine.notify.facts`).
+    """
 
     key: str
     alert_id: int
@@ -92,3 +158,15 @@ class Notification:
     sent_at: float | None = None
     latency: float | None = None
     error: str = ""
+    group: str = ""
+    message: str = ""
+    stands_for: str = ""
+    facts: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExplanationLine:
+    """One line of why an alert or a rule is as it is (`engine.alerts.explanation`)."""
+
+    kind: LineKind
+    text: str

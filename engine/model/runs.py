@@ -136,6 +136,19 @@ class StoredResponse:
 
 
 @record(frozen=True, slots=True)
+class KeptReply:
+    """A stored response for people to read: its fields, secrets taken out; `cut` ones are not whole."""
+
+    step_id: str
+    execution_id: int
+    at: float
+    succeeded: bool
+    fields: Mapping[str, object] = field(default_factory=dict)
+    cut: tuple[str, ...] = ()
+    failure: Failure | None = None
+
+
+@record(frozen=True, slots=True)
 class ScheduleCursor:
     """The last slot of a workflow that was handled; nothing at or before it fires again."""
 

@@ -114,12 +114,18 @@ class LogLevel(IntEnum):
 
 
 class NotificationState(StrEnum):
-    """The life of one message to one channel; `dead` means given up, and is shown."""
+    """The life of what one channel is told.
+
+    `dead` means given up, and is shown; `collapsed` never told, since it was over before; `moved` handed
+    on to the fallback of its channel.
+    """
 
     QUEUED = "queued"
     SENDING = "sending"
     SENT = "sent"
     DEAD = "dead"
+    COLLAPSED = "collapsed"
+    MOVED = "moved"
 
 
 class Topic(StrEnum):
@@ -134,12 +140,26 @@ class Topic(StrEnum):
 
 
 class AlertEventKind(StrEnum):
+    """What happened to an alert, and what is told of it.
+
+    `lapsed`: the acknowledgement ran out; `flapping` and `steady`: it began and ceased to change too often;
+    `eased`: its value fell to a lower severity; `noted`: a person wrote something down. Nobody is told of
+    these two.
+    """
+
     PENDING = "pending"
     FIRED = "fired"
     ACKNOWLEDGED = "acknowledged"
+    LAPSED = "lapsed"
     ESCALATED = "escalated"
+    EASED = "eased"
+    REMINDED = "reminded"
+    FLAPPING = "flapping"
+    STEADY = "steady"
     RESOLVED = "resolved"
     CANCELLED = "cancelled"
+    REOPENED = "reopened"
+    NOTED = "noted"
 
 
 class Direction(StrEnum):
@@ -164,3 +184,16 @@ class SpanStatus(StrEnum):
     UNSET = "unset"
     OK = "ok"
     ERROR = "error"
+
+
+class LineKind(StrEnum):
+    """What a line of an explanation is: `evidence` is what was seen, `told` and `untold` are receipts."""
+
+    TITLE = "title"
+    HEADING = "heading"
+    TEXT = "text"
+    PASSED = "passed"
+    STOPPED = "stopped"
+    EVIDENCE = "evidence"
+    TOLD = "told"
+    UNTOLD = "untold"

@@ -2,56 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
 
-from engine.config.schema import (
-    Condition,
-    CustomCondition,
-    DurationCondition,
-    Group,
-    PatternCondition,
-    RateCondition,
-    Rule,
-    ThresholdCondition,
-)
-from engine.model import Execution, Scalar
+from engine.config.conditions import Condition, Group
+from engine.config.schema import Rule
+from engine.model import Scalar, Severity
 from engine.model.record import record
-from engine.patterns import found
 from engine.rules import explain
-from engine.rules.expression import parse
+from engine.rules.checks import CHECKS, Look
+from engine.rules.checks import Held as Held
+from engine.rules.checks import Memory as Memory
 from engine.rules.findings import Finding
-from engine.rules.metrics import (
-    EXECUTION_METRICS,
-    SHOWN_TEXT,
-    Facts,
-    compare,
-    execution_value,
-    is_number,
-    value_of,
-)
-from engine.rules.nodes import Node, all_of, any_of, negation, truth
+from engine.rules.metrics import SHOWN_TEXT, Facts
+from engine.rules.nodes import all_of, any_of, negation
 from engine.text import plain
-
-
-class Held(NamedTuple):
-    """Since when a comparison has been true; `certain` once it has been seen to be false before."""
-
-    since: float | None
-    certain: bool
-
-
-Memory = dict[tuple[str, str, str], Held]
-"""What DURATION conditions remember, by rule, place in the rule, and subject."""
 
 
 @record(frozen=True, slots=True)
 class Evaluation:
-    """What came of one look at a rule; the words are made when they are asked for."""
+    """What came of one look at a rule; the words are made when they are asked for.
+
+    `asleep` are the times in which the rule looks, when this was none of them.
+    """
 
     result: bool | None
     findings: tuple[Finding, ...] = ()
     logic: str = "AND"
+    asleep: str = ""
+
+    @property
+    def severity(self) -> Severity | None:
+        """The highest that a condition which is true asks for, None when it is the rule's own."""
+        if self.result is not True:
+            return None
+        asked = _asked(self.findings)
+        return max(asked, key=lambda severity: severity.rank, default=None)
 
     @property
     def value(self) -> Scalar:
@@ -64,15 +49,17 @@ class Evaluation:
         """What that value was held against: `> 50 %`."""
         if not self.findings:
             return ""
-        return explain.threshold(explain.deciding(self.findings, self.result).condition)
+        return explain.threshold(explain.deciding(self.findings, self.result))
 
     @property
     def explanation(self) -> str:
         """All conditions with values in place: `workflow.failure_rate (62.5 %) > 50 %`."""
+        if self.asleep:
+            return f"asleep outside of {self.asleep}"
         return explain.joined(self.findings, " and " if self.logic == "AND" else " or ")
 
 
-def evaluate(rule: Rule, facts: Facts, now: float, memory: Memory) -> Evaluation:
+def evaluate(rule: Rule, facts: Facts, now: float, memory: Memory, active: bool = False) -> Evaluation:
     """Decide `rule` for one subject at `now`.
 
     Every condition is looked at each time, so that those with a memory stay up to date. Unknown follows
@@ -80,160 +67,47 @@ def evaluate(rule: Rule, facts: Facts, now: float, memory: Memory) -> Evaluation
 
     Args:
         memory: kept by the caller from one evaluation to the next; changed in place.
+        active: whether the rule has a firing or acknowledged alert about the subject: `clear` counts then.
 
     Raises:
         ValueError: an expression or a pattern cannot be used; the configuration check finds these beforehand.
     """
-    findings = _each(rule.conditions, _Look(rule.id, facts, now, memory), "")
+    findings = _each(rule.conditions, Look(rule.id, facts, now, memory, active), "")
     results = [finding.result for finding in findings]
-    return Evaluation(all_of(results) if rule.logic == "AND" else any_of(results), findings, rule.logic)
+    result = all_of(results) if rule.logic == "AND" else any_of(results)
+    asleep = ""
+    if rule.active and not any(period.holds(now) for period in rule.active):
+        result, asleep = None, " or ".join(map(str, rule.active))
+    if facts.witness is not None:
+        facts.witness.note(rule.id, facts.subject, result)
+    return Evaluation(result, findings, rule.logic, asleep)
 
 
-class _Look(NamedTuple):
-    rule_id: str
-    facts: Facts
-    now: float
-    memory: Memory
-
-
-def _each(conditions: Sequence[Condition], look: _Look, path: str) -> tuple[Finding, ...]:
+def _each(conditions: Sequence[Condition], look: Look, path: str) -> tuple[Finding, ...]:
     return tuple(
         [
-            _CHECKS[type(condition)](condition, look, f"{path}.{number}")
+            _group(condition, look, f"{path}.{number}")
+            if isinstance(condition, Group)
+            else CHECKS[type(condition)](condition, look, f"{path}.{number}")
             for number, condition in enumerate(conditions)
         ]
     )
 
 
-def _threshold(condition: ThresholdCondition, look: _Look, path: str) -> Finding:
-    value = value_of(condition.metric, look.facts, look.now, condition.window, condition.min_count)
-    return Finding(condition, compare(value, condition.operator, condition.value), value)
-
-
-def _rate(condition: RateCondition, look: _Look, path: str) -> Finding:
-    metric, window = condition.metric, look.facts.window
-    if window is None or metric not in EXECUTION_METRICS:
-        return Finding(condition, None)
-
-    def met(execution: Execution) -> bool | None:
-        return compare(execution_value(metric, execution), condition.operator, condition.value)
-
-    key = (metric, condition.operator, condition.value)
-    hits, total = window.share(key, met, look.now, condition.window)
-    if total < condition.min_count:
-        return Finding(condition, None, detail=total)
-    share = 100.0 * hits / total
-    return Finding(condition, share > condition.rate, share, detail=total)
-
-
-def _pattern(condition: PatternCondition, look: _Look, path: str) -> Finding:
-    text = value_of(condition.metric, look.facts, look.now)
-    result = found(condition.pattern, text) if isinstance(text, str) else None
-    return Finding(condition, result, text)
-
-
-def _duration(condition: DurationCondition, look: _Look, path: str) -> Finding:
-    """Held without a break; while nobody has seen it false yet, it may have held longer than we know."""
-    value = value_of(condition.metric, look.facts, look.now)
-    key = (look.rule_id, path, look.facts.subject)
-    before = look.memory.get(key, Held(None, certain=False))
-    true_now = compare(value, condition.operator, condition.value)
-    if true_now is None:
-        return Finding(condition, None, value)
-    if not true_now:
-        look.memory[key] = Held(None, certain=True)
-        return Finding(condition, False, value, detail=0.0)
-    since = look.now if before.since is None else min(before.since, look.now)
-    look.memory[key] = Held(since, before.certain)
-    held = look.now - since
-    too_short = False if before.certain else None
-    return Finding(condition, held >= condition.duration or too_short, value, detail=held)
-
-
-def _custom(condition: CustomCondition, look: _Look, path: str) -> Finding:
-    expression = parse(condition.expression)
-    scope = _WindowScope(look.facts, look.now, condition.window)
-    result = expression.evaluate(scope)
-    sources = tuple((words, node.evaluate(scope)) for words, node in expression.sources)
-    value = next((value for _, value in sources if value is not None), None)
-    return Finding(condition, result, value, sources=sources)
-
-
-def _group(group: Group, look: _Look, path: str) -> Finding:
+def _group(group: Group, look: Look, path: str) -> Finding:
+    parts = _each(group.parts, look, path)
     if group.not_ is not None:
-        parts = _each((group.not_,), look, path)
         return Finding(group, negation(parts[0].result), parts=parts)
-    parts = _each(group.all or group.any or (), look, path)
     results = (part.result for part in parts)
     return Finding(group, all_of(results) if group.all is not None else any_of(results), parts=parts)
 
 
-_CHECKS: dict[type[Any], Callable[[Any, _Look, str], Finding]] = {
-    ThresholdCondition: _threshold,
-    RateCondition: _rate,
-    PatternCondition: _pattern,
-    DurationCondition: _duration,
-    CustomCondition: _custom,
-    Group: _group,
-}
-
-
-class _WindowScope:
-    """An expression's view of the facts, looking back `span` seconds."""
-
-    def __init__(self, facts: Facts, now: float, span: float) -> None:
-        self._facts = facts
-        self._now = now
-        self._span = span
-
-    def metric(self, name: str) -> Scalar:
-        return value_of(name, self._facts, self._now, self._span)
-
-    def values(self, name: str) -> Sequence[float]:
-        window = self._facts.window
-        if window is None:
-            return ()
-        found = [execution_value(name, execution) for execution in window.within(self._now, self._span)]
-        return [
-            float(value) for value in reversed(found) if isinstance(value, (int, float)) and is_number(value)
-        ]
-
-    def count(self) -> int | None:
-        window = self._facts.window
-        return window.count(self._now, self._span) if window and window.known else None
-
-    def age(self) -> float | None:
-        window = self._facts.window
-        latest = window.latest if window and window.known else None
-        return None if latest is None else max(self._now - latest.ended_at, 0.0)
-
-    def rate(self, test: Node) -> float | None:
-        window = self._facts.window
-        if window is None:
-            return None
-        hits, total = window.share(
-            test, lambda execution: truth(test.evaluate(_ExecutionScope(execution))), self._now, self._span
-        )
-        return 100.0 * hits / total if total else None
-
-
-class _ExecutionScope:
-    """A single execution; the language allows nothing inside `rate()` that looks further."""
-
-    def __init__(self, execution: Execution) -> None:
-        self._execution = execution
-
-    def metric(self, name: str) -> Scalar:
-        return execution_value(name, self._execution)
-
-    def values(self, name: str) -> Sequence[float]:
-        return ()
-
-    def count(self) -> int | None:
-        return None
-
-    def age(self) -> float | None:
-        return None
-
-    def rate(self, test: Node) -> float | None:
-        return None
+def _asked(findings: Sequence[Finding]) -> Iterator[Severity]:
+    """The severities that true conditions ask for; what is below a `not` asks for none."""
+    for finding in findings:
+        if finding.result is not True:
+            continue
+        if finding.severity is not None:
+            yield finding.severity
+        if not (isinstance(finding.condition, Group) and finding.condition.not_ is not None):
+            yield from _asked(finding.parts)

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from engine.config.schema import (
-    Condition,
+from engine.config.conditions import (
+    AbsenceCondition,
+    BurnRateCondition,
+    CompositeCondition,
+    ConsecutiveCondition,
     CustomCondition,
     DurationCondition,
     Group,
     PatternCondition,
     RateCondition,
+    ThresholdCondition,
+    TrendCondition,
+    XOfYCondition,
 )
 from engine.config.types import format_duration
 from engine.model import Scalar
-from engine.rules.findings import Finding
 from engine.rules.metrics import SHOWN_TEXT, show, show_percent
-from engine.text import plain
+from engine.rules.series import PREFIX
+from engine.text import counted, plain
+
+if TYPE_CHECKING:
+    from engine.rules.findings import Finding
 
 
 def deciding(findings: Sequence[Finding], result: bool | None) -> Finding:
@@ -33,44 +43,139 @@ def joined(findings: Sequence[Finding], word: str) -> str:
     return word.join(_sentence(finding) for finding in findings)
 
 
-def threshold(condition: Condition) -> str:
+def threshold(finding: Finding) -> str:
     """What a condition holds its value against: `> 50 %`, `> 30s for 5m`, `matches 'refused'`."""
+    condition = finding.condition
     match condition:
         case RateCondition():
+            if finding.clearing and condition.clear is not None:
+                return f"> {show_percent(condition.clear)}, which clears {show_percent(condition.rate)}"
             return f"> {show_percent(condition.rate)}"
         case PatternCondition():
-            return f"matches '{plain(condition.pattern, SHOWN_TEXT)}'"
+            return _pattern_words(condition)
         case DurationCondition():
             wanted = _wanted(condition.metric, condition.operator, condition.value)
             return f"{wanted} for {format_duration(condition.duration)}"
         case CustomCondition():
             return plain(condition.expression, SHOWN_TEXT)
+        case AbsenceCondition():
+            return f"for {format_duration(condition.duration)}"
+        case ConsecutiveCondition():
+            wanted = _wanted(condition.metric, condition.operator, condition.value)
+            return f"{wanted} {counted(condition.count, 'time')} in a row"
+        case XOfYCondition():
+            wanted = _wanted(condition.metric, condition.operator, condition.value)
+            return f"{wanted} in {condition.x} of the last {condition.y}"
+        case BurnRateCondition():
+            return f"> {finding.detail:g} times"
+        case TrendCondition():
+            wanted = _wanted(condition.metric, condition.operator, condition.value)
+            return f"{wanted} within {format_duration(condition.within)}"
+        case ThresholdCondition():
+            wanted = _wanted(condition.metric, condition.operator, condition.value)
+            if finding.clearing:
+                return (
+                    f"{_wanted(condition.metric, condition.operator, condition.clear)}, which clears {wanted}"
+                )
+            return wanted
+        case CompositeCondition():
+            return plain(condition.rules, SHOWN_TEXT)
         case Group():
             return ""
-        case _:
-            return _wanted(condition.metric, condition.operator, condition.value)
 
 
 def _sentence(finding: Finding) -> str:
     condition = finding.condition
+    limit = threshold(finding)
     match condition:
         case Group():
             return _group(condition, finding)
         case RateCondition():
             test = f"{condition.metric} {_wanted(condition.metric, condition.operator, condition.value)}"
-            share = "unknown" if finding.value is None else show(".share_rate", finding.value)
-            counted = f"{finding.detail:g} executions in {format_duration(condition.window)}"
-            return f"share of {test} ({share} of {counted}) {threshold(condition)}"
+            share = "unknown" if finding.value is None else show_percent(_number(finding.value))
+            what = "points" if condition.metric.startswith(PREFIX) else "executions"
+            counted_ = f"{finding.detail:g} {what} in {format_duration(condition.window)}"
+            return f"share of {test} ({share} of {counted_}) {limit}"
         case DurationCondition():
-            held = f" (held {format_duration(round(finding.detail, 3))})" if finding.detail else ""
-            return (
-                f"{condition.metric} ({show(condition.metric, finding.value)}) {threshold(condition)}{held}"
-            )
+            held = f" (held {_span(finding.detail)})" if finding.detail else ""
+            return f"{_named(condition.metric, condition.labels, finding.value)} {limit}{held}"
+        case PatternCondition() if condition.search is not None:
+            return _search(condition, finding)
         case CustomCondition():
             values = ", ".join(f"{words} = {_show_source(words, value)}" for words, value in finding.sources)
-            return f"{threshold(condition)} with {values}" if values else threshold(condition)
+            return f"{limit} with {values}" if values else limit
+        case AbsenceCondition():
+            return _absence(condition, finding)
+        case ConsecutiveCondition() | XOfYCondition():
+            of = f"{show('', finding.value)} of {finding.detail:g}"
+            return f"{condition.metric} {limit} ({of if finding.value is not None else 'unknown'})"
+        case BurnRateCondition():
+            return _burn(condition, finding)
+        case CompositeCondition():
+            states = {True: "firing", False: "quiet", None: "unknown"}
+            told = ", ".join(
+                f"{name} is {states[bool(it) if it is not None else None]}" for name, it in finding.sources
+            )
+            return f"{limit} ({told})" if told else limit
+        case TrendCondition():
+            return _trend(condition, finding)
+        case ThresholdCondition():
+            return f"{_named(condition.metric, condition.labels, finding.value)} {limit}"
         case _:
-            return f"{condition.metric} ({show(condition.metric, finding.value)}) {threshold(condition)}"
+            return f"{condition.metric} ({show(condition.metric, finding.value)}) {limit}"
+
+
+def _pattern_words(condition: PatternCondition) -> str:
+    if condition.search is not None:
+        lines = counted(condition.count, "line")
+        within = format_duration(condition.window)
+        return f"at least {lines} of '{plain(condition.search, SHOWN_TEXT)}' in {within}"
+    if condition.text is not None:
+        return f"contains '{plain(condition.text, SHOWN_TEXT)}'"
+    return f"matches '{plain(condition.pattern or '', SHOWN_TEXT)}'"
+
+
+def _search(condition: PatternCondition, finding: Finding) -> str:
+    newest = "".join(f", the newest: '{text}'" for name, text in finding.sources if name == "newest")
+    found = "unknown" if finding.value is None else f"found {finding.value}"
+    return f"{_pattern_words(condition)} ({found}{newest})"
+
+
+def _absence(condition: AbsenceCondition, finding: Finding) -> str:
+    what = condition.of if condition.metric is None else f"point of {condition.metric}"
+    if condition.of == "log":
+        what = f"log line '{plain(condition.search, SHOWN_TEXT)}'" if condition.search else "log line"
+    last = "none seen" if finding.value is None else f"the last {_span(_number(finding.value))} ago"
+    return f"no {what} for {format_duration(condition.duration)} ({last})"
+
+
+def _burn(condition: BurnRateCondition, finding: Finding) -> str:
+    budget = f"the error budget of {condition.objective:g} %"
+    if finding.value is None:
+        return f"{budget}: unknown how fast it burns"
+    sources = dict(finding.sources)
+    return (
+        f"{budget} burns {_number(finding.value):.3g} times as fast as it lasts over "
+        f"{_span(_number(sources['long']))} and {_number(sources['over short']):.3g} times over "
+        f"{_span(_number(sources['short']))} ({threshold(finding)})"
+    )
+
+
+def _trend(condition: TrendCondition, finding: Finding) -> str:
+    limit = _wanted(condition.metric, condition.operator, condition.value)
+    if finding.value is None:
+        return f"{condition.metric} {limit} within {format_duration(condition.within)}: unknown"
+    now = show(condition.metric, round(_number(dict(finding.sources)["now"]), 3))
+    if finding.result:
+        when = f"in {_span(finding.detail)}" if finding.detail else "already"
+        return f"{condition.metric} (now about {now}) will be {limit} {when}"
+    ahead = show(condition.metric, round(_number(finding.value), 3))
+    return f"{condition.metric} (now about {now}, {ahead} in {format_duration(condition.within)}) {limit}"
+
+
+def _named(metric: str, labels: dict[str, str], value: Scalar) -> str:
+    chosen = ", ".join(f"{name}={text}" for name, text in sorted(labels.items()))
+    return f"{metric}{'{' + plain(chosen, SHOWN_TEXT) + '}' if chosen else ''} ({show(metric, value)})"
 
 
 def _group(group: Group, finding: Finding) -> str:
@@ -91,3 +196,12 @@ def _show_source(words: str, value: Scalar) -> str:
     if words.startswith("age("):
         return show("workflow.duration", value)
     return show(words.partition("(")[2].rstrip(")") or words, value)
+
+
+def _span(seconds: float) -> str:
+    """Seconds as people say them: no finer than they need."""
+    return format_duration(round(seconds, 3) if seconds < 60 else round(seconds))
+
+
+def _number(value: Scalar) -> float:
+    return float(value) if isinstance(value, (int, float)) else 0.0

@@ -2,13 +2,13 @@
 
 A small whitelist over Python's expression grammar, checked when it is read. Numbers are seconds or percent.
 
-    metrics     workflow.duration, workflow.failure_rate, health.score, health.store.status …
+    metrics     workflow.duration, workflow.failure_rate, health.score, health.store.status, series.NAME …
     operators   + - * / %   == != < <= > >=   and or not   ( )
-    over the window, of workflow.duration or workflow.attempts:
+    over the window, of workflow.duration, workflow.attempts or a series:
       avg(m) min(m) max(m) p50(m) p95(m) p99(m)   delta(m): newest minus oldest
-      count()         executions in the window
+      count()         executions in the window, count(series.NAME) its points
       rate(test)      percent of executions in the window that meet the test, such as workflow.attempts > 1
-    age()             seconds since the last execution ended
+    age()             seconds since the last execution ended, age(series.NAME) since its newest point
     matches(m, 're')  an RE2 pattern found in a text metric
 
 Missing values, division by zero and results beyond a float's range are unknown (None); `and`, `or` and `not`
@@ -43,6 +43,7 @@ from engine.rules.nodes import (
     Reduce,
     Scope,
 )
+from engine.rules.series import PREFIX
 from engine.text import nearest
 
 MAX_CHARACTERS = 500
@@ -98,6 +99,15 @@ def parse(text: str) -> Expression:
     return Expression(
         text.strip(), root, frozenset(reader.metrics), reader.looks_back, tuple(reader.sources.items())
     )
+
+
+@lru_cache(maxsize=1024)
+def parse_test(text: str) -> Node:
+    """Read what a single execution is to meet, as inside `rate()`. Raises ValueError like `parse`."""
+    root = parse(f"rate({text}) >= 0").root
+    assert isinstance(root, Comparison)
+    assert isinstance(root.first, Rate)
+    return root.first.test
 
 
 def _read(text: str) -> ast.expr:
@@ -245,29 +255,35 @@ class _Reader:
         if self._per_execution and name != "matches":
             raise ValueError(f"{name}() looks at many executions and cannot stand inside rate(); move it out")
         wanted = {"count": 0, "age": 0, "matches": 2}.get(name, 1)
-        if tree.keywords or len(tree.args) != wanted:
+        of_series = wanted == 0 and len(tree.args) == 1 and isinstance(tree.args[0], ast.Attribute)
+        if tree.keywords or (len(tree.args) != wanted and not of_series):
             raise ValueError(
                 f"{name}() takes {wanted or 'no'} argument{'s' * (wanted != 1)}; write it like {_USAGE[name]}"
             )
-        self.looks_back |= name in ("count", "age")
+        self.looks_back |= name in ("count", "age") and not tree.args
         if name == "matches":
             return self._remember(tree, self._matches(tree.args)), _TRUTH
         return self._remember(tree, self._over_window(name, tree.args)), Kind.NUMBER
 
     def _over_window(self, name: str, arguments: Sequence[ast.expr]) -> Node:
-        if name == "count":
-            return Count()
-        if name == "age":
-            return Age()
+        if name in ("count", "age"):
+            return (Count if name == "count" else Age)(self._series(name, arguments))
         if name == "rate":
             self._per_execution = True
             test = self._truth(arguments[0])
             self._per_execution = False
             return Rate(test)
         metric = self._metric(arguments[0])
-        if metric not in EXECUTION_METRICS or metric_kind(metric) != Kind.NUMBER:
-            raise ValueError(f"{name}() takes workflow.duration or workflow.attempts, not {metric}")
+        is_series = metric.startswith(PREFIX)
+        if not is_series and (metric not in EXECUTION_METRICS or metric_kind(metric) != Kind.NUMBER):
+            raise ValueError(f"{name}() takes workflow.duration, workflow.attempts or a series, not {metric}")
         return Reduce(name, metric)
+
+    def _series(self, name: str, arguments: Sequence[ast.expr]) -> str | None:
+        metric = self._metric(arguments[0]) if arguments else None
+        if metric is not None and not metric.startswith(PREFIX):
+            raise ValueError(f"{name}() is about executions; leave {metric} out")
+        return metric
 
     def _matches(self, arguments: Sequence[ast.expr]) -> Node:
         metric, pattern = self._metric(arguments[0]), arguments[1]

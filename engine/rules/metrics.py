@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.config.types import format_duration
 from engine.model import BreakerState, Execution, Health, HealthStatus, Outcome, Priority, Scalar
 from engine.model.record import record
+from engine.rules.series import PREFIX, Pairs, SeriesWindow, pairs
 from engine.rules.window import WorkflowWindow
 from engine.text import nearest, plain
+
+if TYPE_CHECKING:
+    from engine.rules.witness import Witness
 
 DEFAULT_WINDOW = 600.0
 DEFAULT_MIN_COUNT = 3
@@ -33,13 +38,25 @@ class Kind(StrEnum):
 
 @record(frozen=True, slots=True)
 class Facts:
-    """What one evaluation may look at: a workflow's window, the system's health, or both."""
+    """What one evaluation may look at: a workflow's window, the system's health, series, or all of them.
+
+    `labels` are those of the series that a subject stands for; what no `witness` has seen is unknown.
+    """
 
     subject: str
     window: WorkflowWindow | None = None
     health: Health | None = None
     breaker: str | None = None
     """The worst state of the circuit breakers of what the workflow called last."""
+    witness: Witness | None = None
+    labels: Pairs = ()
+
+    def series(self, metric: str, wanted: Mapping[str, str]) -> SeriesWindow | None:
+        """The subject's series of a `series.…` metric, None when there is none."""
+        if self.witness is None:
+            return None
+        subject = self.labels or ((("workflow", self.subject),) if self.window is not None else ())
+        return self.witness.series.find(metric.removeprefix(PREFIX), pairs(wanted), subject)
 
 
 _EXECUTION: dict[str, tuple[Kind, Callable[[Execution], Scalar]]] = {
@@ -57,6 +74,8 @@ _NUMERIC: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt, "<": operator.lt, ">=": operator.ge,
     "<=": operator.le, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
+_SERIES = re.compile(r"series(\.[A-Za-z_][A-Za-z0-9_-]{0,99}){1,10}")
+_NO_LABELS: Mapping[str, str] = {}
 _LASTING = frozenset({"workflow.name", "workflow.priority"})
 
 EXECUTION_METRICS = frozenset(_EXECUTION)
@@ -70,12 +89,14 @@ METRICS = (
     "health.status",
     *(f"health.{component}.{field}" for component in _COMPONENTS for field in ("score", "status")),
 )
-"""All metrics with a fixed name; `health.workflow:<id>.status` and `.score` come on top."""
+"""Those with a fixed name; `health.workflow:<id>.status`, its `.score`, and `series.<name>` come on top."""
 
 
 def known_metric(name: str) -> bool:
     """Whether a condition may name it."""
     component = component_of(name)
+    if name.startswith(PREFIX):
+        return _SERIES.fullmatch(name) is not None
     return name in METRICS or (component is not None and len(component) > len("workflow:"))
 
 
@@ -83,7 +104,8 @@ def metric_kind(name: str) -> Kind:
     """Whether the metric's values are numbers or text."""
     if name in _EXECUTION:
         return _EXECUTION[name][0]
-    return Kind.TEXT if name == BREAKER or name.endswith(".status") else Kind.NUMBER
+    is_text = name == BREAKER or (name.startswith("health.") and name.endswith(".status"))
+    return Kind.TEXT if is_text else Kind.NUMBER
 
 
 def check_word(name: str, sign: str, word: str) -> None:
@@ -121,17 +143,30 @@ def component_of(name: str) -> str | None:
     return head if head in _COMPONENTS or head.startswith("workflow:") else None
 
 
+def reader_of(name: str) -> Callable[[Execution], Scalar]:
+    """What reads a metric from an execution; KeyError for metrics that an execution does not have."""
+    return _EXECUTION[name][1]
+
+
 def execution_value(name: str, execution: Execution) -> Scalar:
     """A metric of one execution; KeyError for metrics that an execution does not have."""
     return _EXECUTION[name][1](execution)
 
 
 def value_of(
-    name: str, facts: Facts, now: float, span: float = DEFAULT_WINDOW, min_count: int = DEFAULT_MIN_COUNT
+    name: str,
+    facts: Facts,
+    now: float,
+    span: float = DEFAULT_WINDOW,
+    min_count: int = DEFAULT_MIN_COUNT,
+    labels: Mapping[str, str] = _NO_LABELS,
 ) -> Scalar:
-    """The metric's value at `now`, None when unknown; rates look back `span` seconds."""
+    """The metric's value at `now`, None when unknown; rates look back `span` seconds, series no further."""
     if name.startswith("health."):
         return _health_value(name, facts.health)
+    if name.startswith(PREFIX):
+        series = facts.series(name, labels)
+        return series.value if series is not None and series.at >= now - span else None
     if name == BREAKER:
         return facts.breaker
     window = facts.window
@@ -176,7 +211,7 @@ def show(name: str, value: Scalar) -> str:
         )
     if isinstance(value, bool) or not math.isfinite(value):
         return str(value)
-    if name.endswith("_rate"):
+    if name.endswith("_rate") and not name.startswith(PREFIX):
         return show_percent(value)
     if name == "workflow.duration" and value >= 0:
         return format_duration(round(value, 3))

@@ -13,18 +13,32 @@ from engine.patterns import found
 from engine.rules.metrics import compare, is_number
 
 
+class Sample(Protocol):
+    """Numbers of a window."""
+
+    @property
+    def in_order(self) -> Sequence[float]: ...
+
+    @property
+    def delta(self) -> float | None: ...
+
+
 class Scope(Protocol):
     """Where an expression takes its values from; None is unknown."""
 
     def metric(self, name: str) -> Scalar: ...
 
-    def values(self, name: str) -> Sequence[float]:
-        """The metric of each execution in the window, oldest first."""
+    def sample(self, name: str) -> Sample | None:
+        """The metric of each execution, or the points of a series, in the window."""
         ...
 
-    def count(self) -> int | None: ...
+    def count(self, name: str | None) -> int | None:
+        """How many executions, or points of a series, are in the window."""
+        ...
 
-    def age(self) -> float | None: ...
+    def age(self, name: str | None) -> float | None:
+        """Seconds since the last execution ended, or since a series' newest point."""
+        ...
 
     def rate(self, test: Node) -> float | None:
         """Percent of executions in the window that meet `test`."""
@@ -60,19 +74,14 @@ def negation(result: bool | None) -> bool | None:
     return None if result is None else not result
 
 
-def percentile(values: Sequence[float], share: float) -> float | None:
-    """The value at `share` (0–1) of the sorted values, interpolated; None without values."""
-    if not values:
+def percentile(ordered: Sequence[float], share: float) -> float | None:
+    """The value at `share` (0–1) of values in their order, interpolated; None without values."""
+    if not ordered:
         return None
-    ordered = sorted(values)
     position = share * (len(ordered) - 1)
     low = math.floor(position)
     high = min(low + 1, len(ordered) - 1)
     return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
-
-
-def _delta(values: Sequence[float]) -> float | None:
-    return values[-1] - values[0] if len(values) > 1 else None
 
 
 ARITHMETIC: dict[str, Callable[[float, float], float]] = {
@@ -82,14 +91,14 @@ ARITHMETIC: dict[str, Callable[[float, float], float]] = {
     "/": operator.truediv,
     "%": operator.mod,
 }
-REDUCERS: dict[str, Callable[[Sequence[float]], float | None]] = {
-    "avg": lambda values: sum(values) / len(values) if values else None,
-    "min": lambda values: min(values, default=None),
-    "max": lambda values: max(values, default=None),
-    "p50": lambda values: percentile(values, 0.50),
-    "p95": lambda values: percentile(values, 0.95),
-    "p99": lambda values: percentile(values, 0.99),
-    "delta": _delta,
+REDUCERS: dict[str, Callable[[Sample], float | None]] = {
+    "avg": lambda sample: sum(sample.in_order) / len(sample.in_order) if sample.in_order else None,
+    "min": lambda sample: sample.in_order[0] if sample.in_order else None,
+    "max": lambda sample: sample.in_order[-1] if sample.in_order else None,
+    "p50": lambda sample: percentile(sample.in_order, 0.50),
+    "p95": lambda sample: percentile(sample.in_order, 0.95),
+    "p99": lambda sample: percentile(sample.in_order, 0.99),
+    "delta": lambda sample: sample.delta,
 }
 
 
@@ -169,20 +178,25 @@ class Reduce:
     metric: str
 
     def evaluate(self, scope: Scope) -> Scalar:
-        value = REDUCERS[self.function](scope.values(self.metric))
+        sample = scope.sample(self.metric)
+        value = REDUCERS[self.function](sample) if sample is not None else None
         return value if is_number(value) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
+    series: str | None = None
+
     def evaluate(self, scope: Scope) -> Scalar:
-        return scope.count()
+        return scope.count(self.series)
 
 
 @dataclass(frozen=True, slots=True)
 class Age:
+    series: str | None = None
+
     def evaluate(self, scope: Scope) -> Scalar:
-        return scope.age()
+        return scope.age(self.series)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.config.loader import LoadedConfig, load_config
@@ -134,11 +134,11 @@ or `_`, found `bad name`
 51:11: `cron` cannot be used: Bad minute (minute hour day month weekday, such as */5 * * * *)
 52:15: there is no time zone `Europe/Berln` (did you mean `Europe/Berlin`?)
 54:29: `{{ a b }}` is not a reference (write {{ env.name }} or {{ step.name }})
-59:16: `type` wants one of THRESHOLD, RATE, PATTERN, DURATION, CUSTOM, found `TRESHOLD` (did you mean \
+59:16: `type` wants one of THRESHOLD, RATE, PATTERN, DURATION, CUSTOM, ABSENCE, \
+CONSECUTIVE, X_OF_Y, BURN_RATE, COMPOSITE, TREND, found `TRESHOLD` (did you mean \
 `THRESHOLD`?)
 60:9: `type` is missing
 61:9: a group has exactly one of all, any, not, and it is not empty
-62:16: `pattern` is missing
 62:32: unknown key `patern` (did you mean `pattern`?)
 63:64: `operator` wants one of >, <, >=, <=, ==, !=, contains, found `=>` (did you mean `>=`?)
 63:77: `value` wants a number, text or true or false, found a list
@@ -158,11 +158,12 @@ references
 81:62: `workflow.status` is text: `>` cannot compare it (use ==, != or contains)
 82:71: `health.score` is compared with a number, a duration or a percentage
 83:35: a RATE counts executions, and none of them has a `workflow.failure_rate` (use workflow.attempts, \
-workflow.duration, workflow.error, workflow.name, workflow.priority, workflow.status)
+workflow.duration, workflow.error, workflow.name, workflow.priority, workflow.status, series.…)
 84:25: `concurrency` wants a whole number, found `5` (write it without quotes)
 84:41: `retention`: a duration is a number with a unit, such as 500ms, 30s, 5m, 1h30m or 7d, found nothing
-85:1: unknown key `extra` (known here: channels, environments, fragments, overlays, python, \
-retries, rules, settings, sources, version, workflows)
+85:1: unknown key `extra` (known here: channels, deadman, environments, fragments, inhibit, \
+maintenance, overlays, python, retries, routes, rules, settings, silences, sources, templates, version, \
+workflows)
 """
 
 
@@ -297,8 +298,9 @@ def test_names_are_cleaned_on_the_way_in(tmp_path: Path) -> None:
 
 def test_hostile_keys_are_shown_tame(tmp_path: Path) -> None:
     assert problems(tmp_path, 'version: 1\n"\\e[31mred\\u202e": 1') == [
-        "2:1: unknown key `red\ufffd` (known here: channels, environments, fragments, overlays, python, "
-        "retries, rules, settings, sources, version, workflows)"
+        "2:1: unknown key `red\ufffd` (known here: channels, deadman, environments, fragments, "
+        "inhibit, maintenance, overlays, python, retries, routes, rules, settings, silences, sources, "
+        "templates, version, workflows)"
     ]
 
 
@@ -309,6 +311,7 @@ def test_a_step_cannot_use_what_comes_later(tmp_path: Path) -> None:
     ]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32))
 def test_a_mangled_file_is_a_config_error_or_loads(
     tmp_path_factory: pytest.TempPathFactory, seed: int

@@ -105,7 +105,8 @@ def test_a_broken_rule_tells_its_other_faults(tmp_path: Path) -> None:
         "4:5: `name` is missing",
         "5:5: unknown key `severty` (did you mean `severity`?)",
         "6:16: there is no channel `opps` (did you mean `ops`?)",
-        "8:16: `type` wants one of THRESHOLD, RATE, PATTERN, DURATION, CUSTOM, found `TRESHOLD` "
+        "8:16: `type` wants one of THRESHOLD, RATE, PATTERN, DURATION, CUSTOM, ABSENCE, CONSECUTIVE, X_OF_Y, "
+        "BURN_RATE, COMPOSITE, TREND, found `TRESHOLD` "
         "(did you mean `THRESHOLD`?)",
         "9:36: workflow.status is never `faild`; did you mean failed?",
         "9:66: unknown key `windw` (did you mean `window`?)",

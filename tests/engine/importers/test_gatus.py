@@ -66,7 +66,7 @@ def test_a_file_becomes_a_configuration_that_loads(tmp_path: Path) -> None:
     )
     assert front.steps[1].expect == ("expires_in > 48h",)
     assert money.steps[0].spec.url == "http://127.0.0.1/$5"  # type: ignore[attr-defined]
-    assert loaded.config.channels["slack"].url.startswith("https://hooks.slack.com")
+    assert (loaded.config.channels["slack"].url or "").startswith("https://hooks.slack.com")
     assert [(rule.conditions[0].value, rule.channels) for rule in loaded.config.rules] == [  # type: ignore[union-attr]
         (2.0, ("slack",)),
         (3.0, ()),

@@ -10,7 +10,7 @@ from engine.model import HealthStatus, Outcome, Priority
 from engine.patterns import compile_pattern
 from engine.rules.evaluator import Memory, evaluate
 from engine.rules.metrics import Facts
-from engine.rules.scope import covers, health_subject
+from engine.rules.scope import covers, own_subject
 from tests.engine.rules.build import START, execution, health, look, outcomes, rule, window
 
 FAILED = {"type": "THRESHOLD", "metric": "workflow.status", "operator": "==", "value": "failed"}
@@ -252,20 +252,20 @@ def test_hostile_text_in_a_value_is_cleaned() -> None:
 )
 def test_whom_a_rule_is_about(metric: str, subject: str | None) -> None:
     condition = {"type": "THRESHOLD", "metric": metric, "operator": "==", "value": "x"}
-    assert health_subject(rule(condition)) == subject
-    assert health_subject(rule({"not": condition})) == subject
-    assert health_subject(rule(condition, FAILED)) is None
+    assert own_subject(rule(condition)) == subject
+    assert own_subject(rule({"not": condition})) == subject
+    assert own_subject(rule(condition, FAILED)) is None
 
 
 def test_rules_about_several_components_are_about_the_system() -> None:
     parts = ({"type": "CUSTOM", "expression": f"health.{name}.score < 50"} for name in ("store", "notifier"))
-    assert health_subject(rule(*parts)) == "system"
+    assert own_subject(rule(*parts)) == "system"
 
 
 def test_expressions_that_look_back_are_about_workflows() -> None:
-    assert health_subject(rule({"type": "CUSTOM", "expression": "health.score < 50 and age() > 5"})) is None
-    assert health_subject(rule({"type": "CUSTOM", "expression": "matches(health.status, 'un')"})) == "system"
-    assert health_subject(rule(T)) is None
+    assert own_subject(rule({"type": "CUSTOM", "expression": "health.score < 50 and age() > 5"})) is None
+    assert own_subject(rule({"type": "CUSTOM", "expression": "matches(health.status, 'un')"})) == "system"
+    assert own_subject(rule(T)) is None
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.model import Attempt, Outcome
-from engine.rules.window import MAX_AGE, MAX_EXECUTIONS, WorkflowWindow
+from engine.rules.tallies import MAX_AGE, MAX_ITEMS
+from engine.rules.window import WorkflowWindow
 from tests.engine.rules.build import START, execution, outcomes, window
 
 
@@ -70,12 +71,12 @@ def test_the_window_slides_and_includes_its_old_end() -> None:
 
 
 def test_it_keeps_at_most_two_thousand_executions() -> None:
-    history = outcomes("f" + "o" * MAX_EXECUTIONS, step=0.01)
+    history = outcomes("f" + "o" * MAX_ITEMS, step=0.01)
     history.count(START + 60, 3600)
     history.add(execution(at=61))
-    assert history.count(START + 61, 3600) == MAX_EXECUTIONS
+    assert history.count(START + 61, 3600) == MAX_ITEMS
     assert history.failure_rate(START + 61, 3600, 1) == 0
-    assert len(list(history.within(START + 61, 3600))) == MAX_EXECUTIONS
+    assert len(list(history.within(START + 61, 3600))) == MAX_ITEMS
 
 
 def test_it_keeps_at_most_a_day() -> None:

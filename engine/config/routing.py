@@ -1,0 +1,279 @@
+"""Whom alerts are told to, and in which words: channels, routes, templates, the dead-man's switch.
+
+```yaml
+channels:
+  ops: {webhook: {url: "https://hooks.example/tocsin", secret: "${env:HOOK_SECRET}"}, fallback: mail}
+  mail: {url: "${env:MAIL_URL}", min_severity: ERROR, template: short}
+routes:
+  - {tags: [database], min_severity: ERROR, channels: [dba]}
+  - {channels: [ops], group_by: [rule], group_wait: 30s}
+templates:
+  short: {title: "{{ severity }} {{ subject }}", body: "{{ message }}"}
+deadman: {url: "${env:PING_URL}", every: 1m}
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from engine.config.choices import SeverityField
+from engine.config.times import Periods
+from engine.config.types import Duration, Identifier, Names, PositiveDuration, Strict, as_tuple
+from engine.model import Severity
+
+KINDS = ("url", "console", "log", "webhook", "command", "file", "sentry", "pagerduty")
+DEFAULT_RATE_LIMIT = 30
+PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"
+
+SendDeadline = Annotated[PositiveDuration, Field(le=60)]
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+GroupBy = Annotated[
+    tuple[Literal["rule", "subject", "severity", "tags"], ...], BeforeValidator(as_tuple), Field(max_length=4)
+]
+Template = Annotated[str, Field(min_length=1, max_length=10_000)]
+
+
+def _web(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("a web address is wanted, such as https://hooks.example.org/tocsin")
+    return value
+
+
+class ConsoleSpec(Strict):
+    """A toast in the console, with the bell; without a console a line on standard error."""
+
+    bell: bool = True
+
+
+class LogSpec(Strict):
+    """A record in the log, at the level of the severity."""
+
+
+class WebhookSpec(Strict):
+    """A POST of JSON (docs/channels.md); redirects are not followed.
+
+    Keys:
+        secret: signs each message (HMAC-SHA256, header `X-Tocsin-Signature`).
+        headers: sent along, such as an Authorization.
+        verify: whether the server's certificate is checked.
+    """
+
+    url: Annotated[str, Field(min_length=8, max_length=4_096)]
+    secret: Annotated[str, Field(min_length=8)] | None = None
+    headers: Annotated[dict[str, str], Field(max_length=50)] = Field(default_factory=dict)
+    timeout: SendDeadline = 10.0
+    verify: bool = True
+
+    _is_web = field_validator("url")(_web)
+
+
+class CommandSpec(Strict):
+    """A program of this machine, given the webhook's JSON on standard input.
+
+    Exit status 0 means taken; 64 to 68, 77, 126 and 127 mean that trying again cannot help.
+
+    Keys:
+        run: the program and its arguments, a list; no shell reads it.
+        env: variables to set.
+        inherit: names of variables to pass on beside PATH, HOME, USER, LANG and the like.
+    """
+
+    run: Annotated[
+        tuple[Annotated[str, Field(max_length=65_536)], ...],
+        BeforeValidator(as_tuple),
+        Field(min_length=1, max_length=200),
+    ]
+    env: Annotated[dict[VariableName, str], Field(max_length=100)] = Field(default_factory=dict)
+    inherit: Annotated[tuple[VariableName, ...], BeforeValidator(as_tuple), Field(max_length=100)] = ()
+    cwd: Annotated[str, Field(min_length=1)] | None = None
+    timeout: SendDeadline = 20.0
+
+
+class FileSpec(Strict):
+    """A line of the webhook's JSON at the end of a file, which is opened anew for each message.
+
+    Keys:
+        path: relative to the directory the engine was started in; made with mode 0600 when missing.
+    """
+
+    path: Annotated[str, Field(min_length=1, max_length=4_096)]
+
+
+class SentrySpec(Strict):
+    """An event in Sentry, one issue for each alert.
+
+    Keys:
+        dsn: as Sentry shows it, such as `https://KEY@o1.ingest.sentry.io/2`.
+    """
+
+    dsn: Annotated[str, Field(min_length=8, max_length=4_096)]
+    environment: str = ""
+    timeout: SendDeadline = 10.0
+
+    @field_validator("dsn")
+    @classmethod
+    def _is_dsn(cls, value: str) -> str:
+        parts = urlsplit(_web(value))
+        if not parts.username or not parts.path.rpartition("/")[2].isdigit():
+            raise ValueError("a DSN is wanted, such as https://KEY@o1.ingest.sentry.io/2")
+        return value
+
+
+class PagerdutySpec(Strict):
+    """An incident in PagerDuty (Events API v2): triggered, acknowledged and resolved with the alert.
+
+    Keys:
+        routing_key: the integration key of the service.
+        endpoint: where events are sent.
+    """
+
+    routing_key: Annotated[str, Field(min_length=8, max_length=200)]
+    endpoint: Annotated[str, Field(min_length=8, max_length=4_096)] = PAGERDUTY
+    timeout: SendDeadline = 10.0
+
+    _is_web = field_validator("endpoint")(_web)
+
+
+KindSpec = ConsoleSpec | LogSpec | WebhookSpec | CommandSpec | FileSpec | SentrySpec | PagerdutySpec
+
+
+class Channel(Strict):
+    """A named destination that hears of alerts at or above `min_severity`; it is of exactly one kind.
+
+    Keys:
+        url: any URL that apprise understands.
+        fallback: the channel that is told instead when this one keeps failing for `fallback_after`.
+        rate_limit: messages a minute; what is above leaves as one when the minute is over.
+        template: a name of `templates:`, or a title and a body of its own.
+        send_resolved: whether the end of an alert is told.
+    """
+
+    url: Annotated[str, Field(min_length=3)] | None = None
+    console: ConsoleSpec | None = None
+    log: LogSpec | None = None
+    webhook: WebhookSpec | None = None
+    command: CommandSpec | None = None
+    file: FileSpec | None = None
+    sentry: SentrySpec | None = None
+    pagerduty: PagerdutySpec | None = None
+    min_severity: SeverityField = Severity.INFO
+    fallback: Identifier | None = None
+    fallback_after: PositiveDuration = 600.0
+    rate_limit: Annotated[int, Field(ge=1, le=10_000)] = DEFAULT_RATE_LIMIT
+    template: Identifier | TemplateSpec | None = None
+    send_resolved: bool = True
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Channel:
+        if sum(getattr(self, name) is not None for name in KINDS) != 1:
+            raise ValueError(f"a channel has exactly one of {', '.join(KINDS)}")
+        return self
+
+    @property
+    def kind(self) -> str:
+        """Which of `KINDS` it is."""
+        return next(name for name in KINDS if getattr(self, name) is not None)
+
+    @property
+    def spec(self) -> Any:
+        """What the file says under the name of its kind."""
+        return getattr(self, self.kind)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What nobody is to read anywhere: addresses that open doors, keys, passwords."""
+        return frozenset(filter(None, self._secrets()))
+
+    def _secrets(self) -> Iterator[str]:
+        if self.url is not None:
+            yield self.url
+        if self.webhook is not None:
+            yield from (self.webhook.url, self.webhook.secret or "", *self.webhook.headers.values())
+        if self.command is not None:
+            yield from self.command.env.values()
+        if self.sentry is not None:
+            yield self.sentry.dsn
+            yield unquote(urlsplit(self.sentry.dsn).username or "")
+        if self.pagerduty is not None:
+            yield self.pagerduty.routing_key
+
+
+class TemplateSpec(Strict):
+    """The words of messages, as Jinja2 templates; what is not given is worded as ever.
+
+    Keys:
+        title, body: may use `alert`, `rule`, `kind`, `severity`, `subject`, `message`, `value`, `threshold`,
+            `why`, `age`, `lasted`, `author`, `note`, `todo` and `runbook` (docs/channels.md).
+    """
+
+    title: Template | None = None
+    body: Template | None = None
+
+
+class Route(Strict):
+    """Channels for the alerts that fit; the first route that fits decides, unless it says `continue: true`.
+
+    A rule's own `channels:` come first, in addition to these.
+
+    Keys:
+        min_severity, max_severity: only alerts from and up to these.
+        tags: only alerts of rules that have one of these.
+        rules, workflows: only alerts of these ids or names, with `*` as wildcard.
+        times: only at these times.
+        continue: whether the routes below are looked at, too.
+        group_by: alerts that agree in these leave as one message: `rule`, `subject`, `severity`, `tags`.
+        group_wait, group_interval, repeat: how long the first message of a group waits for more, how often
+            a group that changed is told, and how often one that did not (0: never).
+    """
+
+    channels: Annotated[Names, Field(min_length=1, max_length=50)]
+    min_severity: SeverityField = Severity.INFO
+    max_severity: SeverityField = Severity.CRITICAL
+    tags: Names = ()
+    rules: Annotated[tuple[str, ...], BeforeValidator(as_tuple), Field(max_length=200)] = ()
+    workflows: Annotated[tuple[str, ...], BeforeValidator(as_tuple), Field(max_length=200)] = ()
+    times: Periods = ()
+    continue_: Annotated[bool, Field(alias="continue")] = False
+    group_by: GroupBy = ()
+    group_wait: PositiveDuration = 30.0
+    group_interval: PositiveDuration = 300.0
+    repeat: Duration = 14_400.0
+
+
+Routes = Annotated[tuple[Route, ...], BeforeValidator(as_tuple), Field(max_length=200)]
+
+
+class DeadmanSpec(Strict):
+    """A sign of life to somebody outside, for as long as checks, records and messages make progress.
+
+    Exactly one of `url` and `channel`.
+
+    Keys:
+        url: asked for (GET) each time.
+        channel: told each time, instead.
+        every: how often.
+    """
+
+    url: Annotated[str, Field(min_length=8, max_length=4_096)] | None = None
+    channel: Identifier | None = None
+    every: Annotated[PositiveDuration, Field(ge=5, le=86_400)] = 60.0
+
+    @field_validator("url")
+    @classmethod
+    def _is_web(cls, value: str | None) -> str | None:
+        return None if value is None else _web(value)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> DeadmanSpec:
+        if (self.url is None) == (self.channel is None):
+            raise ValueError("a dead-man's switch has either a url: or a channel:")
+        return self
+
+
+Channel.model_rebuild()
