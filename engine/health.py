@@ -16,7 +16,7 @@ from engine.clock import Clock
 from engine.config.types import format_duration
 from engine.model import ComponentHealth, Execution, Health, HealthCheck, HealthStatus, Outcome, Priority
 from engine.supervisor import Ailment
-from engine.text import plain
+from engine.text import counted, plain
 
 if TYPE_CHECKING:
     from engine.config.schema import Workflow
@@ -35,7 +35,7 @@ ENGINE_PARTS = ("scheduler", "store", "notifier", "network")
 WEIGHTS = {Priority.CRITICAL: 4.0, Priority.HIGH: 2.0, Priority.NORMAL: 1.0, Priority.LOW: 0.5}
 _HOUR = 3_600.0
 _PART_OF = {
-    **dict.fromkeys(("housekeeping", "retention", "roll-ups", "database care"), "store"),
+    **dict.fromkeys(("housekeeping", "retention", "roll-ups", "database care", "provenance"), "store"),
     **dict.fromkeys(("outbox", "rules", "alerts"), "notifier"),
     "canary": "network",
 }
@@ -61,6 +61,7 @@ class Signals:
         store_caution: what a person should do something about before it gets worse; empty when nothing.
         dropped_by_kind: the same as `dropped`, by what the records were.
         ailing: the engine's tasks, by name, that died and may do so again.
+        disabled: rules that failed so often that they are not evaluated any more.
     """
 
     beat_age: float | None = None
@@ -78,6 +79,7 @@ class Signals:
     store_caution: str = ""
     dropped_by_kind: Mapping[str, int] = field(default_factory=dict)
     ailing: Mapping[str, Ailment] = field(default_factory=dict)
+    disabled: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +172,30 @@ class HealthMonitor:
         self._findings: dict[str, Finding] = {}
         names = [name for name in ENGINE_PARTS if name != "network" or watches_network]
         parts = [_Component(name, "engine", ENGINE_WEIGHT, now) for name in names]
-        checks = [_Component(f"workflow:{w.id}", "workflow", WEIGHTS[w.priority], now) for w in workflows]
+        checks = [_component_of(workflow, now) for workflow in workflows]
         self._components = {component.name: component for component in (*parts, *checks)}
         self._status = HealthStatus.UNKNOWN
         self._since = now
         for check in history:
             if check.component in self._components:
+                self._components[check.component].uptime.add(check.at, check.status)
+
+    def adopt(self, workflows: Sequence[Workflow], history: Iterable[HealthCheck] = ()) -> None:
+        """Watch these workflows from now on; what is known of those that stay is kept.
+
+        Args:
+            history: stored checks of the last 24 hours, for the uptime of new ones.
+        """
+        now, before = self._clock.now(), self._components
+        self._components = {name: part for name, part in before.items() if part.kind == "engine"}
+        for workflow in workflows:
+            fresh = _component_of(workflow, now)
+            component = self._components[fresh.name] = before.get(fresh.name, fresh)
+            component.weight = fresh.weight
+        self._failures = {workflow.id: self._failures.get(workflow.id, 0) for workflow in workflows}
+        self._findings = {name: it for name, it in self._findings.items() if name in self._components}
+        for check in history:
+            if check.component in self._components and check.component not in before:
                 self._components[check.component].uptime.add(check.at, check.status)
 
     def observe(self, execution: Execution) -> None:
@@ -206,6 +226,9 @@ class HealthMonitor:
             part = _PART_OF.get(name, "scheduler")
             judged = _judge_task(name, ailment)
             found[part] = judged if found[part] is UNKNOWN else min(found[part], judged, key=_by_score)
+        if signals.disabled:
+            judged = Finding(HealthStatus.DEGRADED, 60.0, _disabled(signals.disabled))
+            found["notifier"] = min(found["notifier"], judged, key=_by_score)
         for component in self._components.values():
             self._note(component, found.get(component.name, UNKNOWN), now)
         shown = [(component.shown(), component.weight) for component in self._components.values()]
@@ -246,6 +269,10 @@ def summarize(components: Iterable[tuple[ComponentHealth, float]]) -> tuple[Heal
     if score < WARN_BELOW or vital_down:
         return HealthStatus.DEGRADED, score
     return HealthStatus.HEALTHY, score
+
+
+def _component_of(workflow: Workflow, now: float) -> _Component:
+    return _Component(f"workflow:{workflow.id}", "workflow", WEIGHTS[workflow.priority], now)
 
 
 def _judge_workflow(outcome: Outcome, failures: int, error: str) -> Finding:
@@ -305,6 +332,10 @@ def _judge_task(name: str, ailment: Ailment) -> Finding:
     lasting = ailment.deaths > 1
     status, score = (HealthStatus.UNHEALTHY, 0.0) if lasting else (HealthStatus.DEGRADED, 60.0)
     return Finding(status, score, plain(f"{name} {ailment}"))
+
+
+def _disabled(rules: Sequence[str]) -> str:
+    return plain(f"disabled, because they failed: {counted(len(rules), 'rule')} ({', '.join(rules)})")
 
 
 def _judge_network(signals: Signals) -> Finding:

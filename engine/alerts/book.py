@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from engine.alerts.announce import Notices
 from engine.alerts.lifecycle import Circumstances, Transition, quiet_since
-from engine.model import Alert, AlertEventKind
+from engine.model import Alert, AlertEventKind, AlertState, Gate
 
 REFRESH_INTERVAL = 60.0
 
@@ -21,7 +21,7 @@ class AlertBook:
 
     def __init__(self, first_id: int, limit: int) -> None:
         self._next_id = first_id
-        self._limit = limit
+        self.limit = limit
         self._open: dict[str, Alert] = {}
         self._active: set[int] = set()
         self._told: dict[int, frozenset[str]] = {}
@@ -29,6 +29,7 @@ class AlertBook:
         self._stopped: dict[int, str] = {}
         self._stored: dict[int, float] = {}
         self._confirmed_from = float("-inf")
+        self._ended: dict[str, Alert] = {}
 
     def restore(
         self, open_alerts: Iterable[Alert], last_alerts: Iterable[Alert], told: Mapping[int, frozenset[str]]
@@ -38,6 +39,7 @@ class AlertBook:
             quiet = quiet_since(alert)
             if quiet is not None:
                 self._quiet[alert.fingerprint] = max(quiet, self._quiet.get(alert.fingerprint, quiet))
+        self._ended = {alert.fingerprint: alert for alert in last_alerts if alert.resolved_at is not None}
         for alert in open_alerts:
             self._keep(alert)
             self._told[alert.id] = told.get(alert.id, frozenset())
@@ -55,6 +57,10 @@ class AlertBook:
     def get(self, fingerprint: str) -> Alert | None:
         return self._open.get(fingerprint)
 
+    def ended(self, fingerprint: str) -> Alert | None:
+        """The last alert of a fingerprint that fired and ended."""
+        return self._ended.get(fingerprint)
+
     def find(self, alert_id: int) -> Alert | None:
         return next((alert for alert in self._open.values() if alert.id == alert_id), None)
 
@@ -66,10 +72,10 @@ class AlertBook:
         """The channels that were told of the alert's fire."""
         return self._told.get(alert_id, frozenset())
 
-    def circumstances(self, fingerprint: str, now: float) -> Circumstances:
-        """What decides a transition besides the rule."""
-        room = len(self._active) < self._limit
-        return Circumstances(now, room, self._quiet.get(fingerprint), self._confirmed_from)
+    def circumstances(self, fingerprint: str, now: float, mute: tuple[Gate, ...] = ()) -> Circumstances:
+        """What decides a transition besides the rule; `mute` are the gates that stop it from outside."""
+        room = len(self._active) < self.limit
+        return Circumstances(now, room, self._quiet.get(fingerprint), self._confirmed_from, mute)
 
     def confirm_from(self, now: float) -> None:
         """Nobody looked before `now`: auto-resolve counts from here at the earliest."""
@@ -100,9 +106,10 @@ class AlertBook:
         alert = transition.alert
         if transition.kind in (AlertEventKind.RESOLVED, AlertEventKind.CANCELLED):
             self._close(alert)
-        else:
+        elif alert.state is not AlertState.RESOLVED:
             self._keep(alert)
-            self._told[alert.id] = self.told(alert.id) | {channel for channel, _ in notices}
+            heard = {channel for channel, kind in notices if kind is AlertEventKind.FIRED}
+            self._told[alert.id] = self.told(alert.id) | heard
             self._stored[alert.id] = alert.last_true_at
             self._stopped[alert.id] = transition.stopped_at
         quiet = quiet_since(alert)
@@ -116,6 +123,8 @@ class AlertBook:
 
     def _close(self, alert: Alert) -> None:
         del self._open[alert.fingerprint]
+        if alert.fired_at is not None:
+            self._ended[alert.fingerprint] = alert
         self._active.discard(alert.id)
         for memory in (self._told, self._stopped, self._stored):
             memory.pop(alert.id, None)

@@ -39,11 +39,8 @@ class Entry:
         self.paused = False
         self.queued: Turn | None = None
         self.tasks: set[asyncio.Task[None]] = set()
-        self.jitter = round(share_of(f"{workflow.id} jitter") * workflow.jitter, 3)
-        self._normal = slots_of(workflow)
-        every = workflow.every_failing
-        self._failing = IntervalSlots(workflow.id, every) if every is not None else None
         self._is_failing = False
+        self._follow(workflow)
 
     @property
     def slots(self) -> Slots:
@@ -79,6 +76,20 @@ class Entry:
                 self.last_slot = self.slots.latest(max(wall, self.inherited)) or self.last_slot
             self.slot = self.slots.after(max(wall, self.last_slot))
 
+    def adopt(self, workflow: Workflow) -> bool:
+        """Be another version of the same workflow from now on; whether its slots are others."""
+        before, self.workflow = self.workflow, workflow
+        if _timing(before) == _timing(workflow):
+            return False
+        self._follow(workflow)
+        return True
+
+    def _follow(self, workflow: Workflow) -> None:
+        self.jitter = round(share_of(f"{workflow.id} jitter") * workflow.jitter, 3)
+        self._normal = slots_of(workflow)
+        every = workflow.every_failing
+        self._failing = IntervalSlots(workflow.id, every) if every is not None else None
+
     def note(self, is_failing: bool) -> bool:
         """Take note of how a run ended; whether other slots are followed from now on."""
         changed = self._failing is not None and is_failing is not self._is_failing
@@ -97,3 +108,7 @@ class Entry:
         if following is None or following + self.jitter > wall:
             return None
         return self.slots.latest(wall - self.jitter) or self.slot
+
+
+def _timing(workflow: Workflow) -> tuple[object, ...]:
+    return workflow.every, workflow.cron, workflow.timezone, workflow.jitter, workflow.every_failing

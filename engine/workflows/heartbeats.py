@@ -58,6 +58,13 @@ class Heartbeats:
         self.fresh = tuple(beat for key, beat in self._beats.items() if key not in remembered)
         """Those that the store does not know yet."""
 
+    def adopt(self, jobs: Mapping[str, str], known: Sequence[Heartbeat], now: float) -> None:
+        """Wait for these jobs from now on; the arguments are as at first. `fresh` are the new ones then."""
+        self._jobs = {key_of(token): workflow for token, workflow in jobs.items()}
+        remembered = {beat.key: beat for beat in known} | self._beats
+        self._beats = {key: remembered.get(key) or Heartbeat(key, now) for key in self._jobs}
+        self.fresh = tuple(beat for key, beat in self._beats.items() if key not in remembered)
+
     def __len__(self) -> int:
         return len(self._jobs)
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.clock import Clock
-from engine.model import LogLevel, LogRecord, StoredResponse
+from engine.model import KeptReply, LogLevel, LogRecord, StoredResponse
 from engine.redaction import Redactor
+from engine.store.reader import Reader
 from engine.store.store import Store
 from engine.text import own_words
 from engine.workflows.plan import StepPlan
@@ -147,6 +148,28 @@ def fields_of(response: StoredResponse) -> dict[str, Any]:
     if isinstance(headers := fields.get("headers"), dict):
         fields["headers"] = _Headers(headers)
     return fields
+
+
+def readable(response: StoredResponse) -> KeptReply:
+    """A stored response as people read it; one that is damaged has no fields, and all of it is cut."""
+    try:
+        fields, cut = fields_of(response), response.cut
+    except ValueError:
+        fields, cut = {}, ("everything",)
+    return KeptReply(
+        response.step_id,
+        response.execution_id,
+        response.at,
+        response.succeeded,
+        fields,
+        cut,
+        response.failure,
+    )
+
+
+async def replies(reader: Reader, workflow_id: str, limit: int) -> tuple[KeptReply, ...]:
+    """What was kept of the newest `limit` executions of a workflow, newest first. Raises StoreError."""
+    return tuple(map(readable, await reader.responses(workflow_id=workflow_id, limit=limit)))
 
 
 def is_whole(response: StoredResponse, root: str) -> bool:

@@ -76,7 +76,8 @@ class Runner:
     ) -> None:
         self._clock = clock
         self._sampler = sampler or Sampler()
-        self._keep = keep
+        self.keep = keep
+        self.limits = limits
         self._runs: dict[str, Run] = {}
         self._variables = variables
         self._on_log = on_log
@@ -92,13 +93,43 @@ class Runner:
         table = ErrorTable(classify) if classify else None
         self._steps = StepRunner(clock, self._types, self.breakers, limits, table, self._sampler)
 
+    def adopt(
+        self,
+        *,
+        workflows: Sequence[Workflow],
+        variables: Mapping[str, Scalar],
+        retries: Mapping[str, RetrySpec],
+        limits: HostLimits | None,
+        keep: Keep | None,
+        classify: Sequence[ClassifySpec],
+        sampler: Sampler,
+    ) -> None:
+        """Run executions that begin from now on under another configuration; the arguments are as at first.
+
+        Step types keep their resources and breakers their states. What is at work goes on as it began, but
+        for the workflows that it calls.
+
+        Raises:
+            ValueError: a pattern of `classify` cannot be read; nothing has changed then.
+        """
+        table = ErrorTable(classify) if classify else None
+        self._workflows = {workflow.id: workflow for workflow in workflows}
+        self._variables, self._sampler = variables, sampler
+        self.keep, self.limits = keep, limits
+        policies = dict(STRATEGIES) | {name: _policy(spec) for name, spec in retries.items()}
+        kept = self._workflows.keys() if policies == self._policies else set()
+        self._policies = policies
+        self._plans = {each: plan for each, plan in self._plans.items() if each in kept}
+        self._targets = {each: found for each, found in self._targets.items() if each in self._workflows}
+        self._steps.adopt(limits, table, sampler)
+
     async def run(self, workflow: Workflow, execution_id: int, scheduled_at: float) -> Recording:
         """Run it once, retries included, within its timeout.
 
         Whatever goes wrong is in the recording; only cancellation propagates.
         """
         plan = self._planned(workflow)
-        run = Run(self._clock, self._steps, workflow, execution_id, self._rng, self._keep)
+        run = Run(self._clock, self._steps, workflow, execution_id, self._rng, self.keep)
         self._runs[run.trace_id] = run
         try:
             if isinstance(plan, Failure):

@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from engine.clock import Clock
 from engine.config.schema import Workflow
-from engine.errors import ConflictError, NotFoundError
+from engine.errors import ConflictError
 from engine.model import LogLevel, LogRecord, Outcome, ScheduleCursor
-from engine.text import own_words
 from engine.workflows.agenda import Agenda
 from engine.workflows.claims import RENEW, Claims, inherited
+from engine.workflows.crew import Crew, Start
 from engine.workflows.entry import Entry, Turn
+from engine.workflows.roster import Roster
 from engine.workflows.schedule import IntervalSlots
 from engine.workflows.skips import OVERLOAD, Skipped, Skips
 
@@ -26,9 +27,12 @@ CANCEL_GRACE = 1.0
 ALL = "*"
 """Whose cursor keeps that everything is paused, and up to when slots may have been started."""
 REPLACED = "replaced"
+MAINTENANCE = "maintenance"
 """The message with which a run is cancelled that the next slot replaces."""
 
-Start = Callable[[Workflow, float], Awaitable[Outcome | None]]
+REMOVED = "removed"
+"""Why a slot was skipped that waited when its workflow left the configuration."""
+
 Claim = Callable[[ScheduleCursor], Awaitable[None]]
 
 
@@ -52,6 +56,7 @@ class Scheduler:
         claim: makes a cursor durable before it returns; raises StoreError.
         log: told of starts that raised, and of a store that does not let time be claimed.
         jumped: told by how many seconds the wall clock went ahead (the machine slept, or it was set) or back.
+        stopped: whether a workflow is in maintenance, so that its slots are skipped.
     """
 
     def __init__(
@@ -67,9 +72,9 @@ class Scheduler:
         claim: Claim,
         log: Callable[[LogRecord], None],
         jumped: Callable[[float], None] | None = None,
+        stopped: Callable[[str], bool] = lambda workflow_id: False,
     ) -> None:
         self._clock = clock
-        self._start = start
         self._skips = Skips(skipped, self._keep_cursor)
         self._claims = Claims(
             clock,
@@ -77,12 +82,10 @@ class Scheduler:
             self._warn,
         )
         self._advanced = advanced
+        self.stopped = stopped
         self._log = log
         self._jumped = jumped
-        self._cursors = dict(cursors)
-        self._entries = {workflow.id: Entry(workflow) for workflow in workflows}
-        for workflow_id, entry in self._entries.items():
-            entry.paused = workflow_id in cursors and cursors[workflow_id].paused
+        self._roster = Roster(workflows, cursors)
         self._agenda = Agenda()
         self._offset = 0.0
         self._is_planned = False
@@ -90,10 +93,8 @@ class Scheduler:
         everything = cursors.get(ALL, ScheduleCursor(ALL, float("-inf")))
         self._is_paused = everything.paused
         self._inherited = everything.last_slot
-        self._places = asyncio.Semaphore(concurrency)
+        self._crew = Crew(clock, start, concurrency, self._note, self._ended, log)
         self._nap: asyncio.Future[None] | None = None
-        self._running = 0
-        self._lag = 0.0
         self._beat: float | None = None
 
     @property
@@ -104,7 +105,7 @@ class Scheduler:
     @property
     def running(self) -> int:
         """Executions at work now; those that wait for a place do not count."""
-        return self._running
+        return self._crew.running
 
     @property
     def paused(self) -> bool:
@@ -119,7 +120,7 @@ class Scheduler:
     @property
     def lag(self) -> float:
         """Seconds by which the newest start was late."""
-        return self._lag
+        return self._crew.lag
 
     def set_paused(self, paused: bool, workflow_id: str | None = None) -> None:
         """Let slots pass without a start, or no longer: those of one workflow, or all.
@@ -134,9 +135,9 @@ class Scheduler:
             claimed = max(self._claims.until, self._inherited, 0.0)
             self._advanced(ScheduleCursor(ALL, claimed, paused))
             return
-        entry = self._find(workflow_id)
+        entry = self._roster.find(workflow_id)
         entry.paused = paused
-        known = self._cursors.get(workflow_id)
+        known = self._roster.cursors.get(workflow_id)
         if entry.last_slot == float("-inf"):
             # One that has never run has no last slot; from now on is what counts.
             entry.last_slot = self._clock.now() if known is None else known.last_slot
@@ -144,17 +145,17 @@ class Scheduler:
 
     def is_paused(self, workflow_id: str) -> bool:
         """Whether its slots pass without a start."""
-        entry = self._entries.get(workflow_id)
+        entry = self._roster.get(workflow_id)
         return self._is_paused or (entry is not None and entry.paused)
 
     def is_running(self, workflow_id: str) -> bool:
         """Whether it is at work or waits for a place."""
-        entry = self._entries.get(workflow_id)
+        entry = self._roster.get(workflow_id)
         return entry is not None and bool(entry.tasks)
 
     def next_at(self, workflow_id: str) -> float | None:
         """Wall time of the next start; None when paused, unknown, or there is none."""
-        entry = self._entries.get(workflow_id)
+        entry = self._roster.get(workflow_id)
         if entry is None or entry.slot is None or self.is_paused(workflow_id):
             return None
         return entry.slot + entry.jitter
@@ -166,20 +167,20 @@ class Scheduler:
             NotFoundError: there is no such workflow.
             ConflictError: it is at work already, or the engine is stopping.
         """
-        entry = self._find(workflow_id)
+        entry = self._roster.find(workflow_id)
         if self._is_stopping:
             raise ConflictError("the engine is stopping")
         if entry.tasks:
             raise ConflictError(f"{workflow_id} is running already")
-        self._launch(entry, self._now())
+        self._crew.launch(entry, self._now())
 
     def wake(self, workflow_id: str) -> None:
         """Start it beside its slots, since there is news; not while it is paused or at work, or on call."""
-        entry = self._entries.get(workflow_id)
+        entry = self._roster.get(workflow_id)
         if entry is None or entry.workflow.on_call or self.is_paused(workflow_id):
             return
         if not entry.tasks and not self._is_stopping:
-            self._launch(entry, self._now())
+            self._crew.launch(entry, self._now())
 
     async def run(self) -> None:
         """Start workflows at their slots until cancelled or drained."""
@@ -193,6 +194,34 @@ class Scheduler:
                 await self._claims.wait(self._reckoned())
                 self._fire_due(now)
             await self._sleep(self._until_next())
+
+    def adopt(
+        self, workflows: Sequence[Workflow], concurrency: int, cursors: Mapping[str, ScheduleCursor]
+    ) -> None:
+        """Follow these workflows from now on.
+
+        One that is as it was keeps its slots. A changed one is as it is now from its next start on; its slots
+        stay as well unless its schedule has changed. A removed one ends what is at work.
+
+        Args:
+            concurrency: as at the beginning; when there are fewer places, nothing at work is cut off.
+            cursors: the slots handled before of those that are new.
+        """
+        self._crew.places.resize(concurrency)
+        moves = self._roster.adopt(workflows, cursors)
+        for entry in moves.left:
+            waiting, entry.queued, entry.slot = entry.queued, None, None
+            if waiting is not None:
+                self._skip(entry, waiting.slot, REMOVED)
+            self._skips.release(entry)
+        if self._is_planned:
+            wall, now = self._clock.now(), self._clock.monotonic()
+            for entry in moves.came:
+                entry.plan(cursors.get(entry.workflow.id), wall, float("-inf"))
+            for entry in moves.moved:
+                entry.slot = entry.slots.after(max(entry.last_slot, wall - entry.jitter))
+            self._agenda.rebuild(self._roster, wall - now, now)
+            self._wake()
 
     def _fire_due(self, now: float) -> None:
         if not self._is_stopping:
@@ -209,17 +238,17 @@ class Scheduler:
 
     async def run_once(self) -> None:
         """Run every workflow that has slots once, within the limit of concurrency, and wait for all."""
-        for entry in self._entries.values():
+        for entry in self._roster:
             if not entry.tasks and not entry.workflow.on_call:
-                self._launch(entry, self._now())
-        if tasks := self._tasks():
+                self._crew.launch(entry, self._now())
+        if tasks := set(self._crew.tasks):
             await asyncio.wait(tasks)
 
     async def drain(self, grace: float) -> None:
         """Start nothing more, wait `grace` seconds for what runs, cancel the rest, leave what ignores it."""
         self._is_stopping = True
         await self._claims.close()
-        if tasks := self._tasks():
+        if tasks := set(self._crew.tasks):
             _, late = await asyncio.wait(tasks, timeout=grace)
             for task in late:
                 task.cancel()
@@ -229,15 +258,6 @@ class Scheduler:
         if self._claims.until > 0:
             # The cursors say it all, and nothing more starts.
             self._advanced(ScheduleCursor(ALL, 0.0, self._is_paused))
-
-    def _tasks(self) -> list[asyncio.Task[None]]:
-        return [task for entry in self._entries.values() for task in entry.tasks]
-
-    def _find(self, workflow_id: str) -> Entry:
-        entry = self._entries.get(workflow_id)
-        if entry is None:
-            raise NotFoundError(f"there is no workflow {workflow_id}")
-        return entry
 
     def _reckoned(self) -> float:
         """The wall time that slots go by: a clock that was set by less than a second is not followed."""
@@ -254,18 +274,22 @@ class Scheduler:
         finally:
             nap.cancel()
 
+    def _wake(self) -> None:
+        if self._nap is not None:
+            self._nap.cancel()
+
     def _plan(self) -> None:
         """Give each workflow its first slot; what is new or overdue starts at once, one after the other."""
         self._is_planned = True
         wall = self._clock.now()
         self._offset = wall - self._clock.monotonic()
         claimed, self._inherited = self._inherited, inherited(self._inherited, wall)
-        for entry in self._entries.values():
-            cursor = self._cursors.get(entry.workflow.id)
+        for entry in self._roster:
+            cursor = self._roster.cursors.get(entry.workflow.id)
             entry.plan(cursor, wall, claimed)
             if cursor is None and entry.last_slot > 0:
                 self._keep_cursor(entry)
-        self._agenda.rebuild(self._entries.values(), self._offset, self._clock.monotonic())
+        self._agenda.rebuild(self._roster, self._offset, self._clock.monotonic())
 
     def _follow_wall(self) -> None:
         """Notice that the wall clock was set, or that the machine slept."""
@@ -278,11 +302,11 @@ class Scheduler:
             self._jumped(shift)
         if shift < 0:
             self._inherited += shift
-            for entry in self._entries.values():
+            for entry in self._roster:
                 if isinstance(entry.slots, IntervalSlots) and entry.slot is not None:
                     entry.slot = entry.due - entry.jitter + offset
                     entry.inherited += shift
-        self._agenda.rebuild(self._entries.values(), self._offset, self._clock.monotonic())
+        self._agenda.rebuild(self._roster, self._offset, self._clock.monotonic())
 
     def _fire(self, entry: Entry) -> None:
         slot, wall = entry.slot, self._clock.now()
@@ -296,7 +320,9 @@ class Scheduler:
         is_told = True
         if late or newest is not None:
             is_told = self._skip(entry, slot if late else first, "misfire")
-        if not late:
+        if not late and self.stopped(entry.workflow.id):
+            is_told = self._skip(entry, slot, MAINTENANCE)
+        elif not late:
             is_told = self._begin(entry, Turn(slot, entry.due))
         if slot > entry.last_slot:
             entry.last_slot = slot
@@ -318,7 +344,7 @@ class Scheduler:
             False when it was skipped, and is recorded later.
         """
         if len(entry.tasks) < entry.places:
-            self._launch(entry, turn)
+            self._crew.launch(entry, turn)
             return True
         waiting = entry.queued
         match entry.workflow.overlap:
@@ -331,7 +357,7 @@ class Scheduler:
                 for task in entry.tasks:
                     task.cancel(REPLACED)
             case _:
-                return self._skip(entry, turn.slot, OVERLOAD if self._places.locked() else "overlap")
+                return self._skip(entry, turn.slot, OVERLOAD if self._crew.places.locked() else "overlap")
         return True
 
     def _schedule_next(self, entry: Entry, slot: float) -> None:
@@ -340,34 +366,15 @@ class Scheduler:
             entry.due = entry.slot + entry.jitter - (self._clock.now() - self._clock.monotonic())
             self._agenda.put(entry)
 
-    def _launch(self, entry: Entry, turn: Turn) -> None:
-        name = f"workflow {entry.workflow.id}"
-        task = asyncio.create_task(self._execute(entry, turn), name=name)
-        entry.tasks.add(task)
-        task.add_done_callback(lambda ended: self._ended(entry, ended))
-
-    def _ended(self, entry: Entry, task: asyncio.Task[None]) -> None:
-        entry.tasks.discard(task)
+    def _ended(self, entry: Entry) -> None:
+        self._roster.ended(entry)
         turn, entry.queued = entry.queued, None
         if turn is None:
             return
         if self._is_stopping:
             self._skip(entry, turn.slot, "overlap")
         else:
-            self._launch(entry, turn)
-
-    async def _execute(self, entry: Entry, turn: Turn) -> None:
-        async with self._places:
-            self._running += 1
-            self._lag = max(self._clock.monotonic() - turn.due, 0.0)
-            try:
-                outcome = await self._start(entry.workflow, turn.slot)
-            except Exception as error:  # noqa: BLE001 - border: one workflow's fault must not stop the others
-                self._report(entry.workflow, error)
-            else:
-                self._note(entry, outcome)
-            finally:
-                self._running -= 1
+            self._crew.launch(entry, turn)
 
     def _note(self, entry: Entry, outcome: Outcome | None) -> None:
         """Go over to the slots that a workflow follows while it fails, or back."""
@@ -375,12 +382,7 @@ class Scheduler:
             return
         if entry.note(outcome.is_failure) and self._is_planned and entry.slot is not None:
             self._schedule_next(entry, max(entry.last_slot, self._clock.now() - entry.jitter))
-            if self._nap is not None:
-                self._nap.cancel()
-
-    def _report(self, workflow: Workflow, error: Exception) -> None:
-        message = f"{workflow.id} could not be run: {own_words(error)}"
-        self._log(LogRecord(self._clock.now(), LogLevel.ERROR, message, workflow_id=workflow.id))
+            self._wake()
 
     def _warn(self, message: str) -> None:
         self._log(LogRecord(self._clock.now(), LogLevel.WARNING, message))

@@ -75,6 +75,13 @@ class Skips:
                 self._tell(reason, held)
         self._held.clear()
 
+    def release(self, entry: Entry) -> None:
+        """Record what is held of an entry that leaves."""
+        for key in [key for key, held in self._held.items() if held.entry is entry]:
+            held = self._held.pop(key)
+            if held.count:
+                self._tell(key[1], held)
+
     def overload(self, now: float) -> int:
         """Slots of the last minute that were skipped for want of places."""
         while self._overload and now - self._overload[0][0] > WINDOW:

@@ -92,6 +92,10 @@ class StepRunner:
         self._types = types
         self._breakers = breakers
 
+    def adopt(self, limits: HostLimits | None, classify: ErrorTable | None, sampler: Sampler) -> None:
+        """Go by these from the next step on."""
+        self._limits, self._table, self._sampler = limits, classify, sampler
+
     async def run(
         self,
         plan: StepPlan,

@@ -22,8 +22,10 @@ from engine.model import (
     Notification,
     Outcome,
     Severity,
+    Silence,
     Topic,
 )
+from engine.model.alerting import Muted
 from engine.notify.messages import compose
 from tests.engine.rules import build
 
@@ -57,6 +59,7 @@ class Tables:
         self.notifications: dict[str, Notification] = {}
         self.events: list[AlertEvent] = []
         self.decisions: list[Decision] = []
+        self.silences: dict[int, Silence] = {}
         self.logs: list[LogRecord] = []
         self.commits = 0
         self.failing = False
@@ -76,6 +79,8 @@ class Tables:
                 self.notifications[row.key] = row
             elif isinstance(row, AlertEvent):
                 self.events.append(row)
+            elif isinstance(row, Silence):
+                self.silences[row.id] = row
             elif isinstance(row, Decision):
                 self.decisions.append(row)
             else:
@@ -91,10 +96,25 @@ class Tables:
         return list({alert.fingerprint: alert for alert in fired}.values())
 
     def announced(self) -> dict[int, frozenset[str]]:
-        rows = [row for row in self.notifications.values() if row.transition is AlertEventKind.FIRED]
-        return {
-            alert_id: frozenset(r.channel for r in rows if r.alert_id == alert_id) for alert_id in self.alerts
+        told: dict[int, set[str]] = {alert_id: set() for alert_id in self.alerts}
+        for row in self.notifications.values():
+            if row.transition is AlertEventKind.FIRED:
+                told[row.alert_id].add(row.channel)
+            elif row.transition is AlertEventKind.RESOLVED:
+                told[row.alert_id].discard(row.channel)
+        return {alert_id: frozenset(channels) for alert_id, channels in told.items()}
+
+    def muted(self, now: float) -> Muted:
+        flaps = {
+            self.alerts[event.alert_id].fingerprint: event.kind is AlertEventKind.FLAPPING
+            for event in self.events
+            if event.kind in (AlertEventKind.FLAPPING, AlertEventKind.STEADY)
         }
+        return Muted(
+            tuple(silence for silence in self.silences.values() if silence.end > now),
+            max(self.silences, default=0) + 1,
+            tuple(fingerprint for fingerprint, flapping in flaps.items() if flapping),
+        )
 
     def kinds(self, alert_id: int | None = None) -> list[str]:
         return [event.kind.value for event in self.events if alert_id in (None, event.alert_id)]
@@ -137,7 +157,8 @@ class Stand:
         self.manager = self._new()
         tables = self.tables
         newest_first = {workflow: list(reversed(runs)) for workflow, runs in self.executions.items()}
-        self.manager.restore(tables.open(), tables.last(), newest_first, tables.announced())
+        muted = tables.muted(self.clock.now())
+        self.manager.restore(tables.open(), tables.last(), newest_first, tables.announced(), muted)
 
     async def run(
         self, outcome: Outcome | str = Outcome.OK, workflow: str = "login", after: float = 0.0, **fields: Any

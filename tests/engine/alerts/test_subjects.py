@@ -1,0 +1,97 @@
+"""Rules about anything but one workflow: series, lines of files, other rules; and one that cannot be used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.model import HealthStatus, LogLevel, LogRecord, Point
+from tests.engine.alerts.stand import FAILED, Stand, config
+from tests.engine.rules.build import health
+
+USED = {"type": "THRESHOLD", "metric": "series.disk.used", "operator": ">", "value": 90}
+STATUS = {"type": "THRESHOLD", "metric": "health.status", "operator": "==", "value": "unhealthy"}
+
+
+def subjects(stand: Stand) -> list[str]:
+    return [alert.subject for alert in stand.manager.open_alerts()]
+
+
+def point(stand: Stand, value: float, **labels: str) -> None:
+    stand.manager.witness([Point("disk.used", tuple(sorted(labels.items())), stand.clock.now(), value)])
+
+
+async def test_each_series_is_a_subject() -> None:
+    stand = Stand(config({"conditions": [USED]}))
+    await stand.tick()
+    point(stand, 95, host="a")
+    point(stand, 50, host="b")
+    point(stand, 99, host="c")
+    await stand.tick(15)
+    assert subjects(stand) == ["host=a", "host=c"]
+    point(stand, 10, host="a")
+    await stand.tick(15)
+    assert subjects(stand) == ["host=c"]
+
+
+async def test_lines_of_a_source() -> None:
+    search = {"type": "PATTERN", "search": "source:nginx refused", "window": "1m"}
+    stand = Stand(config({"conditions": [search]}))
+    record = LogRecord(stand.clock.now(), LogLevel.ERROR, "refused", source="nginx")
+    stand.manager.witness([record, object()])
+    await stand.tick(15)
+    assert subjects(stand) == ["source:nginx"]
+    await stand.wait(61)
+    assert subjects(stand) == []
+
+
+async def test_absence_needs_no_execution() -> None:
+    stand = Stand(config({"conditions": [{"type": "ABSENCE", "duration": "2m"}]}))
+    await stand.wait(120)
+    assert subjects(stand) == []
+    await stand.wait(15)
+    assert subjects(stand) == ["login"]
+    await stand.run()
+    assert subjects(stand) == []
+
+
+def composed(rules: str, **fields: Any) -> Stand:
+    """`down`, fires after a minute, `sick`, about health, and `both`, about the two."""
+    condition = {"type": "COMPOSITE", "rules": rules}
+    return Stand(
+        config(
+            {"id": "both", "conditions": [condition], **fields},
+            {"id": "down", "conditions": [FAILED], "for": "1m"},
+            {"id": "sick", "conditions": [STATUS]},
+        )
+    )
+
+
+async def test_a_rule_about_rules_follows_their_alerts_in_the_same_look() -> None:
+    stand = composed("down and not sick")
+    await stand.tick(system=health())
+    await stand.run("failed")
+    assert [alert.rule_id for alert in stand.manager.open_alerts()] == ["down"]
+    await stand.tick(60)
+    assert [alert.rule_id for alert in stand.manager.open_alerts()] == ["down", "both"]
+    assert stand.manager.open_alerts()[1].message == "down and not sick (down is firing, sick is quiet)"
+    await stand.tick(5, system=health(HealthStatus.UNHEALTHY))
+    await stand.tick(5)
+    assert [alert.rule_id for alert in stand.manager.open_alerts()] == ["down", "sick"]
+
+
+async def test_a_reload_keeps_points_and_lines() -> None:
+    stand = Stand(config({"conditions": [USED]}))
+    await stand.tick()
+    point(stand, 95, host="a")
+    stand.manager.adopt(config({"conditions": [{**USED, "value": 80}]}), {})
+    await stand.tick(15)
+    assert subjects(stand) == ["host=a"]
+
+
+async def test_a_rule_that_fails_three_times_is_disabled_and_shown() -> None:
+    stand = Stand(config({"conditions": [{"type": "CUSTOM", "expression": "nonsense > 1"}]}, {"id": "sound"}))
+    for number in range(3):
+        assert stand.manager.disabled == (), number
+        await stand.run("failed")
+    assert stand.manager.disabled == ("down",)
+    assert [alert.rule_id for alert in stand.manager.open_alerts()] == ["sound"]
