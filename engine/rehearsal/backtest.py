@@ -1,0 +1,138 @@
+"""A backtest: the live rule and its candidates over what happened, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.config.messages import did_you_mean
+from engine.config.muting import SilenceSpec
+from engine.errors import NotFoundError, TocsinError
+from engine.own_rules import with_own_rules
+from engine.rehearsal.changing import MAX_STEPS, Change, changed
+from engine.rehearsal.replaying import Progress, rehearse
+from engine.rehearsal.results import Fire, Rehearsed, only_in
+from engine.rules.composite import referred
+from engine.rules.witness import Witness
+from engine.store.history import opened
+from engine.text import plain
+
+if TYPE_CHECKING:
+    from engine.config.schema import Config, Rule
+
+LIVE = "live"
+"""The name of what the configuration says now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a candidate did, and which fires only it has, or only the live rule; rules that were left out."""
+
+    name: str
+    rehearsed: Rehearsed
+    added: tuple[Fire, ...] = ()
+    gone: tuple[Fire, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+
+def backtest(
+    config: Config,
+    db: Path,
+    since: float,
+    until: float,
+    *,
+    rule_id: str | None = None,
+    changes: Sequence[Change] = (),
+    sweep: Sequence[Change] = (),
+    progress: Progress = lambda at, count: None,
+) -> tuple[Comparison, ...]:
+    """The live rule first, then a candidate for each value of `sweep`, all of them with `changes` made.
+
+    Without `rule_id` all rules are rehearsed together; with it that one and those it depends on, so that
+    settings such as the limit of active alerts count its own alerts alone.
+
+    Rules that look at log lines or points are left out, and named in `unseen`: those are not replayed.
+
+    Raises:
+        TocsinError: there is no such rule, it cannot be replayed, or a change cannot be made.
+        StoreError: the file cannot be read.
+    """
+    if rule_id is None and (changes or sweep):
+        raise TocsinError(
+            "a rule is to be named whose values are changed", "tocsin rules backtest RULE --set …"
+        )
+    candidates = {LIVE: config if rule_id is None else _only(config, rule_id, ())}
+    for steps in _variants(changes, sweep):
+        name = " ".join(map(str, steps))
+        assert rule_id is not None
+        candidates[name] = _only(config, rule_id, steps)
+    if len(candidates) > MAX_STEPS + 1:
+        raise TocsinError(
+            f"{len(candidates) - 1:,} candidates are too many", f"at most {MAX_STEPS} go at once"
+        )
+    if rule_id is None:
+        candidates = {LIVE: with_own_rules(config)}
+    unseen = tuple(rule.id for rule in candidates[LIVE].rules if rule.enabled and _is_unseen(rule))
+    if rule_id in unseen:
+        raise TocsinError(
+            f"rule {rule_id} looks at log lines or points", "only executions and health are replayed"
+        )
+    configs = {name: _without(each, unseen) for name, each in candidates.items()}
+    with opened(db) as history:
+        silences = tuple(_silence(*one) for one in history.silences(since, until))
+        configs = {name: silenced(each, silences) for name, each in configs.items()}
+        found = rehearse(configs, history, since, until, progress)
+    if rule_id is not None:
+        found = {name: one.about(rule_id) for name, one in found.items()}
+    live = found.pop(LIVE)
+    compared = [
+        Comparison(name, one, only_in(one.fires, live.fires), only_in(live.fires, one.fires))
+        for name, one in found.items()
+    ]
+    return (Comparison(LIVE, live, unseen=unseen), *compared)
+
+
+def silenced(config: Config, silences: tuple[SilenceSpec, ...]) -> Config:
+    """The configuration with more silences."""
+    return config.model_copy(update={"silences": (*config.silences, *silences)}) if silences else config
+
+
+def _silence(matchers: Sequence[str], begins: float, ends: float) -> SilenceSpec:
+    parts = {"matchers": tuple(matchers), "author": "-", "reason": "-", "from": begins, "until": ends}
+    return SilenceSpec.model_validate(parts)
+
+
+def _variants(changes: Sequence[Change], sweep: Sequence[Change]) -> list[tuple[Change, ...]]:
+    if sweep:
+        return [(*changes, step) for step in sweep]
+    return [tuple(changes)] if changes else []
+
+
+def _only(config: Config, rule_id: str, changes: Sequence[Change]) -> Config:
+    """The configuration with one rule, changed, and those that it asks about."""
+    rules = {rule.id: rule for rule in config.rules}
+    if rule_id not in rules:
+        hint = did_you_mean(rule_id, rules) or f"there is {', '.join(rules) or 'none'}"
+        raise NotFoundError(f"there is no rule {plain(rule_id, 80)}", hint)
+    rule = changed(rules[rule_id], changes, config).model_copy(update={"enabled": True})
+    needed, waiting = {rule_id: rule}, [rule]
+    while waiting:
+        one = waiting.pop()
+        for name in (*referred(one.conditions), *one.depends_on):
+            if name in rules and name not in needed:
+                needed[name] = rules[name]
+                waiting.append(rules[name])
+    return config.model_copy(update={"rules": tuple(needed.values())})
+
+
+def _is_unseen(rule: Rule) -> bool:
+    """Whether it looks at what is not replayed, so that its silence would mean nothing."""
+    witness = Witness((rule,))
+    return witness.wants_lines or witness.wants_points
+
+
+def _without(config: Config, unseen: Sequence[str]) -> Config:
+    rules = tuple(rule for rule in config.rules if rule.id not in unseen)
+    return config.model_copy(update={"rules": rules}) if unseen else config

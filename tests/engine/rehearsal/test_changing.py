@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.config.schema import Config, Rule
+from engine.errors import TocsinError
+from engine.rehearsal.changing import changed, parse_change, parse_sweep
+from tests.engine.alerts.stand import config
+from tests.engine.rules import build
+
+SLOW = {"type": "THRESHOLD", "metric": "workflow.duration", "operator": ">", "value": "30s"}
+SHARE = {**SLOW, "type": "RATE", "value": "2s", "window": "10m", "rate": "20%"}
+CONFIG: Config = config({})
+
+
+def made(rule: Rule, *changes: str) -> Rule:
+    return changed(rule, [parse_change(text) for text in changes], CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "value"),
+    [
+        ("threshold=5s", "value", 5.0),
+        ("threshold=2.5", "value", 2.5),
+        ("value=1m", "value", 60.0),
+        ("count=7", "min_count", 7),
+        ("window=20m", "window", 1200.0),
+    ],
+)
+def test_a_value_of_the_condition_is_put_in_place(change: str, key: str, value: Any) -> None:
+    (condition,) = made(build.rule(SLOW), change).conditions
+    assert getattr(condition, key) == value
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "value"),
+    [
+        ("for=2m", "for_", 120.0),
+        ("cooldown=0", "cooldown", 0.0),
+        ("severity=critical", "severity", "CRITICAL"),
+    ],
+)
+def test_a_value_of_the_rule_is_put_in_place(change: str, key: str, value: Any) -> None:
+    assert getattr(made(build.rule(SLOW), change), key) == value
+
+
+def test_one_of_several_conditions_is_named_by_its_place() -> None:
+    rule = build.rule(SLOW, SHARE)
+    with pytest.raises(TocsinError, match="several conditions of rule r have `threshold`") as found:
+        made(rule, "threshold=5s")
+    assert found.value.hint == "name one: 1.threshold or 2.threshold"
+    conditions: Any = made(rule, "2.threshold=5s", "rate=50%").conditions
+    assert (conditions[0].value, conditions[1].value, conditions[1].rate) == (30.0, 5.0, 50.0)
+
+
+def test_conditions_inside_groups_are_reached() -> None:
+    rule = build.rule({"any": [SLOW, {"not": SHARE}]})
+    after = made(rule, "1.1.threshold=5s", "rate=90%")
+    group: Any = after.conditions[0]
+    assert group.any[0].value == 5.0
+    assert group.any[1].not_.rate == 90.0
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("treshold=5s", "rule r has no `treshold` to change .did you mean `threshold`"),
+        ("threshold=soon", "`workflow.duration` is compared with a number"),
+        ("window=2d", "`window` is at most 86400"),
+        ("threshold", "KEY=VALUE is wanted"),
+        ("for=-5", "a duration is between 0 and 10 years"),
+    ],
+)
+def test_what_cannot_be_changed_is_said(change: str, sentence: str) -> None:
+    with pytest.raises(TocsinError, match=sentence):
+        made(build.rule(SLOW), change)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("threshold=1s..10s", [f"{n}s" for n in range(1, 11)]),
+        ("threshold=1..2:0.5", ["1", "1.5", "2"]),
+        ("rate=10%..30%:10%", ["10%", "20%", "30%"]),
+        ("window=5m..12m:5m", ["5m", "10m"]),
+    ],
+)
+def test_a_sweep_has_both_ends(text: str, values: list[str]) -> None:
+    assert [change.value for change in parse_sweep(text)] == values
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("threshold=1s", "KEY=FROM..TO"),
+        ("threshold=1s..2m", "different units"),
+        ("threshold=2s..1s", "TO is above FROM"),
+        ("threshold=1..1000:1", "means 1,000 values; at most 50"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_said(text: str, sentence: str) -> None:
+    with pytest.raises(TocsinError, match=sentence):
+        parse_sweep(text)
