@@ -8,18 +8,34 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from engine.alerts import lifecycle
 from engine.alerts.announce import audience, notifications
 from engine.alerts.lifecycle import Transition
+from engine.alerts.silences import Silences, expired
+from engine.attached_rules import AttachedRules
 from engine.client import EngineInfo, Listener, WorkflowStatus
 from engine.clock import Clock, SystemClock
-from engine.control import send_command, unpack_alert, unpack_breakers, unpack_info, unpack_workflows
+from engine.control import (
+    pack,
+    send_command,
+    unpack_alert,
+    unpack_breakers,
+    unpack_info,
+    unpack_lines,
+    unpack_notification,
+    unpack_pledges,
+    unpack_reload,
+    unpack_silence,
+    unpack_silences,
+    unpack_workflows,
+)
 from engine.errors import EngineUnavailableError, LockedError
 from engine.health import CHECK_INTERVAL, ENGINE_PARTS, ENGINE_WEIGHT, WEIGHTS, Uptime, summarize
 from engine.model import (
@@ -27,27 +43,41 @@ from engine.model import (
     AlertEvent,
     BreakerStatus,
     ComponentHealth,
+    ExplanationLine,
     Health,
     HealthCheck,
     HealthStatus,
+    KeptReply,
+    Notice,
+    Notification,
     Priority,
+    ReloadReport,
+    Silence,
 )
+from engine.notify.letters import revived
 from engine.notify.messages import compose
+from engine.notify.routes import Routing
 from engine.paths import socket_path
+from engine.reporting.model import Pledge
 from engine.store.following import FollowingPool
 from engine.store.lock import InstanceLock
+from engine.store.news import FileNews
 from engine.store.reader import Activity, Reader
+from engine.store.silences import muted
+from engine.store.silences import silences as stored_silences
 from engine.store.store import Store
 from engine.version import __version__
 
+T = TypeVar("T")
 HEALTH_WINDOW = 3_600.0
 STALE_AFTER = 2 * CHECK_INTERVAL
 WORKFLOWS_A_TIME = 200
 
-Act = Callable[[Alert, str, str, float], Transition]
+Act = Callable[[Store, float], Awaitable[Alert | Notification | Silence]]
+"""Changes an open file."""
 
 
-class FileClient:
+class FileClient(AttachedRules):
     """An `EngineClient` on a database file. Made by `open()`, ended by `close()`."""
 
     def __init__(self, path: Path, reader: Reader, clock: Clock) -> None:
@@ -82,13 +112,15 @@ class FileClient:
         closing.join(grace)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """A file tells of nothing: whoever shows it asks again from time to time."""
-        return lambda: None
+        """Looks at the file for what its engine writes."""
+        news = FileNews(self._path, listener)
+        news.start()
+        return news.close
 
     async def info(self) -> EngineInfo:
         """What the engine says of itself, or what the file shows when none runs (`live` is False)."""
         if InstanceLock.holder(self._path) is not None:
-            return unpack_info(await self._command("info"))
+            return replace(unpack_info(await self._command("info")), attached=True)
         now = self._clock.now()
         return EngineInfo(
             version=__version__,
@@ -125,18 +157,127 @@ class FileClient:
         """As the engine knows them; without one those that have run, by name, without their schedules."""
         activity = await self._reader.workflow_activity(since, until)
         if InstanceLock.holder(self._path) is not None:
-            known = await self._told_workflows()
+            known = await self._paged("workflows", unpack_workflows)
             return tuple(_with_activity(status, activity.get(status.id)) for status in known)
         statuses = [_status(workflow_id, known) for workflow_id, known in activity.items()]
         return tuple(sorted(statuses, key=lambda status: (status.name, status.id)))
 
-    async def acknowledge(self, alert_id: int, author: str, note: str = "") -> Alert:
+    async def acknowledge(
+        self, alert_id: int, author: str, note: str = "", until: float | None = None
+    ) -> Alert:
         """Durable when it returns; raises EngineUnavailableError and StoreError as well."""
-        return await self._change("acknowledge", lifecycle.acknowledge, alert_id, author, note)
+
+        def act(alert: Alert, now: float) -> Transition:
+            return lifecycle.acknowledge(alert, author, note, now, until)
+
+        told: dict[str, Any] = {"alert_id": alert_id, "author": author, "note": note}
+        if until is not None:
+            told["until"] = until
+        return unpack_alert(await self._change("acknowledge", told, partial(_change_alert, alert_id, act)))
 
     async def resolve(self, alert_id: int, author: str, note: str = "") -> Alert:
         """Durable when it returns; raises EngineUnavailableError and StoreError as well."""
-        return await self._change("resolve", lifecycle.resolve, alert_id, author, note)
+
+        def act(alert: Alert, now: float) -> Transition:
+            return lifecycle.resolve(alert, author, note, now)
+
+        told = {"alert_id": alert_id, "author": author, "note": note}
+        return unpack_alert(await self._change("resolve", told, partial(_change_alert, alert_id, act)))
+
+    async def note(self, alert_id: int, author: str, note: str) -> Alert:
+        """Durable when it returns; raises EngineUnavailableError and StoreError as well."""
+
+        def act(alert: Alert, now: float) -> Transition:
+            return lifecycle.noted(alert, author, note)
+
+        told = {"alert_id": alert_id, "author": author, "note": note}
+        return unpack_alert(await self._change("note", told, partial(_change_alert, alert_id, act)))
+
+    async def retry_notification(self, key: str) -> Notification:
+        """Without an engine it is queued for the next one."""
+
+        async def act(store: Store, now: float) -> Notification:
+            row = await revived(store.reader.pool, key, now)
+            await store.writer.must(row)
+            return row
+
+        return unpack_notification(await self._change("retry_notification", {"key": key}, act))
+
+    async def notices(self, after: int = 0) -> tuple[Notice, ...]:
+        """None: they are for the console that runs the engine."""
+        return ()
+
+    async def silences(self) -> tuple[Silence, ...]:
+        """As the engine knows them; without one those of the file."""
+        if InstanceLock.holder(self._path) is not None:
+            return unpack_silences(await self._command("silences"))
+        return await stored_silences(self._reader.pool, since=self._clock.now())
+
+    async def silence(
+        self,
+        matchers: Sequence[str],
+        author: str,
+        reason: str,
+        ends_at: float,
+        starts_at: float | None = None,
+    ) -> Silence:
+        """Durable when it returns; raises EngineUnavailableError and StoreError as well."""
+
+        def act(silences: Silences, now: float) -> Silence:
+            return silences.draft(matchers, author, reason, starts_at, ends_at, now)
+
+        told = {"matchers": list(matchers), "author": author, "reason": reason}
+        times = {"ends_at": ends_at, "starts_at": starts_at}
+        return unpack_silence(await self._change("silence", told | times, partial(_change_silence, act)))
+
+    async def expire_silence(self, silence_id: int, author: str) -> Silence:
+        """Durable when it returns; raises EngineUnavailableError and StoreError as well."""
+
+        def act(silences: Silences, now: float) -> Silence:
+            return expired(silences.find(silence_id), author, now)
+
+        told = {"silence_id": silence_id, "author": author}
+        return unpack_silence(await self._change("expire_silence", told, partial(_change_silence, act)))
+
+    async def muted(self) -> Mapping[int, str]:
+        """As the engine knows; nothing without one."""
+        if InstanceLock.holder(self._path) is None:
+            return {}
+        answer = await self._command("muted")
+        return {int(number): str(words) for number, words in answer.get("muted", {}).items()}
+
+    async def explain(self, alert_id: int) -> tuple[ExplanationLine, ...]:
+        """As the engine knows; without one, by what is in the file."""
+        if InstanceLock.holder(self._path) is not None:
+            return unpack_lines(await self._command("explain", alert_id=alert_id))
+        from engine.explaining import Explainer
+
+        return await Explainer(self._reader).alert(alert_id)
+
+    async def explain_rule(self, rule_id: str, subject: str = "") -> tuple[ExplanationLine, ...]:
+        """As the engine knows; without one, by the alerts in the file."""
+        if InstanceLock.holder(self._path) is not None:
+            return unpack_lines(await self._command("explain_rule", rule_id=rule_id, subject=subject))
+        from engine.explaining import Explainer
+
+        return await Explainer(self._reader).rule(rule_id, subject)
+
+    async def pledges(self) -> tuple[Pledge, ...]:
+        """As the engine knows them; without one the objectives of the configuration that ran last."""
+        if InstanceLock.holder(self._path) is not None:
+            return await self._paged("pledges", unpack_pledges)
+        from engine.reporting.pledges import pledges_in
+
+        runs = await self._reader.runs()
+        if not runs:
+            return ()
+        return pledges_in(await self._reader.configuration(runs[0].digest), runs[0].environment)
+
+    async def replies(self, workflow_id: str, *, limit: int = 20) -> tuple[KeptReply, ...]:
+        """What its steps got back, newest first."""
+        from engine.workflows.responses import replies
+
+        return await replies(self._reader, workflow_id, limit)
 
     async def run_now(self, workflow_id: str) -> None:
         """Needs an engine: raises EngineUnavailableError without one, NotFoundError, ConflictError."""
@@ -146,6 +287,10 @@ class FileClient:
         """Needs an engine: raises EngineUnavailableError without one, NotFoundError."""
         which = {} if workflow_id is None else {"workflow_id": workflow_id}
         await self._command("set_paused", paused=paused, **which)
+
+    async def reload(self) -> ReloadReport:
+        """Needs an engine: raises EngineUnavailableError without one."""
+        return unpack_reload(await self._command("reload"))
 
     async def breakers(self) -> tuple[BreakerStatus, ...]:
         """As the engine knows them; without one those that were not closed when the last one ended."""
@@ -157,11 +302,13 @@ class FileClient:
         """Needs an engine: raises EngineUnavailableError without one, NotFoundError."""
         await self._command("reset_breaker", target=target)
 
-    async def _told_workflows(self) -> tuple[WorkflowStatus, ...]:
-        told: list[WorkflowStatus] = []
+    async def _paged(
+        self, command: str, unpack: Callable[[dict[str, Any]], tuple[T, ...]]
+    ) -> tuple[T, ...]:
+        """What is told of all workflows, some of them at a time."""
+        told: list[T] = []
         while True:
-            answer = await self._command("workflows", first=len(told), count=WORKFLOWS_A_TIME)
-            page = unpack_workflows(answer)
+            page = unpack(await self._command(command, first=len(told), count=WORKFLOWS_A_TIME))
             told += page
             if len(page) < WORKFLOWS_A_TIME:
                 return tuple(told)
@@ -171,34 +318,43 @@ class FileClient:
             raise EngineUnavailableError("no engine runs on this database", "start one with: tocsin --no-ui")
         return await send_command(socket_path(self._path), {"command": command, **arguments})
 
-    async def _change(self, command: str, act: Act, alert_id: int, author: str, note: str) -> Alert:
+    async def _change(self, command: str, told: dict[str, Any], act: Act) -> dict[str, Any]:
         """Let the engine do it; without one, do it on the file while no engine can start."""
         lock = InstanceLock(self._path)
         try:
             lock.acquire()
         except LockedError:
-            answer = await self._command(command, alert_id=alert_id, author=author, note=note)
-            return unpack_alert(answer)
+            return await self._command(command, **told)
         try:
             store = await Store.open(self._path, self._clock)
             try:
-                return await _change_file(store, act, alert_id, author, note, self._clock.now())
+                return pack(await act(store, self._clock.now()))
             finally:
                 await store.close()
         finally:
             lock.release()
 
 
-async def _change_file(store: Store, act: Act, alert_id: int, author: str, note: str, now: float) -> Alert:
+async def _change_alert(
+    alert_id: int, act: Callable[[Alert, float], Transition], store: Store, now: float
+) -> Alert:
     """The transition with its event and what has to be told, in one transaction."""
     detail = await store.reader.alert(alert_id)
-    transition = act(detail.alert, author, note, now)
+    transition = act(detail.alert, now)
     assert transition.kind is not None
-    notices, _ = audience(transition, None, {}, await store.reader.announced(alert_id))
+    notices, _ = audience(transition, None, {}, await store.reader.announced(alert_id), Routing())
     event = AlertEvent(alert_id, now, transition.kind, transition.author, transition.note)
     queued = notifications(transition, notices, compose, now)
     await store.writer.must(transition.alert, event, *queued)
     return transition.alert
+
+
+async def _change_silence(act: Callable[[Silences, float], Silence], store: Store, now: float) -> Silence:
+    known, silences = await muted(store.reader.pool, now), Silences()
+    silences.restore(known.silences, known.next_silence)
+    silence = act(silences, now)
+    await store.writer.must(silence)
+    return silence
 
 
 def _component(name: str, checks: Sequence[HealthCheck], now: float) -> ComponentHealth:

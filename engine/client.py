@@ -7,7 +7,7 @@ Every method may be awaited from any loop; none blocks the caller's loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,19 +18,26 @@ from engine.model import (
     BreakerStatus,
     Decision,
     Execution,
+    ExplanationLine,
     Health,
+    KeptReply,
     LogCount,
     LogFacets,
     LogPage,
     MetricsSummary,
+    Notice,
     Notification,
     Outcome,
     PointBucket,
     Priority,
+    ReloadReport,
     Series,
+    Silence,
     Span,
     Topic,
 )
+from engine.reporting.model import Pledge
+from engine.rules_client import RulesClient
 from engine.telemetry.critical_path import Anatomy as Anatomy
 from engine.telemetry.critical_path import Segment as Segment
 from engine.telemetry.critical_path import anatomy as anatomy
@@ -45,8 +52,11 @@ class EngineInfo:
     Args:
         dropped: records lost since the start, for want of time or room.
         dropped_by_kind: the same, by what they were, such as `log lines`.
-        unexported: records that the collector they are sent to did not get, since the start.
+        exports_to: the collector that records are sent to; empty for none.
+        exporting: records that wait to be sent there; unexported: those it did not get, since the start.
         ailing: the tasks of the engine, by name, that died and may do so again, and in words why.
+        config_fault: why what the configuration's files say now is not in force; empty when it is.
+        attached: another process runs it, and it goes on when this one ends.
     """
 
     version: str
@@ -63,8 +73,12 @@ class EngineInfo:
     paused: bool = False
     live: bool = True
     unexported: int = 0
+    exports_to: str = ""
+    exporting: int = 0
     dropped_by_kind: Mapping[str, int] = field(default_factory=dict)
     ailing: Mapping[str, str] = field(default_factory=dict)
+    config_fault: str = ""
+    attached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +170,7 @@ class RetryReport:
     targets: tuple[RetryFigures, ...] = ()
 
 
-class EngineClient(Protocol):
+class EngineClient(RulesClient, Protocol):
     """Reads and commands; raises errors of `engine.errors` only."""
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
@@ -240,6 +254,17 @@ class EngineClient(Protocol):
         """Newest first."""
         ...
 
+    async def retry_notification(self, key: str) -> Notification:
+        """Queue a message that was given up once more.
+
+        Raises NotFoundError, ConflictError when it was not given up or has become pointless.
+        """
+        ...
+
+    async def notices(self, after: int = 0) -> tuple[Notice, ...]:
+        """Messages for whoever looks at the console, oldest first; only from an engine in this process."""
+        ...
+
     async def summary(self, since: float, until: float) -> MetricsSummary: ...
 
     async def series(
@@ -258,12 +283,63 @@ class EngineClient(Protocol):
         """What trying again was good for over [since, until), of one workflow or of all."""
         ...
 
-    async def acknowledge(self, alert_id: int, author: str, note: str = "") -> Alert:
-        """Durable when it returns. Raises NotFoundError, ConflictError."""
+    async def pledges(self) -> tuple[Pledge, ...]:
+        """What the configuration promises of each workflow, in the order of the file."""
+        ...
+
+    async def replies(self, workflow_id: str, *, limit: int = 20) -> tuple[KeptReply, ...]:
+        """What its steps got back in the newest `limit` executions that were kept, newest first."""
+        ...
+
+    async def acknowledge(
+        self, alert_id: int, author: str, note: str = "", until: float | None = None
+    ) -> Alert:
+        """Durable when it returns; firing again at `until`, unless it has ended by then.
+
+        Raises NotFoundError, ConflictError.
+        """
         ...
 
     async def resolve(self, alert_id: int, author: str, note: str = "") -> Alert:
         """Durable when it returns. Raises NotFoundError, ConflictError."""
+        ...
+
+    async def note(self, alert_id: int, author: str, note: str) -> Alert:
+        """Write something down about an open alert. Raises NotFoundError, ConflictError."""
+        ...
+
+    async def silences(self) -> tuple[Silence, ...]:
+        """Those that have not ended; with an engine also those of its configuration, ids below zero."""
+        ...
+
+    async def silence(
+        self,
+        matchers: Sequence[str],
+        author: str,
+        reason: str,
+        ends_at: float,
+        starts_at: float | None = None,
+    ) -> Silence:
+        """Tell nobody of alerts that meet all `matchers` (`engine.alerts.matchers`) until `ends_at`.
+
+        Durable when it returns. Raises TocsinError for what cannot be meant, ConflictError for too many.
+        """
+        ...
+
+    async def expire_silence(self, silence_id: int, author: str) -> Silence:
+        """End a silence now; durable when it returns. Raises NotFoundError, ConflictError."""
+        ...
+
+    async def muted(self) -> Mapping[int, str]:
+        """Why nobody is told of open alerts, by their numbers; only an engine knows."""
+        ...
+
+    async def explain(self, alert_id: int) -> tuple[ExplanationLine, ...]:
+        """Why an alert fired or did not, and why somebody was told or nobody was. Raises NotFoundError."""
+        ...
+
+    async def explain_rule(self, rule_id: str, subject: str = "") -> tuple[ExplanationLine, ...]:
+        """How a rule stands with its subjects, or with one. Raises NotFoundError."""
         ...
 
     async def run_now(self, workflow_id: str) -> None:
@@ -275,6 +351,10 @@ class EngineClient(Protocol):
 
         It is kept over a restart. Raises NotFoundError.
         """
+        ...
+
+    async def reload(self) -> ReloadReport:
+        """Put in force what the configuration's files say now; with a problem in them, nothing changes."""
         ...
 
     async def breakers(self) -> tuple[BreakerStatus, ...]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from engine.control import pack
 from engine.errors import NotFoundError, TocsinError
+from engine.model import ExplanationLine
 from engine.text import own_words, plain
 from engine.version import __version__
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 BREAKERS_TOLD = 1_000
 """Those that let least through come first: what is left out is closed, unless there are that many open."""
+SILENCES_TOLD = 500
 
 
 async def obey(engine: Engine, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -29,12 +32,38 @@ async def obey(engine: Engine, command: str, arguments: dict[str, Any]) -> dict[
                 return pack(await engine.alerts.acknowledge(**arguments))
             case "resolve":
                 return pack(await engine.alerts.resolve(**arguments))
+            case "note":
+                return pack(await engine.alerts.note(**arguments))
+            case "rules":
+                return {"rules": [pack(status) for status in await engine.rules.statuses(**arguments)]}
+            case "rule":
+                return pack(await engine.rules.detail(**arguments))
+            case "try_channel":
+                return pack(await engine.rules.try_channel(**arguments))
+            case "silences":
+                return {"silences": [pack(silence) for silence in engine.alerts.silences()[:SILENCES_TOLD]]}
+            case "silence":
+                return pack(await engine.alerts.silence(**arguments))
+            case "expire_silence":
+                return pack(await engine.alerts.expire_silence(**arguments))
+            case "muted":
+                return {"muted": {str(number): words for number, words in engine.alerts.muted().items()}}
+            case "explain":
+                return _told(await engine.explainer.alert(**arguments))
+            case "explain_rule":
+                return _told(await engine.explainer.rule(**arguments))
+            case "retry_notification":
+                return pack(await engine.retry_notification(**arguments))
             case "run_now":
                 await engine.run_now(**arguments)
             case "set_paused":
                 await engine.set_paused(**arguments)
             case "workflows":
                 return {"workflows": [pack(status) for status in engine.workflow_page(**arguments)]}
+            case "pledges":
+                return {"pledges": [pack(pledge) for pledge in engine.pledges(**arguments)]}
+            case "reload":
+                return pack(await engine.reload())
             case "breakers":
                 return {"breakers": [pack(status) for status in (await engine.breakers())[:BREAKERS_TOLD]]}
             case "reset_breaker":
@@ -44,3 +73,7 @@ async def obey(engine: Engine, command: str, arguments: dict[str, Any]) -> dict[
     except TypeError as error:
         raise TocsinError(f"{command}: {own_words(error)}") from error
     return {}
+
+
+def _told(lines: Iterable[ExplanationLine]) -> dict[str, Any]:
+    return {"lines": [(line.kind, line.text) for line in lines]}

@@ -16,13 +16,31 @@ import stat
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.client import EngineInfo, WorkflowStatus
 from engine.errors import ConflictError, EngineUnavailableError, NotFoundError, TocsinError
-from engine.model import Alert, AlertState, BreakerState, BreakerStatus, Priority, Severity
+from engine.model import (
+    Alert,
+    AlertEventKind,
+    AlertState,
+    BreakerState,
+    BreakerStatus,
+    ExplanationLine,
+    LineKind,
+    Notification,
+    NotificationState,
+    Priority,
+    ReloadReport,
+    Severity,
+    Silence,
+)
 from engine.paths import private_dir
+from engine.reporting.model import Pledge
 from engine.text import clean, own_words
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 LINE_LIMIT = 65_536
 REQUEST_DEADLINE = 5.0
@@ -146,7 +164,7 @@ async def send_command(socket_path: Path, command: dict[str, Any], timeout: floa
     raise kind(clean(str(answer.get("error", "refused"))), clean(str(answer.get("hint", ""))))
 
 
-def pack(record: Alert | EngineInfo | WorkflowStatus | BreakerStatus) -> dict[str, Any]:
+def pack(record: DataclassInstance) -> dict[str, Any]:
     """A record as an answer carries it."""
     return asdict(record)
 
@@ -161,6 +179,40 @@ def unpack_alert(answer: dict[str, Any]) -> Alert:
         raise _foreign(error) from error
 
 
+def unpack_silence(answer: dict[str, Any]) -> Silence:
+    """The silence of an answer. Raises EngineUnavailableError when it is none."""
+    try:
+        return Silence(**{**answer, "matchers": tuple(answer["matchers"])})
+    except (KeyError, TypeError) as error:
+        raise _foreign(error) from error
+
+
+def unpack_notification(answer: dict[str, Any]) -> Notification:
+    """The notification of an answer. Raises EngineUnavailableError when it is none."""
+    try:
+        kind, state = AlertEventKind(answer["transition"]), NotificationState(answer["state"])
+        severity = Severity(answer["severity"])
+        return Notification(**{**answer, "transition": kind, "state": state, "severity": severity})
+    except (KeyError, TypeError, ValueError) as error:
+        raise _foreign(error) from error
+
+
+def unpack_silences(answer: dict[str, Any]) -> tuple[Silence, ...]:
+    """The silences of an answer. Raises EngineUnavailableError when they are none."""
+    try:
+        return tuple(map(unpack_silence, answer["silences"]))
+    except (KeyError, TypeError) as error:
+        raise _foreign(error) from error
+
+
+def unpack_lines(answer: dict[str, Any]) -> tuple[ExplanationLine, ...]:
+    """The explanation of an answer. Raises EngineUnavailableError when it is none."""
+    try:
+        return tuple(ExplanationLine(LineKind(kind), str(text)) for kind, text in answer["lines"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _foreign(error) from error
+
+
 def unpack_info(answer: dict[str, Any]) -> EngineInfo:
     """The engine's account of itself. Raises EngineUnavailableError when it is none."""
     try:
@@ -169,11 +221,28 @@ def unpack_info(answer: dict[str, Any]) -> EngineInfo:
         raise _foreign(error) from error
 
 
+def unpack_reload(answer: dict[str, Any]) -> ReloadReport:
+    """What became of a reload. Raises EngineUnavailableError when it is not told."""
+    try:
+        lists = {name: tuple(map(str, answer[name])) for name in ("changes", "problems")}
+        return ReloadReport(**{**answer, **lists})
+    except (KeyError, TypeError) as error:
+        raise _foreign(error) from error
+
+
 def unpack_workflows(answer: dict[str, Any]) -> tuple[WorkflowStatus, ...]:
     """The workflows of an answer. Raises EngineUnavailableError when they are none."""
     try:
         return tuple(map(_workflow, answer["workflows"]))
     except (KeyError, TypeError, ValueError) as error:
+        raise _foreign(error) from error
+
+
+def unpack_pledges(answer: dict[str, Any]) -> tuple[Pledge, ...]:
+    """What an answer says of workflows. Raises EngineUnavailableError when it says nothing."""
+    try:
+        return tuple(Pledge(**told) for told in answer["pledges"])
+    except (KeyError, TypeError) as error:
         raise _foreign(error) from error
 
 

@@ -19,12 +19,20 @@ from engine.clock import SystemClock
 from engine.collector import settle_collector
 from engine.errors import TocsinError
 from engine.lines import wants_colour
-from engine.reports import RowReporter, execution_record, exit_code, line, once_table, write_junit
+from engine.reports import (
+    RowReporter,
+    execution_record,
+    exit_code,
+    line,
+    notice_record,
+    once_table,
+    write_junit,
+)
 from engine.text import counted
 
 if TYPE_CHECKING:
     from engine.config.loader import LoadedConfig
-    from engine.model import Execution
+    from engine.model import Execution, ReloadReport
     from engine.store.writer import Row
 
 GRACE = 10.0
@@ -32,10 +40,13 @@ HARD_EXIT = GRACE + 1.0
 QUEUED_LINES = 10_000
 FLUSH_DEADLINE = 1.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_STREAMS = (0, 1, 2)
 
 
 def run_headless(loaded: LoadedConfig, db: Path, *, as_json: bool | None = None) -> int:
-    """Run until SIGTERM, SIGINT or SIGHUP; a second signal ends at once. Returns the exit code, 0.
+    """Run until SIGTERM or SIGINT; a second signal ends at once. Returns the exit code, 0.
+
+    SIGHUP reads the configuration again, unless it says that the terminal is gone: then it ends the run.
 
     Args:
         as_json: one JSON object a line; None: when standard output is not a terminal.
@@ -44,11 +55,12 @@ def run_headless(loaded: LoadedConfig, db: Path, *, as_json: bool | None = None)
         TocsinError: the engine cannot start.
     """
     machine = not sys.stdout.isatty() if as_json is None else as_json
-    printer = Printer(sys.stdout, machine)
+    printer, notices = Printer(sys.stdout, machine), Printer(sys.stderr, machine)
     try:
-        asyncio.run(_serve(loaded, db, printer))
+        asyncio.run(_serve(loaded, db, printer, notices))
     finally:
         printer.close()
+        notices.close()
     return 0
 
 
@@ -157,10 +169,15 @@ class Printer:
 
 
 class _StopSignals:
-    """The first signal asks to stop, the second ends the process; so does a stop that takes too long."""
+    """The first signal asks to stop, the second ends the process; so does a stop that takes too long.
+
+    `reload`, when set, is what SIGHUP does instead while the terminal is there, or never was.
+    """
 
     def __init__(self) -> None:
         self.stop = asyncio.Event()
+        self.reload: Callable[[], object] | None = None
+        self._terminals = sum(map(os.isatty, _STREAMS))
         self._loop = asyncio.get_running_loop()
         self._watchdog: threading.Timer | None = None
         for number in _SIGNALS:
@@ -178,6 +195,11 @@ class _StopSignals:
             self._loop.remove_signal_handler(number)
 
     def _received(self, number: int) -> None:
+        # A terminal that hangs up is none any more when its signal comes.
+        is_there = sum(map(os.isatty, _STREAMS)) == self._terminals
+        if number == signal.SIGHUP and self.reload is not None and is_there and not self.stop.is_set():
+            self.reload()
+            return
         if self.stop.is_set():
             _end(128 + number, "stopped at once")
         self.stop.set()
@@ -193,7 +215,7 @@ def _end(code: int, why: str) -> None:
     os._exit(code)
 
 
-async def _serve(loaded: LoadedConfig, db: Path, printer: Printer) -> None:
+async def _serve(loaded: LoadedConfig, db: Path, printer: Printer, notices: Printer) -> None:
     from engine.engine import Engine
 
     signals = _StopSignals()
@@ -201,8 +223,11 @@ async def _serve(loaded: LoadedConfig, db: Path, printer: Printer) -> None:
     printer.on_broken = signals.ask
     engine = Engine(loaded, db, clock)
     engine.on_rows(printer.rows)
+    engine.on_reload(lambda report: _print_reload(printer, report))
     try:
         await engine.start()
+        engine.board.listen(lambda notice: notices.record(notice_record(notice, clock.now())))
+        signals.reload = engine.request_reload
         settle_collector()
         config = loaded.config
         what = f"{counted(len(config.workflows), 'workflow')}, {counted(len(config.rules), 'rule')}"
@@ -216,6 +241,14 @@ async def _serve(loaded: LoadedConfig, db: Path, printer: Printer) -> None:
         printer.record({"type": "stopped", "at": clock.now(), "message": "database closed"})
     finally:
         signals.close()
+
+
+def _print_reload(printer: Printer, report: ReloadReport) -> None:
+    """What is in force now; what could not be is said by a line of the log."""
+    if report.succeeded:
+        printer.record({"type": "reloaded", "at": report.at, "message": report.summary})
+        for change in report.changes:
+            printer.record({"type": "changed", "at": report.at, "message": change})
 
 
 async def _once(loaded: LoadedConfig, db: Path) -> tuple[Execution, ...]:

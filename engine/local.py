@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,20 +18,29 @@ from engine.model import (
     AlertState,
     BreakerStatus,
     Execution,
+    ExplanationLine,
     Health,
+    KeptReply,
     LogCount,
     LogFacets,
     LogPage,
     MetricsSummary,
+    Notice,
     Notification,
     PointBucket,
+    ReloadReport,
     Series,
+    Silence,
     Span,
 )
+from engine.rules_client import Progress, unheeded
 
 if TYPE_CHECKING:
     from engine.config.loader import LoadedConfig
     from engine.engine import Engine
+    from engine.model.rules import RuleDetail, RuleStatus, TestReceipt
+    from engine.rehearsal.backtest import Comparison
+    from engine.reporting.model import Pledge
 
 T = TypeVar("T")
 START_DEADLINE = 30.0
@@ -166,6 +175,12 @@ class LocalClient:
     async def notifications(self, *, limit: int = 200) -> tuple[Notification, ...]:
         return await self._ask(lambda engine: engine.reader.notifications(limit=limit))
 
+    async def retry_notification(self, key: str) -> Notification:
+        return await self._ask(lambda engine: engine.retry_notification(key))
+
+    async def notices(self, after: int = 0) -> tuple[Notice, ...]:
+        return await self._ask(lambda engine: _at_once(lambda: engine.board.after(after)))
+
     async def summary(self, since: float, until: float) -> MetricsSummary:
         return await self._ask(lambda engine: engine.reader.summary(since, until))
 
@@ -182,17 +197,89 @@ class LocalClient:
     async def retries(self, since: float, until: float, workflow_id: str | None = None) -> RetryReport:
         return await self._ask(lambda engine: engine.reader.retries(since, until, workflow_id))
 
-    async def acknowledge(self, alert_id: int, author: str, note: str = "") -> Alert:
-        return await self._ask(lambda engine: engine.alerts.acknowledge(alert_id, author, note))
+    async def pledges(self) -> tuple[Pledge, ...]:
+        return await self._ask(lambda engine: _at_once(engine.pledges))
+
+    async def replies(self, workflow_id: str, *, limit: int = 20) -> tuple[KeptReply, ...]:
+        from engine.workflows.responses import replies
+
+        return await self._ask(lambda engine: replies(engine.reader, workflow_id, limit))
+
+    async def acknowledge(
+        self, alert_id: int, author: str, note: str = "", until: float | None = None
+    ) -> Alert:
+        return await self._ask(lambda engine: engine.alerts.acknowledge(alert_id, author, note, until))
 
     async def resolve(self, alert_id: int, author: str, note: str = "") -> Alert:
         return await self._ask(lambda engine: engine.alerts.resolve(alert_id, author, note))
+
+    async def note(self, alert_id: int, author: str, note: str) -> Alert:
+        return await self._ask(lambda engine: engine.alerts.note(alert_id, author, note))
+
+    async def rules(self) -> tuple[RuleStatus, ...]:
+        return await self._ask(lambda engine: engine.rules.statuses())
+
+    async def rule(self, rule_id: str) -> RuleDetail:
+        return await self._ask(lambda engine: engine.rules.detail(rule_id))
+
+    async def backtest(
+        self,
+        rule_id: str,
+        since: float,
+        until: float,
+        changes: Sequence[str] = (),
+        progress: Progress = unheeded,
+    ) -> tuple[Comparison, ...]:
+        from engine.rulebook import rehearsed
+
+        config = await self._ask(lambda engine: _at_once(lambda: engine.rules.config))
+        return await rehearsed(config, self._db, rule_id, since, until, changes, progress)
+
+    async def try_channel(self, name: str) -> TestReceipt:
+        return await self._ask(lambda engine: engine.rules.try_channel(name))
+
+    async def silences(self) -> tuple[Silence, ...]:
+        return await self._ask(lambda engine: _at_once(engine.alerts.silences))
+
+    async def silence(
+        self,
+        matchers: Sequence[str],
+        author: str,
+        reason: str,
+        ends_at: float,
+        starts_at: float | None = None,
+    ) -> Silence:
+        return await self._ask(
+            lambda engine: engine.alerts.silence(matchers, author, reason, ends_at, starts_at)
+        )
+
+    async def expire_silence(self, silence_id: int, author: str) -> Silence:
+        return await self._ask(lambda engine: engine.alerts.expire_silence(silence_id, author))
+
+    async def muted(self) -> Mapping[int, str]:
+        return await self._ask(lambda engine: _at_once(engine.alerts.muted))
+
+    async def explain(self, alert_id: int) -> tuple[ExplanationLine, ...]:
+        return await self._ask(lambda engine: engine.explainer.alert(alert_id))
+
+    async def explain_rule(self, rule_id: str, subject: str = "") -> tuple[ExplanationLine, ...]:
+        return await self._ask(lambda engine: engine.explainer.rule(rule_id, subject))
 
     async def run_now(self, workflow_id: str) -> None:
         await self._ask(lambda engine: engine.run_now(workflow_id))
 
     async def set_paused(self, paused: bool, workflow_id: str | None = None) -> None:
         await self._ask(lambda engine: engine.set_paused(paused, workflow_id))
+
+    async def reload(self) -> ReloadReport:
+        return await self._ask(lambda engine: engine.reload())
+
+    def request_reload(self) -> None:
+        """Reload soon and tell the log how it went; safe to call from a signal handler."""
+        loop, engine = self._loop, self._engine
+        if loop is not None and engine is not None:
+            with contextlib.suppress(RuntimeError):  # the loop closed in between
+                loop.call_soon_threadsafe(engine.request_reload)
 
     async def breakers(self) -> tuple[BreakerStatus, ...]:
         return await self._ask(lambda engine: engine.breakers())
@@ -250,3 +337,8 @@ class LocalClient:
             await self._stop.wait()
         finally:
             await engine.stop(self._grace)
+
+
+async def _at_once(answer: Callable[[], T]) -> T:
+    """What needs no waiting, asked in the engine's thread all the same."""
+    return answer()

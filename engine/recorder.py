@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 
 from engine.clock import Clock
@@ -26,12 +25,14 @@ class Recorder:
         self._clock = clock
         self._writer = writer
         self._health = health
-        self._ids = itertools.count(first_id)
+        self.next = first_id
+        """The number of the next execution."""
         self._finished: dict[str, Execution] = {}
 
     def next_id(self) -> int:
         """A number that no execution of this file has."""
-        return next(self._ids)
+        self.next += 1
+        return self.next - 1
 
     def finished(self, workflow_id: str) -> Execution | None:
         """The newest execution of a workflow since the start."""

@@ -17,6 +17,7 @@ from engine.model import (
     HealthStatus,
     LogLevel,
     LogRecord,
+    Notice,
     Notification,
     NotificationState,
     Outcome,
@@ -27,6 +28,7 @@ from engine.model import (
 from engine.text import plain
 
 if TYPE_CHECKING:
+    from engine.client import WorkflowStatus
     from engine.store.writer import Row
 
 Record = dict[str, Any]
@@ -112,6 +114,36 @@ def alert_record(alert: Alert) -> Record:
         "resolved_by": alert.resolved_by,
         "trace_id": alert.trace_id,
     }
+
+
+def workflow_record(status: WorkflowStatus) -> Record:
+    """A workflow as a JSON object; times are seconds since the epoch, durations seconds."""
+    last = status.last
+    return {
+        "type": "workflow",
+        "workflow": status.id,
+        "name": status.name,
+        "priority": status.priority,
+        "schedule": status.schedule,
+        "state": workflow_state(status),
+        "paused": status.paused,
+        "next_at": status.next_at,
+        "last": None
+        if last is None
+        else {"at": last.started_at, "outcome": last.outcome, "error": last.error},
+        "executions": status.executions,
+        "success_rate": status.success_rate,
+        "p50": status.p50,
+        "p95": status.p95,
+        "breakers": [{"target": one.target, "state": one.state} for one in status.breakers],
+    }
+
+
+def workflow_state(status: WorkflowStatus) -> str:
+    """What it does at the moment, in a word; a dash where no engine knows."""
+    if status.running:
+        return "running"
+    return "paused" if status.paused else "waiting" if status.next_at is not None else "–"
 
 
 def log_record(log: LogRecord) -> Record:
@@ -214,6 +246,12 @@ def _health_record(check: HealthCheck) -> Record:
         "score": check.score,
         "detail": check.detail,
     }
+
+
+def notice_record(notice: Notice, at: float) -> dict[str, Any]:
+    """What a channel of the kind `console` says where there is no console."""
+    message = f"{notice.title}: {notice.body}"
+    return {"type": "notice", "at": at, "severity": str(notice.severity), "message": message}
 
 
 def line(record: Mapping[str, Any], *, colour: bool = False) -> str:

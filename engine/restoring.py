@@ -9,6 +9,7 @@ from engine.config.schema import Workflow
 from engine.health import HealthMonitor
 from engine.model import Execution
 from engine.store.reader import Reader
+from engine.store.silences import muted
 
 RESTORED_EXECUTIONS = 200
 
@@ -21,11 +22,13 @@ async def recent_executions(reader: Reader, workflows: Sequence[Workflow]) -> Re
     return {each.id: await reader.recent_executions(each.id, RESTORED_EXECUTIONS) for each in workflows}
 
 
-async def restore(reader: Reader, recent: Recent, alerts: AlertManager, health: HealthMonitor) -> None:
-    """Give rules their history and open alerts, and health what workflows did last."""
+async def restore(
+    reader: Reader, recent: Recent, alerts: AlertManager, health: HealthMonitor, now: float
+) -> None:
+    """Give rules their history, open alerts and silences, and health what workflows did last."""
     open_alerts = await reader.open_alerts()
     announced = {alert.id: await reader.announced(alert.id) for alert in open_alerts}
-    alerts.restore(open_alerts, await reader.last_alerts(), recent, announced)
+    alerts.restore(open_alerts, await reader.last_alerts(), recent, announced, await muted(reader.pool, now))
     for executions in recent.values():
         for execution in reversed(executions[:2]):
             health.observe(execution)

@@ -55,15 +55,26 @@ class Supervisor:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def every(self, name: str, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-        """Run `work()` each `seconds`, the first time at once."""
+    def every(
+        self, name: str, seconds: float | Callable[[], float], work: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Run `work()` each `seconds`, the first time at once; a function is asked before each wait."""
 
         async def loop() -> None:
             while True:
                 await work()
-                await self._clock.sleep(seconds)
+                await self._clock.sleep(seconds() if callable(seconds) else seconds)
 
         self.spawn(name, loop)
+
+    async def end(self, name: str, grace: float = 2.0) -> None:
+        """Cancel the tasks of that name for good and wait at most `grace` seconds for them."""
+        tasks = [task for task in self._tasks if task.get_name() == name]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace)
+        self._ailing.pop(name, None)
 
     async def stop(self, grace: float = 2.0) -> None:
         """Cancel all tasks and wait at most `grace` seconds for them."""

@@ -18,7 +18,7 @@ _ENGINE_GRACE = 6.0
 
 
 class SignalGuard:
-    """While entered, SIGTERM and SIGHUP end the console as `q` does.
+    """While entered, SIGTERM ends the console as `q` does, and so does SIGHUP when the terminal is gone.
 
     A terminal that has stopped reading blocks the console's loop for good; then, after 2 s, the engine is
     stopped from a thread of its own and the process ends without the terminal.
@@ -26,12 +26,16 @@ class SignalGuard:
     Args:
         leave: ends the console; must be safe to call from a signal handler.
         client: the engine to stop when the console cannot.
+        reload: what SIGHUP asks for while the terminal is there; safe as `leave`. Without it, that leaves.
     """
 
     _had_terminal = False
 
-    def __init__(self, leave: Callable[[], None], client: EngineClient) -> None:
+    def __init__(
+        self, leave: Callable[[], None], client: EngineClient, reload: Callable[[], None] | None = None
+    ) -> None:
         self._leave = leave
+        self._reload = reload
         self._client = client
         self._left = threading.Event()
         self._signalled = False
@@ -57,6 +61,9 @@ class SignalGuard:
         return not cls._had_terminal or _is_terminal()
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGHUP and self._reload is not None and self.terminal_present():
+            self._reload()
+            return
         if self._signalled:
             return
         self._signalled = True

@@ -78,7 +78,7 @@ class Terminal:
         end = time.monotonic() + deadline
         while not all(word in self.text for word in words):
             assert time.monotonic() < end, f"no {words} within {deadline} s in {self.text[-2000:]!r}"
-            assert self._read(0.2) or self.process.poll() is None, f"ended: {self.text[-2000:]!r}"
+            assert self.read_some(0.2) or self.process.poll() is None, f"ended: {self.text[-2000:]!r}"
         return time.monotonic() - self.started
 
     def finish(self, deadline: float = 20.0) -> int:
@@ -86,16 +86,18 @@ class Terminal:
         end = time.monotonic() + deadline
         while self.process.poll() is None:
             assert time.monotonic() < end, f"still running after {deadline} s: {self.text[-2000:]!r}"
-            self._read(0.1)
-        while self._read(0):
+            self.read_some(0.1)
+        while self.read_some(0):
             pass
         return self.process.returncode
 
     def read_for(self, seconds: float) -> None:
-        """Read whatever comes within `seconds`."""
+        """Read whatever comes within `seconds`, and what is there already."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            self._read(left)
+            self.read_some(left)
+        while self.read_some(0):
+            pass
 
     def hang_up(self) -> None:
         """Close the terminal, as a lost connection does."""
@@ -103,7 +105,8 @@ class Terminal:
         os.close(self._master)
         self._open = False
 
-    def _read(self, seconds: float) -> bool:
+    def read_some(self, seconds: float) -> bool:
+        """Read once, waiting at most `seconds`; False when nothing came."""
         if not select.select([self._master], [], [], seconds)[0]:
             return False
         self.output += os.read(self._master, READ_SIZE)

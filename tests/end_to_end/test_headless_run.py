@@ -84,7 +84,7 @@ def test_headless_imports_no_user_interface(place: Place, site: Site) -> None:
     assert done.stdout.splitlines()[-1] == "0 []", done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_run_and_leaves_a_clean_file(
     place: Place, site: Site, number: signal.Signals
 ) -> None:
