@@ -220,3 +220,29 @@ async def test_a_secret_that_the_function_tells_of_is_hidden(tmp_path: Path) -> 
     assert recording.execution.error == "function: cannot use ***"
     assert recording.logs[0].message == "shop the badge is ***"
     assert "4711" not in repr(recording)
+
+
+PASSED = """
+@workflow(every="30s")
+async def shop(run: Run) -> None:
+    await run.step(
+        "one",
+        http={
+            "url": run.env["base_url"],
+            "headers": {"Authorization": "Bearer lit-bearer-1", "X-Api-Key": "lit-api-key-2"},
+            "json": {"user": "ann", "password": "lit-password-3"},
+        },
+    )
+    await run.step("two", http={"url": run.env["base_url"], "auth": {"bearer": "lit-token-4"}})
+    run.warn("sent lit-bearer-1, lit-api-key-2, lit-password-3 and lit-token-4 to north")
+"""
+
+
+async def test_credentials_that_a_function_passes_to_a_step_are_hidden(tmp_path: Path) -> None:
+    async with http_target() as target:
+        target.body = b"ann of north sent lit-bearer-1, lit-password-3, lit-token-4"
+        recording = await run(load(tmp_path, PASSED, target.url))
+    assert recording.execution.outcome is Outcome.OK
+    told = repr(recording)
+    assert "lit-" not in told
+    assert "sent ***, ***, *** and *** to north" in told

@@ -153,3 +153,25 @@ async def test_sizes_and_the_ballast_are_told(db: Path) -> None:
     crowded = seen(db)["database size"]
     assert crowded.verdict is Verdict.WARNING
     assert "settings.storage.max_size" in crowded.advice
+
+
+async def test_the_exporter_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    path, db = tmp_path / "rules.yaml", tmp_path / "t.db"
+    path.write_text("""
+version: 1
+settings: {tracing: {export: {url: "http://127.0.0.1:9"}}}
+""")
+    engine = Engine(load_config(path), db, SystemClock())
+    await engine.start(scheduled=False)
+    try:
+        engine._rooms.exporter.take([recording(1)])
+        engine._rooms.exporter.dropped = 7
+        findings = await asyncio.to_thread(examine, db, NOW)
+    finally:
+        await engine.stop()
+    (exporter,) = (finding for finding in findings if finding.name == "exporter")
+    assert exporter.value.startswith("http://127.0.0.1:9, ")
+    assert exporter.value.endswith(" records wait, 7 were dropped since its start")
+    assert exporter.verdict is Verdict.WARNING
+    assert "tocsin logs" in exporter.advice

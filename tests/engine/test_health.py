@@ -150,6 +150,14 @@ def test_a_task_that_dies_is_told_by_its_part(
     assert found.detail.startswith(f"{task} stopped") or status is HealthStatus.HEALTHY
 
 
+def test_rules_that_were_disabled_are_named() -> None:
+    found = Bench().part("notifier", replace(RUNNING, disabled=("slow", "thin")))
+    assert (found.status, found.detail) == (
+        HealthStatus.DEGRADED,
+        "disabled, because they failed: 2 rules (slow, thin)",
+    )
+
+
 def test_a_scheduler_that_never_gets_going_is_not_unknown() -> None:
     part = Bench().part("scheduler", Signals(ailing={"scheduler": Ailment(2, "boom", 60.0)}))
     assert (part.status, part.detail) == (

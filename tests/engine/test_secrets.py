@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
-from engine.clock import SystemClock
+from engine.clock import SystemClock, settle
 from engine.config.loader import load_config
 from engine.engine import Engine
 from engine.model import Outcome
+from engine.store.care import Caretaker
 from engine.store.provenance import text_of
 from engine.store.store import Store
 from tests.servers import http_target
@@ -139,3 +142,23 @@ async def test_a_secret_in_plain_words_is_hidden_as_well(tmp_path: Path) -> None
     for literal in LITERALS:
         assert literal not in seen
         assert literal.encode() not in stored
+
+
+async def test_what_health_says_holds_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def look(_: Caretaker) -> None:
+        raise ValueError(f"cannot reach {CANARY}")
+
+    monkeypatch.setattr(Caretaker, "look", look)
+    async with http_target() as target:
+        path = tmp_path / "rules.yaml"
+        path.write_text(CONFIG.format(url=target.url))
+        engine = Engine(load_config(path, env={"KEY": CANARY}), tmp_path / "t.db", SystemClock())
+        await engine.start(scheduled=False)
+        try:
+            async with asyncio.timeout(20):
+                while "cannot reach" not in (told := repr(await engine.current_health())):
+                    await settle()
+        finally:
+            await engine.stop()
+    assert "cannot reach ***" in told
+    assert CANARY not in told

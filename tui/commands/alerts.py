@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from engine.errors import TocsinError
 from engine.lines import moment, table
 from engine.reports import alert_record
-from engine.text import clean, plain
+from engine.text import clean, own_words, plain
 from tui.cli import add_db, add_json
 from tui.commands.session import ask, colour, print_json
 
 if TYPE_CHECKING:
+    from engine.attached import FileClient
     from engine.model import Alert
 
 LISTED = 50
@@ -23,6 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("action", nargs="?", choices=("list", "ack", "resolve"), default="list")
     add("id", nargs="?", type=int, metavar="ID", help="the alert to acknowledge or resolve")
+    add("--for", dest="length", metavar="DURATION", help="ack: fire again after this, such as 2h")
     add("--note", default="", metavar="TEXT", help="what to remember with it")
     add_db(parser)
     add_json(parser)
@@ -33,16 +37,20 @@ def run(options: argparse.Namespace) -> int:
     if options.action == "list":
         if options.id is not None:
             raise TocsinError("list takes no ID", f"tocsin alerts ack {options.id}")
-        found = ask(options, lambda client: client.alerts(limit=LISTED))
+        found, muted = ask(options, _listed)
     else:
-        found = (_change(options),)
+        found, muted = (_change(options),), {}
     if options.json:
         print_json(alert_record(alert) for alert in found)
     elif found:
-        print("\n".join(_table(found)))
+        print("\n".join(_table(found, muted)))
     else:
         print("There are no alerts.")
     return 0
+
+
+async def _listed(client: FileClient) -> tuple[tuple[Alert, ...], Mapping[int, str]]:
+    return await client.alerts(limit=LISTED), await client.muted()
 
 
 def _change(options: argparse.Namespace) -> Alert:
@@ -50,15 +58,27 @@ def _change(options: argparse.Namespace) -> Alert:
         raise TocsinError(f"{options.action} needs the ID of an alert", "tocsin alerts lists them")
     author, note = clean(getpass.getuser(), 64), clean(options.note)
     if options.action == "ack":
-        return ask(options, lambda client: client.acknowledge(options.id, author, note))
+        until = None if options.length is None else time.time() + _seconds(options.length)
+        return ask(options, lambda client: client.acknowledge(options.id, author, note, until))
+    if options.length is not None:
+        raise TocsinError("--for belongs to ack")
     return ask(options, lambda client: client.resolve(options.id, author, note))
 
 
-def _table(found: tuple[Alert, ...]) -> list[str]:
+def _seconds(text: str) -> float:
+    from engine.config.types import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise TocsinError(own_words(error)) from error
+
+
+def _table(found: tuple[Alert, ...], muted: Mapping[int, str]) -> list[str]:
     rows = [
         (
             a.id,
-            str(a.state),
+            f"{a.state}, muted" if a.id in muted else str(a.state),
             str(a.severity),
             moment(a.started_at),
             a.subject,

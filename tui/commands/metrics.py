@@ -1,4 +1,4 @@
-"""`tocsin metrics`: sum up a period."""
+"""`tocsin metrics`: sum up a period; below it, series and their points."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from engine.lines import moment, percent, seconds, table
 from engine.model import Outcome, Severity
 from tui.cli import add_db, add_json
+from tui.commands import points
 from tui.commands.session import ask, colour, print_json
 
 if TYPE_CHECKING:
@@ -29,10 +30,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--period", choices=tuple(PERIODS), default="24h", help="ending now (default 24h)")
     add_db(parser)
     add_json(parser)
+    points.arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print totals, then one line a workflow."""
+    """Print totals, then one line a workflow; or what `points` prints. Raises TocsinError."""
+    if options.view:
+        return points.series(options) if options.view == "series" else points.points(options)
     now = time.time()
     summary, retries = ask(options, lambda client: _asked(client, now - PERIODS[options.period], now))
     if options.json:

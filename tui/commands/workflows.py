@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.errors import TocsinError
 from engine.lines import percent, seconds, table
+from engine.reports import workflow_record, workflow_state
 from engine.text import plain
 from tui.cli import add_db, add_json
 from tui.commands.session import ask, colour, note_idle, print_json
@@ -41,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     now = time.time()
     found, info = ask(options, lambda client: _listed(client, now))
     if options.json:
-        print_json(_record(status) for status in found)
+        print_json(workflow_record(status) for status in found)
     elif found:
         print("\n".join(_table(found, now)))
     else:
@@ -72,39 +73,11 @@ def _change(options: argparse.Namespace) -> None:
         print(f"{_DONE[action].capitalize()} {what}.", file=sys.stdout)
 
 
-def _record(status: WorkflowStatus) -> dict[str, Any]:
-    last = status.last
-    return {
-        "type": "workflow",
-        "workflow": status.id,
-        "name": status.name,
-        "priority": status.priority,
-        "schedule": status.schedule,
-        "state": _state(status),
-        "paused": status.paused,
-        "next_at": status.next_at,
-        "last": None
-        if last is None
-        else {"at": last.started_at, "outcome": last.outcome, "error": last.error},
-        "executions": status.executions,
-        "success_rate": status.success_rate,
-        "p50": status.p50,
-        "p95": status.p95,
-        "breakers": [{"target": one.target, "state": one.state} for one in status.breakers],
-    }
-
-
-def _state(status: WorkflowStatus) -> str:
-    if status.running:
-        return "running"
-    return "paused" if status.paused else "waiting" if status.next_at is not None else "–"
-
-
 def _table(found: tuple[WorkflowStatus, ...], now: float) -> list[str]:
     rows = [
         (
             one.id,
-            _state(one),
+            workflow_state(one),
             one.last.outcome if one.last is not None else None,
             seconds(max(now - one.last.started_at, 0.0)) if one.last is not None else None,
             one.executions,

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from engine.clock import VirtualClock
 from engine.config.schema import Channel
@@ -17,38 +18,47 @@ from engine.model import (
     AlertState,
     LogRecord,
     Notification,
+    NotificationState,
     Severity,
     Topic,
 )
-from engine.notify.channels import DeliveryError
+from engine.notify.delivery import DeliveryError, Message
 from engine.notify.outbox import Outbox
 from engine.store.store import Store
 
 HOUR = 3_600.0
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @dataclass
 class FakeSender:
-    """Takes or refuses by channel; `gates` hold a channel's messages until opened."""
+    """Takes or refuses by channel; `gates` hold a channel's messages until opened.
+
+    `refused` leaves open whether the message was taken, `faults` are raised as they are.
+    """
 
     refused: dict[str, str] = field(default_factory=dict)
+    faults: dict[str, DeliveryError] = field(default_factory=dict)
     gates: dict[str, asyncio.Event] = field(default_factory=dict)
     taken: list[str] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
     tried: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     busy: int = 0
     busiest: int = 0
 
-    async def send(self, channel: str, url: str, title: str, body: str, key: str) -> None:
+    async def send(self, channel: str, destination: Channel, message: Message) -> None:
         self.busy += 1
         self.busiest = max(self.busiest, self.busy)
-        self.tried.put_nowait(key)
+        self.tried.put_nowait(message.key)
         try:
             if channel in self.gates:
                 await self.gates[channel].wait()
             if channel in self.refused:
                 raise DeliveryError(self.refused[channel])
-            self.taken.append(key)
+            if channel in self.faults:
+                raise self.faults[channel]
+            self.taken.append(message.key)
+            self.messages.append(message)
         finally:
             self.busy -= 1
 
@@ -61,6 +71,7 @@ class Bench:
     outbox: Outbox
     receipts: asyncio.Queue[Topic]
     logs: list[LogRecord]
+    running: asyncio.Task[None] | None = None
 
     async def queue(self, *rows: Notification) -> None:
         await self.store.writer.must(*(replace(row, created_at=self.clock.now()) for row in rows))
@@ -73,6 +84,35 @@ class Bench:
         """Wait until `count` more receipts are in the file."""
         for _ in range(count):
             await asyncio.wait_for(self.receipts.get(), PATIENCE)
+
+    async def idle(self) -> None:
+        """Wait until nothing that is due now is left to be dealt with."""
+        self.outbox.poke()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while await self._is_busy():
+                    await asyncio.to_thread(lambda: None)
+        except TimeoutError:
+            rows = await self.store.reader.notifications()
+            left = [(row.key, row.state, row.next_at - self.clock.now()) for row in rows]
+            raise AssertionError(f"still busy: {left}, {self.logs}") from None
+
+    async def _is_busy(self) -> bool:
+        if self.running is not None and self.running.done():
+            self.running.result()
+        if self.outbox.looked_at != self.clock.monotonic():
+            return True
+        rows = await self.store.reader.notifications(limit=10_000)
+        busy = (NotificationState.QUEUED, NotificationState.SENDING)
+        now = self.clock.now()
+        return any(row.state in busy and row.next_at <= now for row in rows)
+
+    async def until(self, seconds: float, step: float = 15.0) -> None:
+        """Let time pass, `step` by `step`, and whatever falls due in it be dealt with."""
+        end = self.clock.now() + seconds
+        while self.clock.now() < end:
+            await self.clock.advance(min(step, end - self.clock.now()))
+            await self.idle()
 
     async def pass_time(self, seconds: float) -> None:
         await self.clock.advance(seconds)
@@ -110,14 +150,20 @@ def make_alert(alert_id: int = 1) -> Alert:
     )
 
 
+def make_channel(name: str = "ops", **settings: Any) -> Channel:
+    return Channel.model_validate({"url": f"json://{name}.invalid/", "rate_limit": 1_000} | settings)
+
+
 @asynccontextmanager
-async def open_bench(path: Path, *channels: str, running: bool = True) -> AsyncIterator[Bench]:
+async def open_bench(
+    path: Path, *channels: str, running: bool = True, configured: dict[str, Channel] | None = None
+) -> AsyncIterator[Bench]:
     clock = VirtualClock()
     store = await Store.open(path, clock)
     sender, logs = FakeSender(), list[LogRecord]()
     receipts: asyncio.Queue[Topic] = asyncio.Queue()
     outbox = Outbox(
-        channels={name: Channel(url=f"json://{name}.invalid/") for name in channels or ("ops",)},
+        channels=configured or {name: make_channel(name) for name in channels or ("ops",)},
         store=store,
         clock=clock,
         changed=receipts.put_nowait,
@@ -127,7 +173,7 @@ async def open_bench(path: Path, *channels: str, running: bool = True) -> AsyncI
     )
     task = asyncio.create_task(outbox.run()) if running else None
     try:
-        yield Bench(store, clock, sender, outbox, receipts, logs)
+        yield Bench(store, clock, sender, outbox, receipts, logs, task)
     finally:
         if task is not None:
             task.cancel()

@@ -21,7 +21,7 @@ async def main(path: Path, url: str, first: int, count: int) -> None:
     store = await Store.open(path, clock)
     receipt = asyncio.Event()
     outbox = Outbox(
-        channels={"ops": Channel(url=url)},
+        channels={"ops": Channel(url=url, rate_limit=10_000)},
         store=store,
         clock=clock,
         changed=lambda _: receipt.set(),

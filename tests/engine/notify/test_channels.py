@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.notify.channels import HANGING_LIMIT, HIDDEN, AppriseSender, DeliveryError, redact
+from engine.notify.delivery import DeliveryError, Message
+from engine.notify.kinds.destination import HANGING_LIMIT, HIDDEN, AppriseSender, redact
 from tests.engine.notify.receiver import receiving
 
 CANARY = "S3CR3T-canary"
@@ -18,7 +19,7 @@ CANARY = "S3CR3T-canary"
 
 async def _problem(url: str, deadline: float = 20.0) -> str:
     with pytest.raises(DeliveryError) as caught:
-        await AppriseSender(deadline).send("ops", url, "title", "body", "1:fired:ops")
+        await AppriseSender(deadline).send("ops", url, Message("1:fired:ops", "title", "body", ()))
     return str(caught.value)
 
 
@@ -32,7 +33,7 @@ async def _ended(name: str) -> None:
 async def test_a_message_arrives_whole_with_its_key() -> None:
     async with receiving() as receiver:
         await AppriseSender().send(
-            "ops", receiver.url(), "[ERROR] ä · x", "one\n<b>two</b> *3*", "1:fired:ops"
+            "ops", receiver.url(), Message("1:fired:ops", "[ERROR] ä · x", "one\n<b>two</b> *3*", ())
         )
         (payload,) = receiver.got
         assert payload["title"] == "[ERROR] ä · x"
@@ -73,11 +74,11 @@ async def test_threads_left_behind_are_counted_and_bounded() -> None:
         sender = AppriseSender(0.2)
         for _ in range(HANGING_LIMIT):
             with pytest.raises(DeliveryError, match="no answer"):
-                await sender.send("slow", receiver.url("trickle"), "t", "b", "k")
+                await sender.send("slow", receiver.url("trickle"), Message("k", "t", "b", ()))
         assert sender.hanging == HANGING_LIMIT
         with pytest.raises(DeliveryError, match="still hang"):
-            await sender.send("slow", receiver.url("trickle"), "t", "b", "k")
-        await AppriseSender().send("good", receiver.url(), "t", "b", "k")
+            await sender.send("slow", receiver.url("trickle"), Message("k", "t", "b", ()))
+        await AppriseSender().send("good", receiver.url(), Message("k", "t", "b", ()))
         receiver.released.set()
         await _ended("notify-slow")
         await asyncio.sleep(0)
@@ -87,7 +88,7 @@ async def test_threads_left_behind_are_counted_and_bounded() -> None:
 async def test_a_cancelled_send_is_counted_until_its_thread_ends() -> None:
     async with receiving() as receiver:
         sender = AppriseSender()
-        task = asyncio.create_task(sender.send("ops", receiver.url("hang"), "t", "b", "k"))
+        task = asyncio.create_task(sender.send("ops", receiver.url("hang"), Message("k", "t", "b", ())))
         await asyncio.wait_for(receiver.seen.get(), 20)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -152,7 +153,8 @@ def test_a_trickling_server_does_not_hold_up_the_exit() -> None:
     """A real process ends at once although a thread of its sender still reads."""
     program = """
 import asyncio, socket, threading
-from engine.notify.channels import AppriseSender, DeliveryError
+from engine.notify.delivery import DeliveryError, Message
+from engine.notify.kinds.destination import AppriseSender
 
 def trickle(listener):
     connection, _ = listener.accept()
@@ -164,13 +166,14 @@ def trickle(listener):
 
 async def alone():
     try:
-        await AppriseSender().send("ops", "json://127.0.0.1:1", "t", "b", "k")  # loads apprise
+        await AppriseSender().send("ops", "json://127.0.0.1:1", Message("k", "t", "b", ()))  # loads apprise
     except DeliveryError:
         pass
     listener = socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=trickle, args=(listener,), daemon=True).start()
     try:
-        await AppriseSender(0.8).send("ops", f"json://127.0.0.1:{listener.getsockname()[1]}/", "t", "b", "k")
+        url = f"json://127.0.0.1:{listener.getsockname()[1]}/"
+        await AppriseSender(0.8).send("ops", url, Message("k", "t", "b", ()))
     except DeliveryError as error:
         print(error, flush=True)
 

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from engine.model import Alert, AlertEventKind, AlertState, Severity
-from engine.notify.messages import TITLE_LIMIT, compose
+from engine.config.schema import Rule
+from engine.model import Alert, AlertEventKind, AlertState, Notification, Severity
+from engine.notify.facts import Occasion
+from engine.notify.messages import TITLE_LIMIT, digest, wording
 
 START = 1_700_000_000.0  # 2023-11-14 22:13:20 UTC
 ALERT = Alert(
@@ -25,6 +27,10 @@ ACKED = replace(
     ALERT, state=AlertState.ACKNOWLEDGED, acked_at=START + 420, acked_by="ann", ack_note="looking at it"
 )
 RESOLVED = replace(ACKED, state=AlertState.RESOLVED, resolved_at=START + 3_900, resolved_by="recovery")
+
+
+def compose(alert: Alert, kind: AlertEventKind, author: str = "", note: str = "") -> tuple[str, str]:
+    return wording(Occasion(alert, kind, START + 4_200, author, note))
 
 
 def test_a_fire_says_what_since_when_and_which() -> None:
@@ -105,3 +111,54 @@ def test_long_text_is_cut() -> None:
     title, body = compose(alert, AlertEventKind.FIRED)
     assert len(title) < TITLE_LIMIT + 30
     assert len(body) < 2_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "mark", "line"),
+    [
+        (AlertEventKind.REMINDED, "[ERROR STILL FIRING]", "Still firing after 1h5m"),
+        (AlertEventKind.REOPENED, "[ERROR AGAIN]", "Fires again, for the third time"),
+        (AlertEventKind.LAPSED, "[ERROR UNACKNOWLEDGED]", "The acknowledgement by ann ran out"),
+        (AlertEventKind.FLAPPING, "[FLAPPING]", "It changes too often (34 %): no more is told until"),
+        (AlertEventKind.STEADY, "[STEADY]", "It is steady again, and firing"),
+    ],
+)
+def test_each_kind_says_what_happened(kind: AlertEventKind, mark: str, line: str) -> None:
+    alert = replace(ALERT, acked_by="ann", reopened=2)
+    title, body = compose(alert, kind, note="34 %" if kind is AlertEventKind.FLAPPING else "")
+    assert title == f"{mark} High failure rate · checkout"
+    assert line in body
+
+
+def test_what_to_do_is_told_where_something_is_to_be_done() -> None:
+    rule = Rule.model_validate(
+        {
+            "id": "r",
+            "name": "R",
+            "description": "Roll back.",
+            "runbook": "https://wiki.example/r",
+            "conditions": [{"type": "THRESHOLD", "metric": "health.score", "operator": "<", "value": 50}],
+        }
+    )
+    advice = "Roll back.\nRunbook: https://wiki.example/r\n"
+    assert advice in wording(Occasion(ALERT, AlertEventKind.FIRED, START, rule=rule))[1]
+    assert "Roll back" not in wording(Occasion(RESOLVED, AlertEventKind.RESOLVED, START, rule=rule))[1]
+
+
+def _row(number: int, kind: AlertEventKind = AlertEventKind.FIRED) -> Notification:
+    title, body = compose(replace(ALERT, id=number), kind)
+    return Notification(f"{number}:{kind}:ops", number, "ops", kind, Severity.ERROR, title, body, START)
+
+
+def test_a_digest_counts_and_lists_what_it_tells() -> None:
+    assert digest([_row(1)]) == (_row(1).title, _row(1).body)
+    title, body = digest([_row(1), _row(2), _row(1, AlertEventKind.ESCALATED)])
+    assert title == "[ERROR] 2 alerts: 2 fired, 1 escalated"
+    first = "22:13:20 [ERROR] High failure rate · checkout: workflow.failure_rate (62.5 %) > 50 %"
+    assert body.splitlines()[0] == first
+    assert len(body.splitlines()) == 3
+
+
+def test_a_long_digest_says_how_many_more_there_are() -> None:
+    body = digest([_row(number) for number in range(50)])[1]
+    assert body.splitlines()[-1] == "… and 20 more: tocsin alerts lists them"

@@ -71,6 +71,12 @@ async def test_a_channel_is_served_in_order(bench: Bench) -> None:
     assert bench.sender.busiest == 1
 
 
+async def test_much_that_is_queued_at_once_is_sent_without_waiting(bench: Bench) -> None:
+    await bench.queue(*(make_row("ops", number) for number in range(1, 251)))
+    await bench.receipt(250)
+    assert len(bench.sender.taken) == len(set(bench.sender.taken)) == 250
+
+
 async def test_channels_side_by_side_are_bounded(tmp_path: Path) -> None:
     names = [f"c{number}" for number in range(MAX_PARALLEL + 4)]
     async with open_bench(tmp_path / "t.db", *names) as bench:
@@ -213,7 +219,8 @@ async def test_an_end_whose_beginning_was_given_up_is_not_told(bench: Bench) -> 
     await bench.queue(make_row(transition=AlertEventKind.RESOLVED))
     await bench.receipt()
     row = await bench.row("1:resolved:ops")
-    assert (row.state, row.error) == (NotificationState.DEAD, "the channel never heard of the alert")
+    assert (row.state, row.error) == (NotificationState.COLLAPSED, "the channel never heard of the alert")
+    assert bench.outbox.recent_deaths == 0, "what was given up is the beginning, not the end"
     assert bench.sender.taken == []
 
 

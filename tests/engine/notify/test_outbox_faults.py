@@ -15,7 +15,7 @@ from engine.model import (
     NotificationState,
     Topic,
 )
-from engine.notify.channels import AppriseSender
+from engine.notify.channels import Deliverer
 from engine.notify.outbox import Outbox
 from engine.store.store import Store
 from tests.engine.notify.bench import HOUR, PATIENCE, Bench, make_row, open_bench
@@ -127,7 +127,7 @@ async def test_over_real_sockets_each_channel_has_its_own_receipt(tmp_path: Path
             clock=clock,
             changed=receipts.put_nowait,
             log=lambda record: None,
-            sender=AppriseSender(0.5),
+            sender=Deliverer(clock, lambda record: None, deadline=0.5),
         )
         await store.writer.must(*(replace(make_row(mode), created_at=clock.now()) for mode in modes))
         running = asyncio.create_task(outbox.run())

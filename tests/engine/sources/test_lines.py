@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.model import LogLevel
-from engine.sources.lines import read_json, read_text
+from engine.sources.lines import AGE_LIMIT, read_json, read_text
 
 NOW = datetime(2026, 11, 21, 3, 0, 0, tzinfo=UTC).timestamp()
 
@@ -28,6 +30,11 @@ NOW = datetime(2026, 11, 21, 3, 0, 0, tzinfo=UTC).timestamp()
         ("GET /error 200", LogLevel.INFO),
         ("Traceback", LogLevel.INFO),
         ("SEVERE: out of memory", LogLevel.ERROR),
+        ("<34>1 2026-11-21T02:59:59Z shop su - ID47 - failed", LogLevel.FATAL),
+        ("<30>Nov 21 02:59:59 shop cron[1]: ERROR is a word here", LogLevel.INFO),
+        ("<3>kernel: lost an interrupt", LogLevel.ERROR),
+        ("<15>debugging", LogLevel.DEBUG),
+        ("<999>[warn] no priority", LogLevel.WARNING),
         (f"{'x' * 300} ERROR", LogLevel.INFO),
     ],
 )
@@ -44,6 +51,11 @@ def test_levels_are_seen_where_they_are_plain(line: str, level: LogLevel) -> Non
         ("[2026-11-21T04:59:58,500 +0200] hello", 1.5),
         ("2026-11-21T02:59:58.123456789Z hello", 1.876544),
         ('127.0.0.1 - - [21/Nov/2026:02:59:58 +0000] "GET / HTTP/1.1" 200', 2.0),
+        ("<34>1 2026-11-21T02:59:58.003Z shop su - ID47 - failed", 1.997),
+        ("<34>1 2026-11-21T04:59:58+02:00 shop su - ID47 - failed", 2.0),
+        ("<34>2026-11-21T02:59:58Z shop su: failed", 2.0),
+        ("<34>1 - shop su - ID47 - no time", 0.0),
+        ("Novx 21 02:59:58 hello", 0.0),
         ("hello", 0.0),
         ("hello 2026-11-21T02:59:58Z", 0.0),
         ("2026-13-41T02:59:58Z hello", 0.0),
@@ -110,3 +122,33 @@ def test_any_object_becomes_a_record(said: dict[str, object]) -> None:
 )
 def test_any_text_becomes_a_record(line: str) -> None:
     assert NOW - 600 <= read_text(line, NOW, "app").at <= NOW
+
+
+@pytest.fixture
+def in_sydney(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The machine's time zone is another than UTC."""
+    monkeypatch.setenv("TZ", "Australia/Sydney")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_sydney")
+@pytest.mark.parametrize("priority", ["", "<34>"])
+@pytest.mark.parametrize(
+    ("now", "written", "own"),
+    [
+        ("2026-11-21T14:00:00+11:00", "Nov 21 13:59:58", "2026-11-21T13:59:58+11:00"),
+        ("2026-11-01T14:00:00+11:00", "Nov  1 13:59:58", "2026-11-01T13:59:58+11:00"),
+        ("2027-01-01T00:00:05+11:00", "Dec 31 23:59:58", "2026-12-31T23:59:58+11:00"),
+        ("2026-12-31T23:59:59+11:00", "Jan  1 00:00:01", "2027-01-01T00:00:01+11:00"),
+        ("2028-02-29T10:00:00+11:00", "Feb 29 09:59:59", "2028-02-29T09:59:59+11:00"),
+        ("2027-03-01T10:00:00+11:00", "Feb 29 09:59:59", "2024-02-29T09:59:59+11:00"),
+    ],
+)
+def test_syslog_says_neither_year_nor_time_zone(now: str, written: str, own: str, priority: str) -> None:
+    read_at, expected = (datetime.fromisoformat(text).timestamp() for text in (now, own))
+    record = read_text(f"{priority}{written} shop sshd[1]: hello", read_at, "app")
+    assert record.fields.get("time", record.at) == expected
+    assert record.at == (expected if 0 <= read_at - expected <= AGE_LIMIT else read_at)
