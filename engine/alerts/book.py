@@ -27,6 +27,7 @@ class AlertBook:
         self._told: dict[int, frozenset[str]] = {}
         self._quiet: dict[str, float] = {}
         self._stopped: dict[int, str] = {}
+        self._recorded: dict[int, frozenset[str]] = {}
         self._stored: dict[int, float] = {}
         self._confirmed_from = float("-inf")
         self._ended: dict[str, Alert] = {}
@@ -85,6 +86,11 @@ class AlertBook:
         """Whether a transition is worth a record: a change of state, or the first stop at this gate."""
         return transition.kind is not None or self._stopped.get(transition.alert.id) != transition.stopped_at
 
+    def is_recorded(self, transition: Transition) -> bool:
+        """Whether a stop at this gate has been recorded since the alert last changed its state."""
+        known = self._recorded.get(transition.alert.id, frozenset())
+        return transition.kind is None and transition.stopped_at in known
+
     def confirm(self, alert: Alert) -> None:
         """Remember that the condition was found true once more; stored later, see `stale()`."""
         self._open[alert.fingerprint] = alert
@@ -112,6 +118,8 @@ class AlertBook:
             self._told[alert.id] = self.told(alert.id) | heard
             self._stored[alert.id] = alert.last_true_at
             self._stopped[alert.id] = transition.stopped_at
+            before = self._recorded.get(alert.id, frozenset()) if transition.kind is None else frozenset()
+            self._recorded[alert.id] = before | {transition.stopped_at}
         quiet = quiet_since(alert)
         if quiet is not None:
             self._quiet[alert.fingerprint] = quiet
@@ -126,5 +134,5 @@ class AlertBook:
         if alert.fired_at is not None:
             self._ended[alert.fingerprint] = alert
         self._active.discard(alert.id)
-        for memory in (self._told, self._stopped, self._stored):
+        for memory in (self._told, self._stopped, self._recorded, self._stored):
             memory.pop(alert.id, None)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from engine.alerts.receipts import fate, short, when
 from engine.client import AlertDetail
 from engine.lines import moment, seconds
 from engine.model import (
@@ -23,12 +24,11 @@ from engine.model import (
     Gate,
     LineKind,
     LogRecord,
-    Notification,
     NotificationState,
     Span,
     SpanStatus,
 )
-from engine.text import clean, counted, plain
+from engine.text import counted, plain
 
 T = TypeVar("T")
 Lines = Iterator[ExplanationLine]
@@ -37,19 +37,9 @@ MAX_LOOKS = 20
 """Decisions that are told in each part; the oldest and the newest of them, of more."""
 MAX_MESSAGES = 40
 MAX_SPANS = 5
+MAX_REASONS = 3
 MAX_SUBJECTS = 30
-_TEXT = 500
 _MUTING = frozenset({"inhibited", "maintenance", "silence", "flapping"})
-_WORDS = {
-    AlertEventKind.FIRED: "it fires",
-    AlertEventKind.REOPENED: "it fires again",
-    AlertEventKind.ESCALATED: "it escalated",
-    AlertEventKind.REMINDED: "it still fires",
-    AlertEventKind.LAPSED: "its acknowledgement ran out",
-    AlertEventKind.FLAPPING: "it changes too often",
-    AlertEventKind.STEADY: "it no longer changes too often",
-    AlertEventKind.RESOLVED: "it ended",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +99,7 @@ def _of_rule(
 ) -> Lines:
     yield ExplanationLine(LineKind.TITLE, title)
     if looks_for:
-        yield _text(f"It looks for {_cut(looks_for)}")
+        yield _text(f"It looks for {short(looks_for)}")
     if why_not:
         yield ExplanationLine(LineKind.STOPPED, why_not)
     known = {standing.subject for standing in standings}
@@ -117,7 +107,7 @@ def _of_rule(
         yield _heading(plain(standing.subject))
         yield from _now(standing)
         yield from _newest(standing.alert or last.get(standing.subject))
-    for subject in [each for each in last if each not in known][: MAX_SUBJECTS - len(known)]:
+    for subject in [each for each in last if each not in known][: max(MAX_SUBJECTS - len(known), 0)]:
         yield _heading(plain(subject))
         yield from _newest(last[subject])
     left_out = len(known | last.keys()) - MAX_SUBJECTS
@@ -140,14 +130,14 @@ def _of_alert(detail: AlertDetail, evidence: Evidence, standing: Standing | None
     name = f"Alert {alert.id}: {plain(alert.rule_name)}, about {plain(alert.subject)} ({alert.severity})"
     yield ExplanationLine(LineKind.TITLE, name)
     yield _text(_life(alert))
-    yield _text(_echo(detail, muted))
+    yield _text(_echo(detail, standing, muted))
     looks = [each for each in detail.decisions if _is_creation(each)]
     yield _heading(_why(alert))
     for look in _few(looks):
-        yield _text(f"{_at(look.at)}  {_cut(look.explanation)}")
+        yield _text(f"{when(look.at)}  {short(look.explanation)}")
         yield from _gates(gate for gate in look.gates if ":" not in gate.name and gate.name not in _LATER)
     if not looks:
-        yield _text(_cut(alert.message))
+        yield _text(short(alert.message))
     yield from _raised(evidence)
     yield from _told(detail, muted)
     yield from _since(detail, looks)
@@ -171,20 +161,20 @@ def _life(alert: Alert) -> str:
         words += f" and had fired {counted(alert.reopened, 'time')} before"
     match alert.state:
         case AlertState.RESOLVED:
-            note = f": {_cut(alert.resolve_note)}" if alert.resolve_note else ""
+            note = f": {short(alert.resolve_note)}" if alert.resolve_note else ""
             by = {"recovery": "as it was no longer true", "auto": "by itself", "rule": "with its rule"}.get(
                 alert.resolved_by, f"by {plain(alert.resolved_by)}"
             )
             return f"{words} and ended at {moment(alert.resolved_at or 0.0)} {by}{note}."
         case AlertState.ACKNOWLEDGED:
             until = f" until {moment(alert.ack_until)}" if alert.ack_until is not None else ""
-            note = f": {_cut(alert.ack_note)}" if alert.ack_note else ""
+            note = f": {short(alert.ack_note)}" if alert.ack_note else ""
             return f"{words}; {plain(alert.acked_by) or 'somebody'} takes care of it{until}{note}."
         case _:
             return f"{words} and is firing."
 
 
-def _echo(detail: AlertDetail, muted: str) -> str:
+def _echo(detail: AlertDetail, standing: Standing | None, muted: str) -> str:
     """Who knows of it, in a sentence; when nobody does, why."""
     told = dict.fromkeys(
         plain(row.channel)
@@ -194,18 +184,25 @@ def _echo(detail: AlertDetail, muted: str) -> str:
     if told:
         return f"{', '.join(told)} {'was' if len(told) == 1 else 'were'} told."
     if detail.alert.fired_at is None:
-        stop = next((gate for each in reversed(detail.decisions) for gate in _stops(each.gates)), None)
-        held = f" It is held at {stop.name}: {_cut(stop.detail)}." if stop is not None else ""
-        pending = detail.alert.state is AlertState.PENDING
-        return "Nobody is told of what has not fired." + (held if pending else held.replace("is", "was", 1))
+        return _held(detail, standing)
     rows = [row for row in detail.notifications if row.transition is not AlertEventKind.RESOLVED]
     if rows:
-        return f"Nobody has been told: {_fate(rows[-1])}."
+        return f"Nobody has been told: {fate(rows[-1])}."
     stops = [gate for each in detail.decisions for gate in _stops(each.gates) if _keeps_quiet(gate)]
     if muted or stops:
-        reasons = dict.fromkeys([muted] if muted else [f"{gate.name}, {_cut(gate.detail)}" for gate in stops])
+        reasons = dict.fromkeys([muted] if muted else [_gate(gate) for gate in stops])
         return f"Nobody was told: {'; '.join(reasons)}."
     return "Nobody was told: its rule names no channel, and no route takes it."
+
+
+def _held(detail: AlertDetail, standing: Standing | None) -> str:
+    """The gate that an alert which has not fired is held at now, or was at last."""
+    now = _stops(standing.gates) if standing is not None else []
+    recorded = [gate for each in reversed(detail.decisions) for gate in _stops(each.gates)]
+    stop = next(iter([*now, *recorded]), None)
+    if stop is None:
+        return "Nobody is told of it before it fires."
+    return f"It {'is' if now else 'was'} held at {_gate(stop)}. Nobody is told before it fires."
 
 
 def _why(alert: Alert) -> str:
@@ -221,10 +218,10 @@ def _raised(evidence: Evidence) -> Lines:
         return
     yield _heading("What it was raised by")
     if execution is not None:
-        said = _cut(execution.error or execution.reason)
+        said = short(execution.error or execution.reason)
         tries = f", {execution.attempt_count} attempts" if execution.attempt_count > 1 else ""
         yield _seen(
-            f"execution {execution.id} of {plain(execution.workflow_id)}, {_at(execution.started_at)}: "
+            f"execution {execution.id} of {plain(execution.workflow_id)}, {when(execution.started_at)}: "
             f"{execution.outcome} after {seconds(execution.duration)}{tries}{f': {said}' if said else ''}"
         )
         yield _seen(f"trace {plain(execution.trace_id)}")
@@ -235,7 +232,7 @@ def _raised(evidence: Evidence) -> Lines:
             f"span {plain(span.name)} {status} {seconds(span.duration)}{f': {error}' if error else ''}"
         )
     for record in evidence.records:
-        yield _seen(f"log {_at(record.at)} {record.level.label} {_cut(record.message)}")
+        yield _seen(f"log {when(record.at)} {record.level.label} {short(record.message)}")
 
 
 def _telling(spans: Sequence[Span]) -> Sequence[Span]:
@@ -249,23 +246,22 @@ def _telling(spans: Sequence[Span]) -> Sequence[Span]:
 
 def _told(detail: AlertDetail, muted: str) -> Lines:
     """What kept it quiet, and each message with its receipt."""
-    rows = detail.notifications
+    alert, rows = detail.alert, detail.notifications
+    if alert.fired_at is None:
+        return
     reached = any(row.state is NotificationState.SENT for row in rows)
     yield _heading("Who was told" if reached else "Why nobody was told")
-    for at, gate in _quieting(detail):
+    for at, gate in _few(tuple(_quieting(detail))):
         kind = LineKind.PASSED if gate.passed else LineKind.STOPPED
-        yield ExplanationLine(kind, f"{_at(at)}  {_gate(gate)}")
+        yield ExplanationLine(kind, f"{when(at)}  {_gate(gate)}")
     for row in rows[:MAX_MESSAGES]:
         sent = row.state is NotificationState.SENT
         yield ExplanationLine(
-            LineKind.TOLD if sent else LineKind.UNTOLD, f"{_at(row.sent_at or row.created_at)}  {_fate(row)}"
+            LineKind.TOLD if sent else LineKind.UNTOLD, f"{when(row.sent_at or row.created_at)}  {fate(row)}"
         )
     if len(rows) > MAX_MESSAGES:
         yield _text(f"… and {counted(len(rows) - MAX_MESSAGES, 'message')} more")
-    alert = detail.alert
-    if alert.fired_at is None:
-        yield _text("Nobody is told of an alert before it fires.")
-    elif alert.owed and alert.state.is_active:
+    if alert.owed and alert.state.is_active:
         yield _text(f"It will be told when that ends{f': {muted}' if muted else ''}.")
     elif muted and alert.state.is_active:
         yield _text(f"Nobody is reminded for now: {muted}.")
@@ -277,26 +273,26 @@ def _quieting(detail: AlertDetail) -> Iterator[tuple[float, Gate]]:
     """The gates between an alert that has fired and its channels; what is said again is left out."""
     seen = set()
     for decision in detail.decisions:
-        muting = not (_is_creation(decision) and detail.alert.fired_at is None)
-        for gate in decision.gates:
-            is_channel = ":" in gate.name or gate.name == "collapsed"
-            counts = is_channel or (muting and _keeps_quiet(gate) and not gate.passed)
-            if counts and (gate.name, gate.detail) not in seen:
+        held = _is_creation(decision) and decision.gates[-1].name == "inhibited"
+        for gate in decision.gates if not held else ():
+            if _keeps_quiet(gate) and (gate.name, gate.detail) not in seen:
                 seen.add((gate.name, gate.detail))
                 yield decision.at, gate
 
 
 def _since(detail: AlertDetail, looks: Sequence[Decision]) -> Lines:
     """What has happened to it, and what further looks at its rule came to."""
-    happened: list[tuple[float, ExplanationLine]] = [
-        (event.at, _text(f"{_at(event.at)}  {_event(event)}")) for event in detail.events
-    ]
+    happened: list[tuple[float, ExplanationLine]] = []
     for decision in detail.decisions:
+        if decision.result is False:
+            line = f"{when(decision.at)}  found false: {short(decision.explanation)}"
+            happened.append((decision.at, _text(line)))
         stops = [] if decision in looks else _stops(decision.gates)
         for gate in stops:
             if not _keeps_quiet(gate):
-                line = f"{_at(decision.at)}  {_gate(gate)}"
+                line = f"{when(decision.at)}  {_gate(gate)}"
                 happened.append((decision.at, ExplanationLine(LineKind.STOPPED, line)))
+    happened += ((event.at, _text(f"{when(event.at)}  {_event(event)}")) for event in detail.events)
     if happened:
         yield _heading("What happened to it")
         yield from _few([line for _, line in sorted(happened, key=lambda each: each[0])])
@@ -304,37 +300,13 @@ def _since(detail: AlertDetail, looks: Sequence[Decision]) -> Lines:
 
 def _now(standing: Standing) -> Lines:
     verdict = {True: "true", False: "false", None: "unknown"}[standing.result]
-    yield _text(f"{verdict}: {_cut(standing.explanation)}")
+    yield _text(f"{verdict}: {short(standing.explanation)}")
     yield from _gates(standing.gates)
-
-
-def _fate(row: Notification) -> str:
-    """What became of a message: `ops was told that it fires (taken in 12 ms)`."""
-    channel, error = plain(row.channel), _cut(row.error)
-    if row.stands_for:
-        channel += f", in place of {plain(row.stands_for)},"
-    what = f"told that {_WORDS.get(row.transition, row.transition)}"
-    match row.state:
-        case NotificationState.SENT:
-            tries = f" at try {row.tries}" if row.tries > 1 else ""
-            return f"{channel} was {what} (taken in {seconds(row.latency or 0.0)}{tries})"
-        case NotificationState.SENDING:
-            return f"{channel} is just being {what}"
-        case NotificationState.QUEUED if row.error:
-            tries = _tries(row.tries)
-            return f"{channel} could not be {what}: {error}; {tries}, the next at {_at(row.next_at)}"
-        case NotificationState.QUEUED:
-            return f"{channel} is to be {what} at {_at(max(row.next_at, row.created_at))}"
-        case NotificationState.DEAD:
-            tries = _tries(row.tries)
-            return f"{channel} was not {what}: given up after {tries}, {error}"
-        case _:
-            return f"{channel} was not {what}: {error}"
 
 
 def _event(event: AlertEvent) -> str:
     by = f" by {plain(event.author)}" if event.author else ""
-    return f"{event.kind}{by}{f': {_cut(event.note)}' if event.note else ''}"
+    return f"{event.kind}{by}{f': {short(event.note)}' if event.note else ''}"
 
 
 def _is_creation(decision: Decision) -> bool:
@@ -357,17 +329,17 @@ def _gates(gates: Iterable[Gate]) -> Lines:
 
 
 def _gate(gate: Gate) -> str:
-    return f"{plain(gate.name)}: {_cut(gate.detail)}" if gate.detail else plain(gate.name)
+    """Its name and what it said, unless that begins with its name."""
+    detail = short(gate.detail)
+    if not detail or detail.startswith(gate.name):
+        return detail or plain(gate.name)
+    return f"{plain(gate.name)}: {detail}"
 
 
 def _few(each: Sequence[T]) -> Sequence[T]:
     """All of them, or the first half and the last of too many."""
     half = MAX_LOOKS // 2
     return each if len(each) <= MAX_LOOKS else [*each[:half], *each[-half:]]
-
-
-def _tries(number: int) -> str:
-    return "1 try" if number == 1 else f"{number} tries"
 
 
 def _heading(text: str) -> ExplanationLine:
@@ -380,12 +352,3 @@ def _text(text: str) -> ExplanationLine:
 
 def _seen(text: str) -> ExplanationLine:
     return ExplanationLine(LineKind.EVIDENCE, text)
-
-
-def _at(at: float) -> str:
-    """A moment without its zone, which the first lines have."""
-    return moment(at)[:19]
-
-
-def _cut(text: str) -> str:
-    return clean(text, _TEXT)

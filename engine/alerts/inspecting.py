@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from engine.alerts.judge import MAX_STRIKES, Judge
 from engine.alerts.lifecycle import fingerprint
 from engine.config.conditions import AbsenceCondition, Condition, RateCondition
 from engine.config.types import format_duration
-from engine.model import Alert, AlertState, Decision, Scalar
+from engine.model import Alert, Decision, Scalar
 from engine.model.rules import ConditionState, RuleState, RuleStatus, SubjectState
+from engine.rules.evaluator import Evaluation
 from engine.rules.explain import joined, threshold
 from engine.rules.findings import Finding
 from engine.rules.metrics import show, show_percent
@@ -20,9 +22,9 @@ from engine.rules.wording import looks_for
 if TYPE_CHECKING:
     from engine.config.schema import Rule
 
-SUBJECTS_ASKED = 500
-SUBJECTS_TOLD = 50
-_URGENCY = {True: 0, None: 1, False: 2}
+SUBJECTS_ASKED = 2_000
+SUBJECTS_TOLD = 20
+_URGENCY = {True: 0, False: 1, None: 2}
 
 
 def statuses(
@@ -53,21 +55,27 @@ def statuses(
 
 
 def subjects(judge: Judge, rule_id: str, now: float) -> tuple[tuple[SubjectState, ...], int]:
-    """What a rule says of its subjects now, of at most 50, those with alerts first; and how many there are.
+    """What a rule says of its subjects now, of at most 20, those with alerts first; and how many were asked.
 
-    Of more than 500 subjects, only the first 500 are asked.
+    Of more than 2,000 subjects, only the first 2,000 are asked.
     """
-    found, count = [], 0
-    for subject, evaluation in judge.peek(rule_id, now):
-        count += 1
-        if count > SUBJECTS_ASKED:
-            continue
-        alert = judge.book.get(fingerprint(rule_id, subject))
-        conditions = tuple(_condition(finding) for finding in evaluation.findings)
-        state, number = (alert.state, alert.id) if alert is not None else (None, None)
-        found.append(SubjectState(subject, evaluation.result, conditions, state, number))
-    found.sort(key=lambda one: (one.alert is None, one.alert is AlertState.PENDING, _URGENCY[one.result]))
-    return tuple(found[:SUBJECTS_TOLD]), count
+    found = [
+        (subject, evaluation, judge.book.get(fingerprint(rule_id, subject)))
+        for subject, evaluation in islice(judge.peek(rule_id, now), SUBJECTS_ASKED)
+    ]
+    found.sort(key=lambda one: _urgency(one[1], one[2]))
+    return tuple(_subject(*one) for one in found[:SUBJECTS_TOLD]), len(found)
+
+
+def _urgency(evaluation: Evaluation, alert: Alert | None) -> tuple[bool, bool, int]:
+    """Active alerts first, then pending ones, then what is true, false and unknown."""
+    return alert is None, alert is None or not alert.state.is_active, _URGENCY[evaluation.result]
+
+
+def _subject(subject: str, evaluation: Evaluation, alert: Alert | None) -> SubjectState:
+    conditions = tuple(_condition(finding) for finding in evaluation.findings)
+    state, number = (alert.state, alert.id) if alert is not None else (None, None)
+    return SubjectState(subject, evaluation.result, conditions, state, number)
 
 
 def _status(

@@ -124,7 +124,7 @@ class Judge:
     def gates(self, alert: Alert, evaluation: Evaluation, now: float) -> tuple[Gate, ...]:
         """The gates at which an open alert is, if that is what a look at its rule came to."""
         rule = self._roster.rules[alert.rule_id]
-        at = self._book.circumstances(alert.fingerprint, now, self._mute(alert, rule, now))
+        at = self._book.circumstances(alert.fingerprint, now, self.mute(alert, now))
         transition = observe(alert, rule, evaluation, at)
         return transition.gates if transition is not None else at.mute
 
@@ -320,7 +320,7 @@ class Judge:
             execution = facts.window.latest
         if alert is None:
             alert = self._draft(rule, known, facts.subject, evaluation, execution, now)
-        at = self._book.circumstances(known, now, self._mute(alert, rule, now))
+        at = self._book.circumstances(known, now, self.mute(alert, now))
         transition = observe(alert, rule, evaluation, at, new=new)
         if transition is None:
             return None
@@ -344,9 +344,11 @@ class Judge:
             return reopened(ended, draft(ended.id, rule, subject, evaluation, execution, now))
         return draft(self._book.take_id(), rule, subject, evaluation, execution, now)
 
-    def _mute(self, alert: Alert, rule: Rule, now: float) -> tuple[Gate, ...]:
-        gates = self._muting.gates(alert, now)
-        flapping = self._flapping.gate(alert.fingerprint) if rule.flapping is not None else None
+    def mute(self, alert: Alert, now: float) -> tuple[Gate, ...]:
+        """The gates that keep an alert from being made or told now."""
+        gates, rule = self._muting.gates(alert, now), self._roster.rules.get(alert.rule_id)
+        flaps = rule is not None and rule.flapping is not None
+        flapping = self._flapping.gate(alert.fingerprint) if flaps else None
         return gates if flapping is None else (*gates, flapping)
 
     def _of_flapping(self, rule: Rule, known: str, now: float) -> Iterator[Consideration]:

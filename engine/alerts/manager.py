@@ -7,8 +7,8 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.alerts.announce import Compose, audience, notifications
-from engine.alerts.judge import Consideration, Judge
 from engine.alerts.explanation import Standing
+from engine.alerts.judge import Consideration, Judge
 from engine.alerts.lifecycle import acknowledge, fingerprint, noted, resolve
 from engine.alerts.silences import expired
 from engine.clock import Clock
@@ -202,12 +202,12 @@ class AlertManager:
     def muted(self) -> dict[int, str]:
         """Why nobody is told of open alerts: words by the numbers of those that something mutes."""
         now = self._clock.now()
-        found = ((alert.id, self._judge.muting.gates(alert, now)) for alert in self.open_alerts())
+        found = ((alert.id, self._judge.mute(alert, now)) for alert in self.open_alerts())
         return {alert_id: "; ".join(gate.detail for gate in gates) for alert_id, gates in found if gates}
 
     def is_muted(self, alert: Alert) -> bool:
         """Whether nobody is to be told of an alert for now."""
-        return bool(self._judge.muting.gates(alert, self._clock.now()))
+        return bool(self._judge.mute(alert, self._clock.now()))
 
     def is_stopped(self, workflow_id: str) -> bool:
         """Whether a workflow is in a maintenance window in which it does not run."""
@@ -279,7 +279,7 @@ class AlertManager:
         if transition.kind is not None:
             rows.append(AlertEvent(alert.id, now, transition.kind, transition.author, transition.note))
         decision = considered.decision(gates, now)
-        if decision is not None:
+        if decision is not None and not self._judge.book.is_recorded(transition):
             rows.append(decision)
         threshold = decision.threshold if decision is not None else ""
         about = (considered.rule, threshold, routing.groups)

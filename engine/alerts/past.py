@@ -28,7 +28,7 @@ def alert_at(alert: Alert, events: Sequence[AlertEvent], at: float) -> Alert | N
     """The alert as it was at `at`, seconds since the epoch; None when it had not begun.
 
     State, times, people, notes, severity and counts are those of then. What events do not tell is as it is
-    now: message, value and execution; of one that was changed since also when it was last told of. When an
+    now: message, value and execution, and the level of what waited to fire, or has come back since. When an
     acknowledgement was to run out is known if it did, or if nothing has happened since.
 
     Args:

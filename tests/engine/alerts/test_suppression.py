@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from engine.alerts.inhibition import inhibitor
 from engine.alerts.maintenance import holds, words
-from engine.config.muting import MaintenanceSpec
+from engine.config.muting import InhibitSpec, MaintenanceSpec
 from engine.model import AlertState
 from tests.engine.alerts.stand import Stand, config
+from tests.engine.notify.bench import make_alert
 
 NOON = 1_700_049_600.0
 """A Wednesday, 12:00 UTC."""
@@ -79,6 +82,14 @@ async def test_labels_have_to_agree_and_nothing_inhibits_both_ways(inhibit: dict
     await stand.run("failed", "a")
     await stand.run("failed", "b")
     assert stand.tables.keys == ["1:fired:ops", "2:fired:ops"]
+
+
+def test_an_alert_never_inhibits_itself_whatever_it_was_a_moment_ago() -> None:
+    sentence = InhibitSpec.model_validate({"source": ["severity=CRITICAL"], "target": ["severity=WARNING"]})
+    alert, other = make_alert(1), replace(make_alert(2), fingerprint="r|other")
+    labels, critical = {"severity": ("WARNING",)}, {"severity": ("CRITICAL",)}
+    assert inhibitor(alert, labels, [sentence], [(alert, critical)]) == ""
+    assert inhibitor(alert, labels, [sentence], [(alert, critical), (other, critical)]) != ""
 
 
 async def test_a_workflow_whose_ground_is_failing_makes_no_alert() -> None:

@@ -1,0 +1,58 @@
+"""What became of messages, in words."""
+
+from __future__ import annotations
+
+from engine.lines import moment, seconds
+from engine.model import AlertEventKind, Notification, NotificationState
+from engine.text import clean, plain
+
+TEXT_LIMIT = 500
+_WORDS = {
+    AlertEventKind.FIRED: "it fires",
+    AlertEventKind.REOPENED: "it fires again",
+    AlertEventKind.ESCALATED: "it escalated",
+    AlertEventKind.REMINDED: "it still fires",
+    AlertEventKind.LAPSED: "its acknowledgement ran out",
+    AlertEventKind.FLAPPING: "it changes too often",
+    AlertEventKind.STEADY: "it no longer changes too often",
+    AlertEventKind.RESOLVED: "it ended",
+}
+
+
+def fate(row: Notification) -> str:
+    """What became of a message: `ops was told that it fires (taken in 12 ms)`."""
+    channel, error = plain(row.channel), short(row.error)
+    if row.stands_for:
+        channel += f", in place of {plain(row.stands_for)},"
+    what = f"told that {_WORDS.get(row.transition, row.transition)}"
+    match row.state:
+        case NotificationState.SENT:
+            tries = f" at try {row.tries}" if row.tries > 1 else ""
+            return f"{channel} was {what} (taken in {seconds(row.latency or 0.0)}{tries})"
+        case NotificationState.SENDING:
+            return f"{channel} is just being {what}"
+        case NotificationState.QUEUED if row.error:
+            tries = _tries(row.tries)
+            return f"{channel} could not be {what}: {error}; {tries}, the next at {when(row.next_at)}"
+        case NotificationState.QUEUED:
+            company = ", with what else its group has to tell" if row.group else ""
+            return f"{channel} is to be {what} at {when(max(row.next_at, row.created_at))}{company}"
+        case NotificationState.DEAD:
+            tries = _tries(row.tries)
+            return f"{channel} was not {what}: given up after {tries}, {error}"
+        case _:
+            return f"{channel} was not {what}: {error}"
+
+
+def when(at: float) -> str:
+    """A local moment without its zone."""
+    return moment(at)[:19]
+
+
+def short(text: str) -> str:
+    """One line of a text, at most 500 characters."""
+    return clean(text, TEXT_LIMIT)
+
+
+def _tries(number: int) -> str:
+    return "1 try" if number == 1 else f"{number} tries"
