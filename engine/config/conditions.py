@@ -16,7 +16,9 @@ from engine.model import Severity
 _OPERATOR_ALIASES = {
     "gt": ">", "lt": "<", "gte": ">=", "ge": ">=", "lte": "<=", "le": "<=", "eq": "==", "ne": "!=",
 }  # fmt: skip
-_OPERATORS = (">", "<", ">=", "<=", "==", "!=", "contains")
+_SIGNS = (">", "<", ">=", "<=")
+_OPERATORS = (*_SIGNS, "==", "!=", "contains")
+_COMPARED = "how the metric is held against the value."
 
 
 def _operator(value: object) -> object:
@@ -58,7 +60,7 @@ _RULES = {
 ConditionOperator = Annotated[
     Literal[">", "<", ">=", "<=", "==", "!=", "contains"],
     BeforeValidator(_operator),
-    WithJsonSchema({"enum": [*_OPERATORS, *_OPERATOR_ALIASES]}),
+    WithJsonSchema({"enum": [*_OPERATORS, *_OPERATOR_ALIASES], "description": _COMPARED}),
 ]
 ConditionValue = Annotated[float | str | bool, BeforeValidator(_number_or_text)]
 Number = Annotated[
@@ -73,20 +75,23 @@ Percent = Annotated[
     Field(ge=0, le=100, strict=False),
     WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^\s*[\d.]+\s*%?\s*$"}]}),
 ]
-Window = Annotated[PositiveDuration, Field(le=86_400)]
+Window = Annotated[PositiveDuration, Field(le=86_400, description="how far it looks back.")]
 """What is remembered of a workflow's executions reaches back one day."""
-MinCount = Annotated[int, Field(ge=1, le=100_000)]
+MinCount = Annotated[int, Field(ge=1, le=100_000, description="values below which nothing is known.")]
 InRow = Annotated[int, Field(ge=1, le=2_000)]
-Labels = Annotated[dict[Identifier, Annotated[str, Field(max_length=200)]], Field(max_length=20)]
+Labels = Annotated[
+    dict[Identifier, Annotated[str, Field(max_length=200)]],
+    Field(max_length=20, description="which of the series of a series.… metric."),
+]
 Levels = Annotated[dict[SeverityField, Number], Field(min_length=1)]
 
 
 class _Comparison(Strict):
-    """A metric held against a value. `labels` choose among the series of a `series.…` metric."""
+    """A metric held against a value."""
 
-    metric: str
+    metric: Annotated[str, Field(description="what is looked at, such as workflow.duration.")]
     operator: ConditionOperator
-    value: ConditionValue
+    value: Annotated[ConditionValue, Field(description="a number, a duration, a percentage or a word.")]
     labels: Labels = Field(default_factory=dict)
 
 
@@ -203,7 +208,11 @@ class DurationCondition(_Comparison):
 
 
 class CustomCondition(Strict):
-    """An expression over metrics, in the rule language (`engine.rules.expression`)."""
+    """An expression over metrics, in the rule language (`engine.rules.expression`).
+
+    Keys:
+        expression: what has to be true, such as `p95(workflow.duration) > 2 and workflow.attempts > 1`.
+    """
 
     type: Literal["CUSTOM"]
     expression: Annotated[str, Field(min_length=1, max_length=500)]
@@ -261,7 +270,9 @@ class BurnWindow(Strict):
     long: Annotated[PositiveDuration, Field(le=30 * 86_400)]
     short: Annotated[PositiveDuration, Field(le=30 * 86_400)]
     factor: Annotated[float, Field(gt=0, strict=False)]
-    severity: SeverityField | None = None
+    severity: Annotated[SeverityField | None, Field(description="of the alert, in place of the rule's.")] = (
+        None
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> BurnWindow:
@@ -328,7 +339,7 @@ class TrendCondition(_Comparison):
     operator: Annotated[
         Literal[">", "<", ">=", "<="],
         BeforeValidator(_operator),
-        WithJsonSchema({"enum": [">", "<", ">=", "<=", "gt", "lt", "gte", "ge", "lte", "le"]}),
+        WithJsonSchema({"enum": [*_SIGNS, "gt", "lt", "gte", "ge", "lte", "le"], "description": _COMPARED}),
     ]
     value: Number
     within: PositiveDuration

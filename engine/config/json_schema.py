@@ -28,6 +28,8 @@ _USE = {
     "additionalProperties": False,
 }
 _DROPPED = ("title",)
+_OF_ARRAYS = {"minLength": "minItems", "maxLength": "maxItems"}
+"""What lists that are read by a function of ours are bounded by, in the words for texts."""
 
 
 def file_schema() -> dict[str, Any]:
@@ -59,11 +61,13 @@ def _readable(schema: Any) -> Any:
     found = {key: _readable(value) for key, value in schema.items() if not _is_noise(key, value)}
     if found.get("type") == "string" and not {"enum", "const"} & found.keys():
         found["type"] = ["string", "number", "boolean"]
+    if found.get("type") == "array":
+        found = {_OF_ARRAYS.get(key, key): value for key, value in found.items()}
     if isinstance(found.get("properties"), dict) and isinstance(found.get("description"), str):
         for name, text in _explained(found["description"]):
             known = found["properties"].get(name)
             if isinstance(known, dict):
-                found["properties"][name] = {"description": text, **known}
+                found["properties"][name] = {**known, "description": text}
         found["description"] = found["description"].split("\n\n")[0].replace("\n", " ")
     return found
 

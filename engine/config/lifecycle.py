@@ -30,6 +30,9 @@ class FlappingSpec(Strict):
 
     It flaps from above `high` until not above `low`, newer changes counting more (as in Icinga 2, whose
     figures are the defaults: six changes in a row, or more that are further apart).
+
+    Keys:
+        low, high: in percent.
     """
 
     low: Annotated[float, Field(ge=0, le=100, strict=False)] = 25.0

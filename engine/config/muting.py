@@ -59,6 +59,7 @@ class SilenceSpec(Strict):
     """Alerts that meet all `matchers` are kept and shown, and nobody is told of them `until` then.
 
     Keys:
+        author, reason: who and why; everybody can read it.
         matchers: such as `rule=slow-*`, `severity!=CRITICAL`, `tag=~db|cache`.
         from, until: moments such as 2026-12-01T22:00+01:00; UTC when they do not say.
     """
@@ -82,6 +83,8 @@ class MaintenanceSpec(Strict):
     Exactly one of `from:` and `to:`, `weekly:`, `cron:` and `duration:`.
 
     Keys:
+        id, reason: what it is called, and what for.
+        from, to: moments between which it lasts, once.
         do: `mute` runs them and tells nobody, `stop` skips their slots, reason `maintenance`.
         workflows: their ids or names, with `*` as wildcard; all of them unless given.
         tags: only those that have one of these.

@@ -14,7 +14,11 @@ Share = Annotated[float, Field(ge=0, le=1, strict=False)]
 class RetrySpec(Strict):
     """How often and how patiently to try again. Delays in seconds; `jitter` is a share of the delay, 0–1.
 
-    With `full_jitter` a wait is anything from nothing to the delay, whatever `jitter` says.
+    Keys:
+        max_attempts: tries altogether, the first one included.
+        initial_delay, max_delay: the first wait, and the longest one.
+        multiplier: how much longer each wait is than the one before.
+        full_jitter: a wait is anything from nothing to the delay, whatever `jitter` says.
     """
 
     max_attempts: Annotated[int, Field(ge=1, le=20)] = 3

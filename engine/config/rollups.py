@@ -11,6 +11,9 @@ class RollupsSpec(Strict):
 
     They outlive the rows that they were derived from, which leave after `settings.retention`. Those of series
     by the minute do not.
+
+    Keys:
+        minutes, hours, days: those of each width.
     """
 
     minutes: PositiveDuration = 2.0 * DAY

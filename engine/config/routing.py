@@ -46,7 +46,11 @@ def _web(value: str) -> str:
 
 
 class ConsoleSpec(Strict):
-    """A toast in the console, with the bell; without a console a line on standard error."""
+    """A toast in the console; without a console a line on standard error.
+
+    Keys:
+        bell: whether the terminal rings, too.
+    """
 
     bell: bool = True
 
@@ -59,6 +63,8 @@ class WebhookSpec(Strict):
     """A POST of JSON (docs/channels.md); redirects are not followed.
 
     Keys:
+        url: where to; it is kept secret.
+        timeout: how long one try may take.
         secret: signs each message (HMAC-SHA256, header `X-Tocsin-Signature`).
         headers: sent along, such as an Authorization.
         verify: whether the server's certificate is checked.
@@ -82,6 +88,8 @@ class CommandSpec(Strict):
         run: the program and its arguments, a list; no shell reads it.
         env: variables to set.
         inherit: names of variables to pass on beside PATH, HOME, USER, LANG and the like.
+        cwd: the directory to run in; that of the engine unless given.
+        timeout: how long it may take; then it is ended, with all it started.
     """
 
     run: Annotated[
@@ -110,6 +118,8 @@ class SentrySpec(Strict):
 
     Keys:
         dsn: as Sentry shows it, such as `https://KEY@o1.ingest.sentry.io/2`.
+        environment: what Sentry calls the place, such as live.
+        timeout: how long one try may take.
     """
 
     dsn: Annotated[str, Field(min_length=8, max_length=4_096)]
@@ -131,6 +141,7 @@ class PagerdutySpec(Strict):
     Keys:
         routing_key: the integration key of the service.
         endpoint: where events are sent.
+        timeout: how long one try may take.
     """
 
     routing_key: Annotated[str, Field(min_length=8, max_length=200)]
@@ -222,6 +233,7 @@ class Route(Strict):
     A rule's own `channels:` come first, in addition to these.
 
     Keys:
+        channels: who is told.
         min_severity, max_severity: only alerts from and up to these.
         tags: only alerts of rules that have one of these.
         rules, workflows: only alerts of these ids or names, with `*` as wildcard.

@@ -65,7 +65,16 @@ class BreakerSpec(Strict):
 class Workflow(Strict):
     """A check made of ordered steps.
 
+    Keys:
+        id: what rules, commands and history know it by.
+        name, description: for people; both are shown.
+        priority: for rules (`workflow.priority`) and for the order of lists.
+        tags: for silences, routes and filters.
+
     Keys about the flow:
+        steps: what is done, in order unless `needs` says otherwise; the first that fails ends the attempt.
+        retry: a strategy: `default`, `aggressive`, `fast`, a name of `retries`, or the numbers themselves.
+        breaker: when a target is left alone for a while; `false` has none.
         timeout: caps one execution, all attempts and waits included.
         depends_on: workflows; while the last result of one of them is a failure, no alert is made or told of
             this one, which runs nevertheless.
@@ -78,6 +87,8 @@ class Workflow(Strict):
             timeout when that is used up.
 
     Keys about the schedule:
+        every: the interval between two starts; either it or `cron`.
+        cron: minute, hour, day, month and weekday, such as `"*/5 * * * *"`, in `timezone` (UTC unless said).
         every_failing: the interval while it fails, such as 10s, so that a recovery is seen soon.
         jitter: shifts its slots by a part of this, always the same for the same id; with many workflows on
             one cron line, not all start in the same second.
@@ -136,6 +147,15 @@ class Rule(Strict):
     """What makes an alert. `for` and `cooldown` in seconds; `workflows` are names with `*` as wildcard.
 
     Keys:
+        id: what silences, routes, commands and history know it by.
+        name, description: for people; messages carry the name, and the description as what to do.
+        severity: of its alerts.
+        conditions: what has to be true; groups are `{all: [...]}`, `{any: [...]}`, `{not: ...}`.
+        logic: `AND`: all of the conditions; `OR`: any of them.
+        auto_resolve: an alert that nothing has confirmed for so long is over.
+        channels: who is told, whatever the routes say besides.
+        tags: for routes, silences and inhibitions.
+        enabled: false: it is not looked at.
         keep_firing_for: a firing alert outlives its condition by so long, and is over when that stays false.
         runbook: an address that says what to do; messages carry it.
         group_by: as of a route, for whatever channel is told.
@@ -178,6 +198,9 @@ class Settings(Strict):
     """Engine-wide limits. Rows older than `retention` are removed; `heartbeats` is where jobs are heard.
 
     Keys:
+        concurrency: how many executions may run at the same time; the others wait.
+        max_active_alerts: with more alerts than these open, new ones wait.
+        evaluation_interval: how often rules look though nothing ran.
         responses: how many answers of each step are kept for `tocsin check --replay`, the newest in place of
             the oldest: of each failure, and of one success a minute; at most 4 KiB a field. 0 keeps none.
         per_host: how many steps may be at one host at the same time; the others wait in line for at most half
@@ -224,6 +247,10 @@ class Fragment(Strict):
 
 class Config(Strict):
     """The whole configuration, one environment chosen.
+
+    Keys:
+        version: of this format.
+        environments: values that steps read as `{{ env.NAME }}`; the first set unless `--env` names one.
 
     Keys about composing it:
         overlays: by environment, what is different there: keys of `settings`, of `channels` and `retries` by

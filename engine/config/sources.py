@@ -31,6 +31,7 @@ class SourceSpec(Strict):
     A file is read on where it was left, also after a restart, and to its end when it is renamed.
 
     Keys:
+        id: what `source:ID` finds its lines by.
         files: paths, or patterns such as `/var/log/nginx/*.log`, relative to this file; `~` is the home.
         format: `text`, whose level and time are recognised where they are plain, or `json`, an object a line.
         fields: what JSON lines call their `message`, `level`, `time`, `trace` and `span`, where it is not the

@@ -44,14 +44,23 @@ Size = Annotated[int, BeforeValidator(parse_size), _WRITTEN]
 
 
 class KeepSpec(Strict):
-    """How long rows of one kind are kept, and how much room they may take, their indexes included."""
+    """How long rows of one kind are kept, and how much room they may take, their indexes included.
+
+    Keys:
+        keep: their age; `settings.retention` unless given.
+        max_size: such as 500MB.
+    """
 
     keep: PositiveDuration | None = None
     max_size: Annotated[Size, Field(ge=MEBIBYTE)] | None = None
 
 
 class KeepAlertsSpec(Strict):
-    """How long resolved alerts are kept, with their events, decisions and notifications."""
+    """How long resolved alerts are kept, with their events, decisions and notifications.
+
+    Keys:
+        keep: since they were resolved.
+    """
 
     keep: PositiveDuration | None = None
 

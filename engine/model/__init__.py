@@ -34,6 +34,7 @@ from engine.model.health import (
     HealthCheck,
 )
 from engine.model.heartbeats import Heartbeat, Signal
+from engine.model.past import InForce, Landmark
 from engine.model.reloads import ReloadReport
 from engine.model.runs import (
     Assertion,
@@ -109,7 +110,9 @@ __all__ = [
     "HealthStatus",
     "Heartbeat",
     "HourOfDay",
+    "InForce",
     "KeptReply",
+    "Landmark",
     "LineKind",
     "LogCount",
     "LogFacet",

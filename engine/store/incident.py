@@ -90,12 +90,24 @@ def extract(db: Path, alert_id: int, target: Path, now: float) -> int:
 
 def is_record(db: Path) -> bool:
     """Whether `db` is an incident file; a file that cannot be read is none."""
+    return _asked(db, "SELECT 1 FROM meta WHERE key = ?") is not None
+
+
+def fired_at(db: Path) -> float | None:
+    """When the alert fired, or began, that an incident file is about; None for any other file."""
+    about = "SELECT CAST(value AS INTEGER) FROM meta WHERE key = ?"
+    return _asked(db, f"SELECT COALESCE(fired_at, started_at) FROM alerts WHERE id = ({about})")
+
+
+def _asked(db: Path, sql: str) -> float | None:
+    """The answer to a question with MARK in it; None also for what cannot be read."""
     try:
         inspect(db)
         with closing(sqlite3.connect(f"file:{quote(str(db))}?mode=ro", uri=True)) as connection:
-            return connection.execute("SELECT 1 FROM meta WHERE key = ?", (MARK,)).fetchone() is not None
+            found = connection.execute(sql, (MARK,)).fetchone()
+            return None if found is None else float(found[0])
     except (StoreError, sqlite3.Error):
-        return False
+        return None
 
 
 def _fill(draft: Path, db: Path, alert_id: int, now: float) -> int:

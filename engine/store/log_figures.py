@@ -65,9 +65,11 @@ def _most(counts: _Counts) -> tuple[LogFacet, ...]:
     return tuple(sorted(found, key=lambda facet: (-facet.lines, facet.name))[:_MOST_NAMES])
 
 
-async def count(pool: ReadPool, query: str, clock: Clock, *, since: float | None = None) -> LogCount:
+async def count(
+    pool: ReadPool, query: str, clock: Clock, *, since: float | None = None, until: float | None = None
+) -> LogCount:
     """The number of lines, the newest first until the time is up. Raises QueryError."""
-    selection = await select(pool, query, clock.now(), since)
+    selection = await select(pool, query, clock.now(), since, until)
     lines, exact = 0, True
     columns = "l.message" if selection.asked.has_patterns else "count(*)"
     async for rows, is_last in _windows(pool, selection, clock, columns):
@@ -80,11 +82,17 @@ async def count(pool: ReadPool, query: str, clock: Clock, *, since: float | None
 
 
 async def facets(
-    pool: ReadPool, query: str, clock: Clock, *, since: float | None = None, buckets: int = 24
+    pool: ReadPool,
+    query: str,
+    clock: Clock,
+    *,
+    since: float | None = None,
+    until: float | None = None,
+    buckets: int = 24,
 ) -> LogFacets:
     """Lines by level, workflow and source over `buckets` (1–500) equal spans of time. Raises QueryError."""
-    now = clock.now()
-    selection = await select(pool, query, now, since)
+    now = clock.now() if until is None else until
+    selection = await select(pool, query, now, since, until)
     asked = selection.asked
     starts = [start for start in (since, asked.since) if start is not None]
     oldest = await pool.fetch(_OLDEST)

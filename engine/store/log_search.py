@@ -120,6 +120,7 @@ async def search(
     now: float,
     *,
     since: float | None = None,
+    until: float | None = None,
     before_id: int | None = None,
     after_id: int | None = None,
     limit: int = 200,
@@ -131,7 +132,7 @@ async def search(
     Raises:
         QueryError: with a hint, for what cannot be asked.
     """
-    selection = await select(pool, query, now, since)
+    selection = await select(pool, query, now, since, until)
     selection.narrow(None if after_id is None else after_id + 1, before_id)
     limit, asked = bounded(limit), selection.asked
     if asked.has_patterns:
@@ -151,9 +152,15 @@ async def search(
     return LogPage(decode.each(decode.log, rows[:limit]), len(rows) > limit)
 
 
-async def select(pool: ReadPool, query: str, now: float, since: float | None) -> Selection:
-    """Everything a search says but for its patterns, as conditions. Raises QueryError with a hint."""
-    asked = parse(query, now)
+async def select(
+    pool: ReadPool, query: str, now: float, since: float | None, until: float | None = None
+) -> Selection:
+    """Everything a search says but for its patterns, as conditions. Raises QueryError with a hint.
+
+    Args:
+        until: the last moment that counts, which stands for `now` then.
+    """
+    asked = parse(query, now if until is None else until)
     selection = Selection(pool, asked)
     selection.of_index("logs_fts MATCH ?", asked.match)
     selection.of_number("NOT IN (SELECT rowid FROM logs_fts WHERE logs_fts MATCH ?)", asked.exclude)
@@ -173,6 +180,9 @@ async def select(pool: ReadPool, query: str, now: float, since: float | None) ->
         start = max(starts)
         selection.narrow(first=await statistics.first_number(pool, "logs", "at", start - LOG_SLACK))
         selection.of_row("l.at >= ?", start)
+    if until is not None:
+        selection.narrow(end=await statistics.first_number(pool, "logs", "at", until + LOG_SLACK))
+        selection.of_row("l.at <= ?", until)
     if asked.until is not None:
         selection.narrow(end=await statistics.first_number(pool, "logs", "at", asked.until + LOG_SLACK))
         selection.of_row("l.at < ?", asked.until)

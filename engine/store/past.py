@@ -21,11 +21,13 @@ from engine.model import (
     AlertEventKind,
     HealthCheck,
     HealthStatus,
+    Landmark,
     Notification,
     Priority,
     Silence,
 )
 from engine.store import decode, provenance
+from engine.store.history import SILENCE
 from engine.store.periods import EXECUTION_SLACK, numbers
 from engine.store.pool import Cells, ReadPool
 from engine.store.provenance import Run
@@ -64,15 +66,6 @@ Told = tuple[Alert, tuple[AlertEvent, ...]]
 """An alert as it is now, with its events, oldest first."""
 
 
-class Landmark(NamedTuple):
-    """What somebody who looks back stops at: an event of an alert, or a run of another configuration."""
-
-    at: float
-    kind: str
-    alert_id: int | None = None
-    what: str = ""
-
-
 class _Seen(NamedTuple):
     """A state that a component was in: its last check, how many there were, and since when."""
 
@@ -86,17 +79,19 @@ class Share(NamedTuple):
     """How a component was over some time: its newest check, since when it was so, and how often it was well.
 
     Args:
+        first: when it was checked first.
         well: checks that found it healthy or degraded, of all `known` ones that found anything.
     """
 
     newest: HealthCheck
+    first: float
     since: float
     well: int
     known: int
 
 
 async def alerts(pool: ReadPool, since: float | None, at: float, limit: int) -> list[Told]:
-    """Alerts that were open at `at`, and at most `limit` of those that something happened to from `since` on."""
+    """Alerts that were open at `at`, and at most `limit` that something happened to after `since`."""
     return await pool.run(partial(_alerts, since, at, bounded(limit)))
 
 
@@ -132,7 +127,7 @@ async def landmark(pool: ReadPool, at: float, *, later: bool) -> Landmark | None
     )
     nearest = min if later else max
     run = nearest(changes, key=lambda run: run.started_at, default=None)
-    marks = [event, None if run is None else Landmark(run.started_at, "configuration", None, run.digest)]
+    marks = [event, None if run is None else Landmark(run.started_at, "configuration", run.digest)]
     return nearest((mark for mark in marks if mark is not None), key=lambda mark: mark.at, default=None)
 
 
@@ -148,6 +143,11 @@ async def changed_runs(pool: ReadPool) -> tuple[Run, ...]:
 async def run_at(pool: ReadPool, at: float) -> Run | None:
     """The run that was, or had been, in force; None before the first one that is remembered."""
     return next((run for run in await provenance.runs(pool) if run.started_at <= at), None)
+
+
+async def was_alive(pool: ReadPool, at: float) -> bool:
+    """Whether an engine ran: it checks its health once a minute."""
+    return bool(await pool.run(partial(_alive, at)))
 
 
 async def priorities(pool: ReadPool) -> dict[str, Priority]:
@@ -179,11 +179,17 @@ def _alerts(since: float | None, at: float, limit: int, connection: sqlite3.Conn
     return [(alert, tuple(events[alert.id])) for alert in decode.each(decode.alert, rows)]
 
 
+def _alive(at: float, connection: sqlite3.Connection) -> bool:
+    first, end = numbers(connection, "health_checks", "at", at - SILENCE, at, EXECUTION_SLACK)
+    found = "SELECT 1 FROM health_checks WHERE id >= ? AND id < ? AND at BETWEEN ? AND ? LIMIT 1"
+    return connection.execute(found, (first, end, at - SILENCE, at)).fetchone() is not None
+
+
 def _event(at: float, later: bool, connection: sqlite3.Connection) -> Landmark | None:
     first, end = numbers(connection, "alert_events", "at", at, at, EXECUTION_SLACK)
     bounds, order = ("e.id >= ? AND e.at > ?", "") if later else ("e.id < ? AND e.at < ?", " DESC")
     found = connection.execute(
-        "SELECT e.at, e.kind, e.alert_id, a.rule_name || ' · ' || a.subject"
+        "SELECT e.at, e.kind, a.rule_name || ' · ' || a.subject, e.alert_id"
         " FROM alert_events e CROSS JOIN alerts a ON a.id = e.alert_id"
         f" WHERE {bounds} AND e.kind IN ({_KINDS}) ORDER BY e.id{order} LIMIT 1",
         (first if later else end, at),
@@ -205,6 +211,7 @@ def _health(since: float, at: float, connection: sqlite3.Connection) -> dict[str
     return {
         check.component: Share(
             check,
+            min(one.since for one in seen[check.component]),
             since_when.get(check.component, seen[check.component][0].since),
             sum(one.checks for one in seen[check.component] if one.status in _WELL),
             sum(one.checks for one in seen[check.component] if one.status is not HealthStatus.UNKNOWN),

@@ -84,6 +84,7 @@ class Reader:
         *,
         workflow_id: str | None = None,
         since: float | None = None,
+        until: float | None = None,
         before_id: int | None = None,
         failures_only: bool = False,
         limit: int = 200,
@@ -95,6 +96,9 @@ class Reader:
         if since is not None:
             where.add("id >= ?", await statistics.first_execution(self._pool, since))
             where.add("started_at >= ?", since)
+        if until is not None:
+            where.add("id < ?", await statistics.end_of_executions(self._pool, until))
+            where.add("started_at <= ?", until)
         if failures_only:
             where.plain("outcome IN ('failed', 'error')")
         rows = await self._pool.fetch(
@@ -237,34 +241,41 @@ class Reader:
         query: str = "",
         *,
         since: float | None = None,
+        until: float | None = None,
         before_id: int | None = None,
         after_id: int | None = None,
         limit: int = 200,
     ) -> LogPage:
-        """Search logs, newest first; the language is that of `engine.store.search`.
-
-        Raises:
-            QueryError: with a hint, for what cannot be asked.
-        """
+        """Search logs, newest first; the language is that of `engine.store.search`. Raises QueryError."""
         return await log_search.search(
             self._pool,
             query,
             self._clock.now(),
             since=since,
+            until=until,
             before_id=before_id,
             after_id=after_id,
             limit=limit,
         )
 
-    async def log_count(self, query: str = "", *, since: float | None = None) -> LogCount:
+    async def log_count(
+        self, query: str = "", *, since: float | None = None, until: float | None = None
+    ) -> LogCount:
         """How many lines a search finds, as far as half a second goes. Raises QueryError."""
-        return await log_figures.count(self._pool, query, self._clock, since=since)
+        return await log_figures.count(self._pool, query, self._clock, since=since, until=until)
 
     async def log_facets(
-        self, query: str = "", *, since: float | None = None, buckets: int = 24
+        self,
+        query: str = "",
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        buckets: int = 24,
     ) -> LogFacets:
         """What the lines of a search are, over time, as far as half a second goes. Raises QueryError."""
-        return await log_figures.facets(self._pool, query, self._clock, since=since, buckets=buckets)
+        return await log_figures.facets(
+            self._pool, query, self._clock, since=since, until=until, buckets=buckets
+        )
 
     async def source_files(self) -> tuple[SourceFile, ...]:
         """How far the files of sources have been read."""

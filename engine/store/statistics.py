@@ -27,6 +27,23 @@ from engine.store.tally import COUNTED, GOOD, Tally, percentile
 SAMPLES = 50_000
 RECENT = 60
 WORKFLOWS = 10_000
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
+_KNOWN = (
+    "WITH RECURSIVE known (workflow) AS (SELECT min(workflow_id) FROM executions UNION ALL"
+    " SELECT (SELECT min(workflow_id) FROM executions WHERE workflow_id > workflow) FROM known"
+    f" WHERE workflow IS NOT NULL LIMIT {WORKFLOWS})"
+)
+_LAST = (
+    f"{_KNOWN} SELECT {decode.EXECUTION} FROM known CROSS JOIN executions ON id ="
+    " (SELECT id FROM executions WHERE workflow_id = workflow AND id < ?1 AND started_at < ?2"
+    " ORDER BY id DESC LIMIT 1)"
+)
+_NEWEST = (
+    f"{_KNOWN} SELECT workflow_id, outcome, duration FROM known CROSS JOIN executions ON id IN"
+    " (SELECT id FROM executions WHERE workflow_id = workflow AND id >= ?1 AND id < ?2"
+    f" AND started_at >= ?3 AND started_at < ?4 ORDER BY id DESC LIMIT {RECENT})"
+    f" ORDER BY workflow_id, id LIMIT {WORKFLOWS * RECENT}"
+)
 RANGE = "id >= :first AND started_at >= :since AND started_at < :until"
 
 
@@ -55,6 +72,11 @@ async def first_number(pool: ReadPool, table: str, column: str, since: float) ->
 async def first_execution(pool: ReadPool, since: float) -> int:
     """No execution that started at `since` or later has a smaller number."""
     return await first_number(pool, "executions", "started_at", since - EXECUTION_SLACK)
+
+
+async def end_of_executions(pool: ReadPool, until: float) -> int:
+    """No execution that started at `until` or earlier has this number or a greater one."""
+    return await first_number(pool, "executions", "started_at", until + EXECUTION_SLACK)
 
 
 async def buckets(
@@ -107,16 +129,19 @@ async def summary(pool: ReadPool, since: float, until: float, zone: tzinfo | Non
 async def activity(pool: ReadPool, since: float, until: float) -> dict[str, Activity]:
     """Each workflow that ever ran, by identifier."""
     found = await pool.run(partial(summaries.tallies_between, since, until))
-    recent = await _recent(pool, until, RECENT)
+    end = await end_of_executions(pool, until)
+    recent = await _recent(pool, since, until, end)
     result = {}
-    for workflow_id, cells in recent.items():
-        shown = [row for row in reversed(cells) if row[6] >= since]
+    for cells in await pool.fetch(_LAST, (end, until)):
+        last = decode.execution(cells)
+        workflow_id = last.workflow_id
+        shown = recent.get(workflow_id, ())
         tally = found.get(workflow_id) or Tally()
         p50, p95 = tally.spread.quantiles(0.5, 0.95)
         result[workflow_id] = Activity(
-            last=decode.execution(cells[0]),
-            recent=tuple(Outcome(row[8]) for row in shown),
-            durations=tuple(row[7] for row in shown),
+            last=last,
+            recent=tuple(_OUTCOMES[outcome] for outcome, _ in shown),
+            durations=tuple(duration for _, duration in shown),
             executions=tally.executions,
             success_rate=tally.success_rate,
             p50=p50,
@@ -129,21 +154,12 @@ async def _scope(pool: ReadPool, since: float, until: float, **more: object) -> 
     return {"since": since, "until": until, "first": await first_execution(pool, since), **more}
 
 
-async def _recent(pool: ReadPool, until: float, limit: int) -> dict[str, list[Cells]]:
-    """The newest executions of every workflow that started before `until`, newest first."""
-    rows = await pool.fetch(
-        "WITH RECURSIVE known (workflow) AS (SELECT min(workflow_id) FROM executions UNION ALL"
-        " SELECT (SELECT min(workflow_id) FROM executions WHERE workflow_id > workflow) FROM known"
-        f" WHERE workflow IS NOT NULL LIMIT {WORKFLOWS})"
-        f" SELECT {decode.EXECUTION} FROM known CROSS JOIN executions ON id IN"
-        " (SELECT id FROM executions WHERE workflow_id = workflow AND started_at < ?"
-        " ORDER BY id DESC LIMIT ?)"
-        f" ORDER BY workflow_id, id DESC LIMIT {WORKFLOWS * RECENT}",
-        (until, limit),
-    )
+async def _recent(pool: ReadPool, since: float, until: float, end: int) -> dict[str, list[Cells]]:
+    """Outcome and duration of the newest executions of each workflow over [since, until), oldest first."""
+    first = await first_execution(pool, since)
     result: dict[str, list[Cells]] = defaultdict(list)
-    for row in rows:
-        result[row[1]].append(row)
+    for workflow_id, *cells in await pool.fetch(_NEWEST, (first, end, since, until)):
+        result[workflow_id].append(tuple(cells))
     return result
 
 

@@ -88,3 +88,9 @@ def test_the_keys_that_all_steps_have_are_explained(schema: dict[str, Any]) -> N
     keys = schema["$defs"]["StepSpec"]["properties"]
     for key in ("needs", "when", "foreach", "parallel", "max_rounds", "retry", "degraded", "extract"):
         assert len(keys[key].get("description", "")) > 20, key
+
+
+def test_lists_are_bounded_by_items() -> None:
+    windows = file_schema()["$defs"]["BurnRateCondition"]["properties"]["windows"]
+    assert (windows["minItems"], windows["maxItems"]) == (1, 10)
+    assert '"maxLength"' not in json.dumps(windows)

@@ -13,7 +13,7 @@ from engine.attached import FileClient
 from engine.clock import VirtualClock
 from engine.errors import NotFoundError, StoreError
 from engine.model import Point, Recording
-from engine.store.incident import AFTER, BEFORE, extract, is_record
+from engine.store.incident import AFTER, BEFORE, extract, fired_at, is_record
 from engine.store.integrity import damage
 from engine.store.provenance import Run, note
 from engine.store.store import Store
@@ -49,6 +49,15 @@ def shifted(number: int, at: float, workflow_id: str) -> Recording:
 def ids(db: Path, table: str, column: str = "id") -> list[int | str]:
     with closing(sqlite3.connect(db)) as connection:
         return [row[0] for row in connection.execute(f"SELECT {column} FROM {table} ORDER BY 1")]
+
+
+async def test_it_knows_when_its_alert_fired(filled: Path, tmp_path: Path, clock: VirtualClock) -> None:
+    target = tmp_path / "seven.db"
+    extract(filled, 7, target, clock.now())
+    (fired,) = ids(target, "alerts", "COALESCE(fired_at, started_at)")
+    assert fired_at(target) == fired
+    assert fired_at(filled) is None
+    assert fired_at(tmp_path / "none.db") is None
 
 
 async def test_it_holds_what_is_around_the_alert(filled: Path, tmp_path: Path, clock: VirtualClock) -> None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine.clock import VirtualClock
 from engine.model import Topic
 from engine.store import news as news_module
 from engine.store.lock import InstanceLock
@@ -45,11 +45,11 @@ async def test_what_nobody_wrote_is_no_news(news: FileNews) -> None:
     ("rows", "topics"),
     [
         ([samples.recording(1)], {Topic.EXECUTIONS, Topic.LOGS}),
-        ([samples.log(1)], {Topic.LOGS}),
+        ([samples.log("one")], {Topic.LOGS}),
         ([samples.alert(1)], {Topic.ALERTS}),
         ([samples.notification(1)], {Topic.NOTIFICATIONS}),
-        ([samples.health(1)], {Topic.HEALTH}),
-        ([samples.CURSOR], {Topic.ENGINE}),
+        ([samples.health_check()], {Topic.HEALTH}),
+        ([samples.cursor()], {Topic.ENGINE}),
     ],
 )
 async def test_what_was_written_is_told_once(
@@ -83,13 +83,16 @@ async def test_a_file_that_is_replaced_removed_and_back_is_followed(
     await store.writer.must(samples.recording(1))
     news.look()
     aside = db.with_name("aside.db")
-    with contextlib.closing(sqlite3.connect(db)) as source, contextlib.closing(sqlite3.connect(aside)) as copy:
+    with (
+        contextlib.closing(sqlite3.connect(db)) as source,
+        contextlib.closing(sqlite3.connect(aside)) as copy,
+    ):
         source.backup(copy)
     await store.close()
-    db.unlink()
+    os.unlink(db)
     assert news.look() == ALL
     assert news.look() == frozenset(), "that it is not there was told"
-    aside.rename(db)
+    os.rename(aside, db)
     assert news.look() == ALL
     assert news.look() == frozenset()
 
@@ -107,7 +110,7 @@ async def test_it_looks_by_itself_until_closed(
 
     news = FileNews(db, tell)
     news.start()
-    await store.writer.must(samples.log(1))
+    await store.writer.must(samples.log("one"))
     assert told.wait(DEADLINE)
     news.close()
     news.close()
