@@ -1,4 +1,4 @@
-"""View 5: the newest log lines, followed as they come, and search."""
+"""View 6: the newest log lines, followed as they come, and search."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Container
 from textual.content import Content
 from textual.widgets import Input, Static
 
@@ -20,7 +21,9 @@ from tui.modals.base import PageModal
 from tui.present import foreign
 from tui.screens.base import LOADING, View
 from tui.screens.details import log_text
+from tui.screens.log_moves import LogMoves
 from tui.screens.rows import LOG_COLUMNS, log_row
+from tui.widgets.field import Field
 from tui.widgets.row_table import Row, RowTable
 from tui.widgets.status_bar import hint
 
@@ -29,51 +32,55 @@ _MOST = 5_000
 _SEARCH_HINT = 'words, "a phrase", prefix*, -not, /pattern/, level:error+, workflow:id, since:1h'
 
 
-class LogsView(View[LogPage]):
+class LogsView(LogMoves):
     """Newest at the bottom; the tail sticks while the cursor is on the last line."""
 
     CSS_PATH = "logs.tcss"
     AUTO_FOCUS = "#lines"
     SCOPE = Scope.LOGS
-    TOPICS = frozenset({Topic.LOGS})
     BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.LOGS)
 
     def __init__(self) -> None:
         super().__init__()
-        self._query = ""
-        self._records: list[LogRecord] = []
         self._held: list[LogRecord] = []
         self._unseen = 0
         self._more = False
         self._newest: int | None = None
         self._oldest: int | None = None
-        self._go_to_tail = True
         self._news: Loader[LogPage] = Loader(self, "news", self._fetch_news, self._show_news, self._failed)
         self._older: Loader[LogPage] = Loader(
             self, "older", self._fetch_older, self._show_older, self._failed
         )
 
     def compose_body(self) -> ComposeResult:
-        yield Input(placeholder=_SEARCH_HINT, id="search", max_length=500)
+        yield Field(placeholder=_SEARCH_HINT, id="search", max_length=500)
         yield Static(id="search-error")
         table = RowTable(LOG_COLUMNS, empty=LOADING, follow=True, id="lines")
         table.add_class("pane")
-        yield table
+        with Container(id="log-panes"):
+            yield self.facet_list()
+            yield table
 
-    @property
-    def table(self) -> RowTable:
-        return self.query_one("#lines", RowTable)
-
-    def start_search(self) -> None:
+    def action_search(self) -> None:
         """Put the cursor into the search field."""
         field = self.query_one("#search", Input)
         field.add_class("-shown")
         field.focus()
 
+    def search(self, query: str) -> None:
+        """Search for this, with the field open and the cursor in the lines."""
+        field = self.query_one("#search", Input)
+        field.add_class("-shown")
+        field.value = query
+
+    def record(self, table: RowTable, key: str) -> object:
+        found = (one for one in self._records if table is self.table and str(one.id) == key)
+        return next(found, None) or super().record(table, key)
+
     def back(self) -> bool:
         field = self.query_one("#search", Input)
         if not field.has_class("-shown"):
-            return False
+            return self.go_to_now()
         if field.value:
             field.value = ""
         else:
@@ -83,11 +90,17 @@ class LogsView(View[LogPage]):
 
     def topics_changed(self, topics: frozenset[Topic]) -> None:
         """New lines are fetched even while paused: they are counted, and shown later."""
-        if self._awake and topics & self.TOPICS:
+        is_now = self._anchor is None and self.console.past is None
+        if self._awake and topics & self.TOPICS and is_now:
             self._news.request()
 
     async def fetch(self) -> LogPage:
-        return await self.client.logs(self._query, since=self._since(), limit=_PAGE)
+        return await self.client.logs(
+            self.question(),
+            since=self.since(),
+            until=self.console.past,
+            limit=self._as_many_as_needed(),
+        )
 
     def show(self, data: LogPage) -> None:
         stick = self._go_to_tail or self.table.at_end
@@ -103,6 +116,7 @@ class LogsView(View[LogPage]):
         if stick:
             self.call_after_refresh(self._follow)
         self._say_where()
+        self.facets_wanted()
 
     def _follow(self) -> None:
         """Go to the newest line, where the tail sticks."""
@@ -119,21 +133,23 @@ class LogsView(View[LogPage]):
         """Go to the next newer match."""
         self._step(1)
 
-    def _since(self) -> float:
-        return self.console.time_range.since(self.console.moment())
+    def _as_many_as_needed(self) -> int:
+        """Lines to fetch so that the one under a person's cursor is still among them."""
+        return _PAGE if self._go_to_tail or self.table.at_end else _MOST
 
     def _rows(self, page: LogPage, until: float = math.inf) -> list[Row]:
         now = self.console.moment()
         return [log_row(record, hits, now) for record, hits in page.in_time() if record.at <= until]
 
     def _why_empty(self) -> Content:
-        label = self.console.time_range.label
+        if self._anchor is not None:
+            return hint("nothing older was logged", "esc", "goes back to now")
         if self._query:
-            return hint(f"nothing in the last {label} matches", "esc", "clears the search")
-        return hint(f"nothing was logged in the last {label}", "t", "chooses a longer range")
+            return hint(f"nothing in {self.console.range_words} matches", "esc", "clears the search")
+        return hint(f"nothing was logged in {self.console.range_words}", "t", "chooses a longer range")
 
     async def _fetch_news(self) -> LogPage:
-        return await self.client.logs(self._query, since=self._since(), after_id=self._newest, limit=_PAGE)
+        return await self.client.logs(self.question(), since=self.since(), after_id=self._newest, limit=_PAGE)
 
     def _show_news(self, page: LogPage) -> None:
         if page.more and self.console.live:
@@ -150,10 +166,17 @@ class LogsView(View[LogPage]):
             with self.app.batch_update():
                 self.table.append_rows(self._rows(page))
             self._unseen = 0 if was_at_end else self._unseen + len(new)
+            self.facets_wanted()
         self._say_where()
 
     async def _fetch_older(self) -> LogPage:
-        return await self.client.logs(self._query, since=self._since(), before_id=self._oldest, limit=_PAGE)
+        return await self.client.logs(
+            self.question(),
+            since=self.since(),
+            until=self.console.past,
+            before_id=self._oldest,
+            limit=_PAGE,
+        )
 
     def _show_older(self, page: LogPage) -> None:
         old = [record for record, _ in page.in_time()]
@@ -171,11 +194,16 @@ class LogsView(View[LogPage]):
 
     def _say_where(self) -> None:
         waiting = self._unseen + len(self._held)
-        self.set_title(self.table, f"Logs · {self.console.time_range.label}", *self._searched())
+        label = () if self._anchor is not None else (self.console.time_range.label,)
+        self.set_title(self.table, " · ".join(("Logs", *label, *self.where_words())), *self._searched())
         if waiting:
             lines = counted(waiting, "new line")
             way = "end goes to them" if self.console.live else "space goes on"
             subtitle = Content.styled(f"{lines} · {way}", "bold $text-warning")
+        elif self._anchor is not None:
+            subtitle = Content("not following · esc goes back to now")
+        elif self.console.past is not None:
+            subtitle = Content("the past · space goes back to now")
         elif not self.console.live:
             subtitle = Content("paused · space goes on")
         else:
@@ -228,5 +256,7 @@ class LogsView(View[LogPage]):
             return
         if record.execution_id is not None:
             self.console.open_execution(record.execution_id)
+            if record.span_id is not None and isinstance(self.app.screen, View):
+                self.app.screen.point_at("trace", record.span_id)
         else:
             self.app.push_screen(PageModal(Content("Log line"), log_text(record, self.console.moment())))

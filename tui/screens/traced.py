@@ -58,7 +58,9 @@ async def _newest(
     client: EngineClient, until: float, *, workflow_id: str | None = None, failures_only: bool = False
 ) -> Execution | None:
     """The newest execution that ran and had started by `until`; if there is one, one whose trace was kept."""
-    found = await client.executions(workflow_id=workflow_id, failures_only=failures_only, limit=_ENOUGH)
+    found = await client.executions(
+        workflow_id=workflow_id, until=until, failures_only=failures_only, limit=_ENOUGH
+    )
     ran = [one for one in found if one.attempt_count and one.started_at <= until]
     for one in ran:
         if await client.trace(one.trace_id):

@@ -1,4 +1,4 @@
-"""View 4: executions, and where the time of the one under the cursor went."""
+"""View 5: executions, and where the time of the one under the cursor went."""
 
 from __future__ import annotations
 
@@ -7,25 +7,27 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container
+from textual.containers import Container, VerticalScroll
+from textual.widgets import Static
 
 from engine.errors import TocsinError
-from engine.model import Execution, Span, Topic
+from engine.model import Execution, LogPage, Span, Topic
 from tui import present
 from tui.actions import Scope, bindings
 from tui.bridge import Loader
-from tui.modals.base import PageModal
-from tui.screens.base import LOADING, View
+from tui.screens.base import LOADING
 from tui.screens.rows import NAMED_EXECUTION_COLUMNS, execution_row
+from tui.screens.spans import SpanActions
 from tui.widgets.row_table import RowTable
 from tui.widgets.status_bar import hint
 from tui.widgets.trace_tree import TraceTree
 
 _PAGE = 200
 _MOST = 5_000
+_LOG_LINES = 200
 
 
-class TracesView(View[tuple[Execution, ...]]):
+class TracesView(SpanActions[tuple[Execution, ...]]):
     """Executions beside (or above) the waterfall of one; `enter` opens it in full."""
 
     CSS_PATH = "split.tcss"
@@ -37,10 +39,9 @@ class TracesView(View[tuple[Execution, ...]]):
     def __init__(self) -> None:
         super().__init__()
         self._executions: dict[str, Execution] = {}
-        self._failures_only = False
         self._limit = _PAGE
         self._more = False
-        self._trace: Loader[tuple[Span, ...]] = Loader(
+        self._trace: Loader[tuple[tuple[Span, ...], LogPage]] = Loader(
             self, "trace", self._fetch_trace, self._show_trace, self._trace_failed
         )
 
@@ -48,9 +49,13 @@ class TracesView(View[tuple[Execution, ...]]):
         table = RowTable(NAMED_EXECUTION_COLUMNS, empty=LOADING, id="executions")
         table.add_class("pane")
         tree = TraceTree(id="trace", classes="pane")
+        span = VerticalScroll(Static(), id="span", classes="pane")
+        self.set_title(span, "Span")
         with Container(classes="split"):
             yield table
-            yield tree
+            with Container(id="spans"):
+                yield tree
+                yield span
         self.set_title(table, "Executions")
         self.set_title(tree, "Trace")
 
@@ -61,7 +66,7 @@ class TracesView(View[tuple[Execution, ...]]):
     async def fetch(self) -> tuple[Execution, ...]:
         since = self.console.time_range.since(self.console.moment())
         found = await self.client.executions(
-            since=since, failures_only=self._failures_only, limit=self._limit
+            since=since, until=self.console.at, failures_only=self.is_on("failures"), limit=self._limit
         )
         self._more = len(found) >= self._limit
         found = self.until_moment(found)
@@ -74,8 +79,8 @@ class TracesView(View[tuple[Execution, ...]]):
         self._executions = {str(execution.id): execution for execution in data}
         now, label = self.console.moment(), self.console.time_range.label
         table = self.table
-        what = "failed executions" if self._failures_only else "executions"
-        table.set_empty(hint(f"no {what} in the last {label}", "t", "chooses a longer range"))
+        what = "failed executions" if self.is_on("failures") else "executions"
+        table.set_empty(hint(f"no {what} in {self.console.range_words}", "t", "chooses a longer range"))
         table.set_rows([execution_row(execution, now, named=True) for execution in data])
         wanted = self.console.selection.execution_id
         if wanted is not None:
@@ -84,22 +89,33 @@ class TracesView(View[tuple[Execution, ...]]):
         self.set_title(table, f"{what.capitalize()} · {len(data)} · {label}")
         self._trace.request(urgent=True)
 
+    def record(self, table: RowTable, key: str) -> object:
+        return self._executions.get(key) if table is self.table else super().record(table, key)
+
     def action_toggle_failures(self) -> None:
         """Show only failures, or everything."""
-        self._failures_only = not self._failures_only
+        self.toggle("failures")
         self.reload()
 
     def _under_cursor(self) -> Execution | None:
         key = self.table.cursor_key
         return self._executions.get(key) if key is not None else None
 
-    async def _fetch_trace(self) -> tuple[Span, ...]:
-        execution = self._under_cursor()
-        return await self.client.trace(execution.trace_id) if execution is not None else ()
+    def traced(self) -> Execution | None:
+        return self._under_cursor()
 
-    def _show_trace(self, spans: tuple[Span, ...]) -> None:
-        tree = self.query_one(TraceTree)
-        tree.show(spans)
+    async def _fetch_trace(self) -> tuple[tuple[Span, ...], LogPage]:
+        execution = self._under_cursor()
+        if execution is None:
+            return (), LogPage(())
+        spans = await self.client.trace(execution.trace_id)
+        return spans, await self.client.logs(f"execution:{execution.id}", limit=_LOG_LINES)
+
+    def _show_trace(self, found: tuple[tuple[Span, ...], LogPage]) -> None:
+        spans, logs = found
+        tree = self.trace_tree
+        tree.show(spans, logs=logs.records)
+        self.show_span()
         execution = self._under_cursor()
         if execution is None:
             self.set_title(tree, "Trace")
@@ -119,11 +135,6 @@ class TracesView(View[tuple[Execution, ...]]):
     @on(RowTable.Selected, "#executions")
     def _opened(self, event: RowTable.Selected) -> None:
         self.console.open_execution(int(event.key))
-
-    @on(TraceTree.Opened)
-    def _span_opened(self, event: TraceTree.Opened) -> None:
-        tree = self.query_one(TraceTree)
-        self.app.push_screen(PageModal(present.foreign(event.span.name, 120), tree.detail(event.span)))
 
     @on(RowTable.BottomReached, "#executions")
     def _older(self) -> None:

@@ -38,7 +38,8 @@ class WorkflowsView(WorkflowActions[tuple[WorkflowStatus, ...]]):
 
     async def fetch(self) -> tuple[WorkflowStatus, ...]:
         until = self.console.moment()
-        return await self.client.workflows(self.console.time_range.since(until), until)
+        since = self.console.time_range.since(until)
+        return await self.client.workflows(since, until, self.console.past)
 
     def show(self, data: tuple[WorkflowStatus, ...]) -> None:
         now = self.console.moment()
@@ -50,9 +51,16 @@ class WorkflowsView(WorkflowActions[tuple[WorkflowStatus, ...]]):
         self.set_title(table, f"Workflows · {len(data)}" + (f" · {paused} paused" if paused else ""))
         self.workflow_changed()
 
+    def record(self, table: RowTable, key: str) -> object:
+        return self._statuses.get(key) if table.id == "workflows" else super().record(table, key)
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The failures filter belongs to one workflow, not to the list."""
-        return False if action == "toggle_failures" else super().check_action(action, parameters)
+        """The failures filter and the steps belong to one workflow, not to the list."""
+        return (
+            False
+            if action in ("toggle_failures", "toggle_steps")
+            else super().check_action(action, parameters)
+        )
 
     def selected_workflow(self) -> WorkflowStatus | None:
         return self._statuses.get(self.query_one(RowTable).cursor_key or "")
