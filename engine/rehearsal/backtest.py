@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from engine.errors import NotFoundError, TocsinError
 from engine.own_rules import with_own_rules
 from engine.rehearsal.changing import MAX_STEPS, Change, changed
 from engine.rehearsal.replaying import Progress, rehearse
-from engine.rehearsal.results import Fire, Rehearsed, only_in
+from engine.rehearsal.results import Comparison, only_in
 from engine.rules.composite import referred
 from engine.rules.witness import Witness
 from engine.store.history import opened
@@ -24,17 +23,6 @@ if TYPE_CHECKING:
 
 LIVE = "live"
 """The name of what the configuration says now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """What a candidate did, and which fires only it has, or only the live rule; rules that were left out."""
-
-    name: str
-    rehearsed: Rehearsed
-    added: tuple[Fire, ...] = ()
-    gone: tuple[Fire, ...] = ()
-    unseen: tuple[str, ...] = ()
 
 
 def backtest(

@@ -85,8 +85,13 @@ def parse_sweep(text: str) -> tuple[Change, ...]:
 
 
 def changeable(rule: Rule) -> tuple[Change, ...]:
-    """The numbers and times of a rule, as they could be typed: what its conditions go by comes first."""
-    data = rule.model_dump(by_alias=True)
+    """The numbers and times that a rule says, as they could be typed: what its conditions go by comes first.
+
+    `for` and `cooldown` are there, whether it says them or not.
+    """
+    data = rule.model_dump(by_alias=True, exclude_unset=True)
+    data |= {"for": rule.for_, "cooldown": rule.cooldown}
+    everywhere = _known(rule.model_dump(by_alias=True))
     found: list[tuple[int, Change]] = []
     for key, places in _known(data).items():
         if key not in _KNOBS:
@@ -97,7 +102,7 @@ def changeable(rule: Rule) -> tuple[Change, ...]:
                 holder = holder[part]
             value = holder[place[-1]]
             if isinstance(value, (int, float)) and not isinstance(value, bool):
-                name = key if len(places) == 1 else f"{_ordinal(place)}.{key}"
+                name = key if len(everywhere[key]) == 1 else f"{_ordinal(place)}.{key}"
                 typed = _as_typed(key, str(holder.get("metric", "")), value)
                 found.append((_KNOBS.index(key), Change(name, typed)))
     return tuple(change for _, change in sorted(found, key=lambda each: each[0]))
@@ -105,7 +110,7 @@ def changeable(rule: Rule) -> tuple[Change, ...]:
 
 def _as_typed(key: str, metric: str, value: float) -> str:
     if key in _TIMES or (key == "threshold" and metric == "workflow.duration"):
-        return format_duration(value)
+        return format_duration(value) if value else "0s"
     is_share = key == "rate" or (key == "threshold" and metric.endswith("_rate"))
     return f"{value:.10g}{'%' if is_share else ''}"
 

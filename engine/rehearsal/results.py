@@ -109,6 +109,17 @@ class Rehearsed:
         return steps
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a candidate did, and which fires only it has, or only the live rule; rules that were left out."""
+
+    name: str
+    rehearsed: Rehearsed
+    added: tuple[Fire, ...] = ()
+    gone: tuple[Fire, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+
 def only_in(one: Iterable[Fire], other: Sequence[Fire]) -> tuple[Fire, ...]:
     """Fires of `one` during which `other` has none about the same."""
     known: dict[tuple[str, str], list[Fire]] = {}

@@ -7,8 +7,7 @@ from typing import Any
 
 from engine.lines import moment, percent, table
 from engine.lines import seconds as span
-from engine.rehearsal.backtest import Comparison
-from engine.rehearsal.results import Fire, Rehearsed
+from engine.rehearsal.results import Comparison, Fire, Rehearsed
 from engine.text import counted, plain
 
 LISTED = 10

@@ -155,10 +155,16 @@ def _burn(condition: BurnRateCondition, finding: Finding) -> str:
         return f"{budget}: unknown how fast it burns"
     sources = dict(finding.sources)
     return (
-        f"{budget} burns {_number(finding.value):.3g} times as fast as it lasts over "
-        f"{_span(_number(sources['long']))} and {_number(sources['over short']):.3g} times over "
+        f"{budget} burns {_times(finding.value)} times as fast as it lasts over "
+        f"{_span(_number(sources['long']))} and {_times(sources['over short'])} times over "
         f"{_span(_number(sources['short']))} ({threshold(finding)})"
     )
+
+
+def _times(value: Scalar) -> str:
+    """A factor with three digits, and never with an exponent."""
+    number = _number(value)
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _trend(condition: TrendCondition, finding: Finding) -> str:

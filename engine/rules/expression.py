@@ -55,7 +55,8 @@ _SIGNS: dict[type[ast.AST], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Mod: "%",
     ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
 }  # fmt: skip
-_FUNCTIONS = (*REDUCERS, "count", "rate", "age", "matches")
+FUNCTIONS = (*REDUCERS, "count", "rate", "age", "matches")
+"""What an expression may call."""
 _ASSIGNED = re.compile(r"^[^'\"]*[^'\"=!<>]=(?!=)")
 """A single `=`, before any quoted text."""
 _MARKS = (ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context)
@@ -250,8 +251,8 @@ class _Reader:
 
     def _call(self, tree: ast.Call) -> tuple[Node, str]:
         name = tree.func.id if isinstance(tree.func, ast.Name) else ""
-        if name not in _FUNCTIONS:
-            raise ValueError(f"`{self._words(tree.func)}` is no function; use {', '.join(_FUNCTIONS)}")
+        if name not in FUNCTIONS:
+            raise ValueError(f"`{self._words(tree.func)}` is no function; use {', '.join(FUNCTIONS)}")
         if self._per_execution and name != "matches":
             raise ValueError(f"{name}() looks at many executions and cannot stand inside rate(); move it out")
         wanted = {"count": 0, "age": 0, "matches": 2}.get(name, 1)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from engine.model import Execution, Outcome
 from engine.rules.tallies import MAX_AGE, MAX_ITEMS, Tallied
 
-_NO_NEWS = (Outcome.SKIPPED, Outcome.INTERRUPTED)
+NO_NEWS = (Outcome.SKIPPED, Outcome.INTERRUPTED)
 
 
 class WorkflowWindow(Tallied[Execution]):
@@ -35,7 +35,7 @@ class WorkflowWindow(Tallied[Execution]):
     def add(self, execution: Execution) -> None:
         """Take in what has just ended."""
         outcome = execution.outcome
-        if outcome in _NO_NEWS:
+        if outcome in NO_NEWS:
             self._fresh = False
             return
         self._fresh = True
@@ -64,7 +64,7 @@ class WorkflowWindow(Tallied[Execution]):
         # Counted anew when they are asked for; those of other rules would be kept up to date for nothing.
         self._tallies.clear()
         first = self._executions[0][0] if self._executions else float("inf")
-        found = [(one.started_at + one.duration, one) for one in older if one.outcome not in _NO_NEWS]
+        found = [(one.started_at + one.duration, one) for one in older if one.outcome not in NO_NEWS]
         kept = [each for each in found if each[0] < first]
         self._executions = deque([*kept, *self._executions], maxlen=MAX_ITEMS)
 

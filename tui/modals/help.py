@@ -10,7 +10,8 @@ from textual.content import Content
 from textual.events import Resize
 from textual.widgets import Static
 
-from tui.actions import Action, Scope, in_scope, key_sign
+from tui.actions import Action, Scope, in_scope
+from tui.keymap import Keymap
 from tui.modals.base import PageModal
 
 _KEY_WIDTH = 12
@@ -26,48 +27,51 @@ class HelpModal(PageModal):
 
     Args:
         first: the scope of the view it was called from, shown on top.
+        keymap: a person's own keys.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark,f1", "leave", show=False)]
 
-    def __init__(self, first: Scope | None = None) -> None:
-        super().__init__(Content("Keys"), help_text(first))
+    def __init__(self, first: Scope | None = None, keymap: Keymap | None = None) -> None:
+        super().__init__(Content("Keys"), Content(""))
         self._first = first
+        self._keymap = keymap or Keymap()
 
     def page(self) -> Static:
-        return _Page(self._first)
+        return _Page(self._first, self._keymap)
 
 
 class _Page(Static):
     """The text, broken anew when its width changes: sentences stay in their column."""
 
-    def __init__(self, first: Scope | None) -> None:
-        super().__init__(help_text(first))
+    def __init__(self, first: Scope | None, keymap: Keymap) -> None:
+        super().__init__(help_text(first, keymap=keymap))
         self._first = first
+        self._keymap = keymap
         self._width = 0
 
     def on_resize(self, event: Resize) -> None:
         if event.size.width != self._width:
             self._width = event.size.width
-            self.update(help_text(self._first, self._width))
+            self.update(help_text(self._first, self._width, self._keymap))
 
 
-def help_text(first: Scope | None = None, width: int = _WIDE) -> Content:
+def help_text(first: Scope | None = None, width: int = _WIDE, keymap: Keymap | None = None) -> Content:
     """Every action with its keys and its sentence, `first` on top; sentences broken at `width` cells."""
     scopes = sorted(Scope, key=lambda scope: scope is not first)
-    return Content("\n\n").join([_section(scope, width) for scope in scopes])
+    return Content("\n\n").join([_section(scope, width, keymap or Keymap()) for scope in scopes])
 
 
-def _section(scope: Scope, width: int) -> Content:
+def _section(scope: Scope, width: int, keymap: Keymap) -> Content:
     lines = [
         Content.styled(scope.value, "bold $text-primary"),
-        *(_line(action, width) for action in in_scope(scope)),
+        *(_line(action, width, keymap) for action in in_scope(scope)),
     ]
     return Content("\n").join(lines)
 
 
-def _line(action: Action, width: int) -> Content:
-    keys = key_sign(action) or "palette"
+def _line(action: Action, width: int, keymap: Keymap) -> Content:
+    keys = keymap.sign(action) or "palette"
     text = ("\n" + " " * _INDENT).join(wrap(action.help, max(width - _INDENT, _LEAST)))
     return Content.assemble(
         (keys.ljust(_KEY_WIDTH), "$text-accent"), (action.label.ljust(_LABEL_WIDTH), "bold"), text

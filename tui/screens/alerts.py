@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,13 +12,12 @@ from textual.binding import BindingType
 from textual.containers import Container, VerticalScroll
 from textual.widgets import Static
 
-from engine.client import AlertDetail
 from engine.errors import NotFoundError, TocsinError
-from engine.model import Alert, AlertState, Execution, Topic
+from engine.model import Alert, AlertState, Execution, ExplanationLine, Topic
 from tui.actions import Scope, bindings
 from tui.bridge import Loader
 from tui.present import foreign
-from tui.screens.base import AlertActions
+from tui.screens.alerting import AlertActions
 from tui.screens.details import alert_text
 from tui.widgets.status_bar import hint
 from tui.widgets.timeline import AlertTimeline
@@ -27,13 +27,22 @@ _OPEN = frozenset({AlertState.PENDING, AlertState.FIRING, AlertState.ACKNOWLEDGE
 
 @dataclass(frozen=True, slots=True)
 class AlertPage:
-    """What stands beside the list: one alert, and the execution that raised it."""
+    """What stands beside the list: one alert, the execution that raised it, and why it is as it is."""
 
-    detail: AlertDetail
+    alert: Alert
     cause: Execution | None
+    why: tuple[ExplanationLine, ...]
 
 
-class AlertsView(AlertActions[tuple[Alert, ...]]):
+@dataclass(frozen=True, slots=True)
+class AlertList:
+    """What is listed, and why nobody is told of some of it, by number."""
+
+    alerts: tuple[Alert, ...]
+    muted: Mapping[int, str]
+
+
+class AlertsView(AlertActions[AlertList]):
     """The timeline beside (or above) the detail of one alert."""
 
     CSS_PATH = "split.tcss"
@@ -44,7 +53,8 @@ class AlertsView(AlertActions[tuple[Alert, ...]]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._open_only = False
+        self._listed = AlertList((), {})
+        self._marked: set[int] = set()
         self._detail: Loader[AlertPage | None] = Loader(
             self, "detail", self._fetch_detail, self._show_detail, self._detail_failed
         )
@@ -58,41 +68,76 @@ class AlertsView(AlertActions[tuple[Alert, ...]]):
         self.set_title(timeline, "Alerts")
         self.set_title(page, "Alert")
 
-    async def fetch(self) -> tuple[Alert, ...]:
+    async def fetch(self) -> AlertList:
         since = self.console.time_range.since(self.console.moment())
-        return await self.client.alerts(states=_OPEN if self._open_only else None, since=since, limit=500)
+        states = _OPEN if self.is_on("open_only") else None
+        alerts = await self.client.alerts(states=states, since=since, at=self.console.at, limit=500)
+        return AlertList(alerts, await self.client.muted() if self.console.past is None else {})
 
-    def show(self, data: tuple[Alert, ...]) -> None:
-        now = self.console.moment()
+    def show(self, data: AlertList) -> None:
+        self._listed = data
+        self._marked &= {alert.id for alert in data.alerts if alert.resolved_at is None}
         timeline = self.query_one(AlertTimeline)
-        timeline.show(data, now, self.console.time_range.since(now))
+        self._show_list()
         wanted = self.console.selection.alert_id
         if wanted is not None:
             timeline.move_to(str(wanted))
             self.console.clear_selection()
-        what = "open" if self._open_only else f"open and resolved · {self.console.time_range.label}"
-        self.set_title(timeline, f"Alerts · {len(data)} {what}")
         self._detail.request(urgent=True)
+
+    def back(self) -> bool:
+        if not self._marked:
+            return False
+        self.clear_marks()
+        return True
 
     def selected_alert(self) -> Alert | None:
         """The open alert under the cursor."""
         alert = self.query_one(AlertTimeline).cursor_alert
         return alert if alert is not None and alert.resolved_at is None else None
 
+    def marked_alerts(self) -> tuple[Alert, ...]:
+        return tuple(alert for alert in self._listed.alerts if alert.id in self._marked)
+
+    def clear_marks(self) -> None:
+        self._marked.clear()
+        self._show_list()
+        self.alert_changed()
+
+    def action_mark(self) -> None:
+        """Mark the alert under the cursor, or no longer, and go on to the next."""
+        alert = self.selected_alert()
+        if alert is None:
+            self.console.say("only an open alert can be marked", "warning")
+            return
+        self._marked ^= {alert.id}
+        self._show_list()
+        self.query_one(AlertTimeline).action_cursor_down()
+        self.alert_changed()
+
     def action_toggle_resolved(self) -> None:
         """Hide resolved alerts, or show them again."""
-        self._open_only = not self._open_only
+        self.toggle("open_only")
         self.reload()
+
+    def _show_list(self) -> None:
+        now, time_range = self.console.moment(), self.console.time_range
+        timeline, listed = self.query_one(AlertTimeline), self._listed
+        timeline.show(listed.alerts, now, time_range.since(now), listed.muted, self._marked)
+        what = "open" if self.is_on("open_only") else f"open and resolved · {time_range.label}"
+        marks = f" · {len(self._marked)} marked" if self._marked else ""
+        self.set_title(timeline, f"Alerts · {len(listed.alerts)} {what}{marks}")
 
     async def _fetch_detail(self) -> AlertPage | None:
         alert = self.query_one(AlertTimeline).cursor_alert
         if alert is None:
             return None
         try:
-            detail = await self.client.alert(alert.id)
+            detail = await self.client.alert(alert.id, self.console.at)
         except NotFoundError:
             return None
-        return AlertPage(detail, await self._cause(detail.alert))
+        why = await self.client.explain(alert.id, self.console.at)
+        return AlertPage(detail.alert, await self._cause(detail.alert), why)
 
     async def _cause(self, alert: Alert) -> Execution | None:
         """The execution that raised it, if one did and it is still stored."""
@@ -111,8 +156,9 @@ class AlertsView(AlertActions[tuple[Alert, ...]]):
             text.update(hint(f"no alert in the last {label}", "t", "chooses a longer range"))
             self.set_title(page, "Alert")
         else:
-            alert = shown.detail.alert
-            text.update(alert_text(shown.detail, shown.cause, self.console.moment()))
+            alert = shown.alert
+            muted = self._listed.muted.get(alert.id, "")
+            text.update(alert_text(alert, shown.cause, shown.why, self.console.moment(), muted))
             self.set_title(page, "Alerts", foreign(f"{alert.rule_name} #{alert.id}", 100))
         self.alert_changed()
 

@@ -6,7 +6,7 @@ import pytest
 
 from engine.config.schema import Config, Rule
 from engine.errors import TocsinError
-from engine.rehearsal.changing import changed, parse_change, parse_sweep
+from engine.rehearsal.changing import changeable, changed, parse_change, parse_sweep
 from tests.engine.alerts.stand import config
 from tests.engine.rules import build
 
@@ -103,3 +103,28 @@ def test_a_sweep_has_both_ends(text: str, values: list[str]) -> None:
 def test_a_sweep_that_cannot_be_is_said(text: str, sentence: str) -> None:
     with pytest.raises(TocsinError, match=sentence):
         parse_sweep(text)
+
+
+def test_what_a_rule_says_can_be_typed_again_and_means_the_same() -> None:
+    status = {"type": "THRESHOLD", "metric": "workflow.status", "operator": "==", "value": "failed"}
+    rate = {
+        "type": "THRESHOLD",
+        "metric": "workflow.failure_rate",
+        "operator": ">",
+        "value": "50%",
+        "min_count": 5,
+    }
+    for rule, wanted in (
+        (build.rule(SLOW), ("threshold=30s", "for=0s", "cooldown=5m")),
+        (build.rule(status, **{"for": "90s"}), ("for=1m30s", "cooldown=5m")),
+        (build.rule(rate, cooldown="0s"), ("threshold=50%", "count=5", "for=0s", "cooldown=0s")),
+        (build.rule(SHARE), ("threshold=2s", "rate=20%", "window=10m", "for=0s", "cooldown=5m")),
+        (build.rule(SLOW, SLOW), ("1.threshold=30s", "2.threshold=30s", "for=0s", "cooldown=5m")),
+        (
+            build.rule({"all": [SLOW, {"not": rate}]}),
+            ("1.1.threshold=30s", "1.2.threshold=50%", "1.2.count=5"),
+        ),
+    ):
+        told = tuple(map(str, changeable(rule)))
+        assert told[: len(wanted)] == wanted
+        assert made(rule, *told).conditions == rule.conditions

@@ -1,0 +1,53 @@
+"""Where the rows of a list are written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual import on
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widgets import Input, Static
+
+from engine.text import counted, plain
+from tui.modals.base import Modal
+from tui.present import foreign
+from tui.widgets.field import Field
+
+ENDINGS = (".csv", ".json", ".ndjson")
+_PATH_LIMIT = 1_000
+
+
+class ExportModal(Modal[Path]):
+    """Answers the file, whose ending says the format.
+
+    Args:
+        name: the file that is proposed.
+        count: how many rows there are.
+    """
+
+    def __init__(self, name: str, count: int) -> None:
+        super().__init__()
+        self._proposed = name
+        self._count = count
+
+    def compose(self) -> ComposeResult:
+        with self.box(Content(f"Export {counted(self._count, 'row')}"), "enter write · esc leave"):
+            yield Static(foreign(f"in {Path.cwd()}; nothing is overwritten", 300), classes="subtle")
+            yield Field(self._proposed, max_length=_PATH_LIMIT)
+            yield Static(Content(f"the ending says the format: {', '.join(ENDINGS)}"), id="formats")
+
+    def on_mount(self) -> None:
+        field = self.query_one(Input)
+        field.focus()
+        field.cursor_position = len(self._proposed)
+
+    @on(Input.Submitted)
+    def _written(self, event: Input.Submitted) -> None:
+        text = event.value.strip()
+        path = Path(text).expanduser()
+        if plain(text, _PATH_LIMIT) == text and path.suffix.lower() in ENDINGS:
+            self.dismiss(path.absolute())
+        else:
+            wrong = f"the file's name has to end with {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
+            self.query_one("#formats", Static).update(Content.styled(wrong, "$text-error"))
