@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test check bench clean
+.PHONY: run test check bench docs clean
 run: $(VENV)/.run
 	@$(BIN)/tocsin demo
 
@@ -19,6 +19,9 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks $(ONLY)
+
+docs: $(VENV)/.run
+	@$(BIN)/python docs/reference.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

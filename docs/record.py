@@ -67,6 +67,8 @@ def demo() -> Iterator[None]:
             "-d",
             "-s",
             SESSION,
+            "-c",
+            home,
             "-x",
             str(WIDTH),
             "-y",
