@@ -22,6 +22,9 @@ class Scope(StrEnum):
     TRACES = "Traces"
     EXECUTION = "One execution"
     LOGS = "Logs"
+    RULES = "Rules"
+    NOTIFICATIONS = "Notifications"
+    REPORTS = "Reports"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Action:
 
 _D, _W, _A, _T, _L = Scope.DASHBOARD, Scope.WORKFLOWS, Scope.ALERTS, Scope.TRACES, Scope.LOGS
 _E, _G = Scope.EXECUTION, Scope.GLOBAL
+_R, _N = Scope.RULES, Scope.NOTIFICATIONS
 _LISTS = Scope.LISTS
 
 
@@ -77,6 +81,15 @@ def _alert_actions(scope: Scope) -> tuple[Action, ...]:
                "screen.acknowledge", mutates=True, footer=True),
         Action(f"{prefix}.resolve", "r", "Resolve", "Close the selected alert by hand.", scope,
                "screen.resolve", mutates=True, footer=True),
+        Action(f"{prefix}.silence", "s", "Silence", "Tell nobody of the selected alert for a time.", scope,
+               "screen.silence", mutates=True, footer=True),
+        Action(f"{prefix}.note", "n", "Note", "Write something down about the selected alert.", scope,
+               "screen.write_note", mutates=True),
+        Action(f"{prefix}.silences", "S", "Silences", "List the silences, and end one.", scope,
+               "screen.silences"),
+        Action(f"{prefix}.explain", "e", "Explain",
+               "Say why the selected alert fired or not, and who was told or why nobody was.", scope,
+               "screen.explain", footer=True),
     )  # fmt: skip
 
 
@@ -95,17 +108,71 @@ def _workflow_actions(scope: Scope, *, footer: bool = True) -> tuple[Action, ...
     )  # fmt: skip
 
 
+def _span_actions(scope: Scope) -> tuple[Action, ...]:
+    prefix = scope.name.lower()
+    return (
+        Action(f"{prefix}.fold", "h,left", "Fold", "Hide what is below the span, or below its parent.",
+               scope, "screen.fold(True)"),
+        Action(f"{prefix}.unfold", "l,right", "Unfold", "Show what is below the span again.",
+               scope, "screen.fold(False)"),
+        Action(f"{prefix}.logs", "L", "Its log", "Go to the log, to the lines of the span or its execution.",
+               scope, "screen.span_logs", footer=True),
+    )  # fmt: skip
+
+
+def _time_steps() -> tuple[Action, ...]:
+    """Steps through the log, by the time of its lines."""
+    spans = (("minute", 60, "h,left", "l,right"), ("hour", 3600, "H,shift+left", "L,shift+right"),
+             ("day", 86_400, "ctrl+left", "ctrl+right"))  # fmt: skip
+    return tuple(
+        Action(f"logs.{way}_{name}", keys, f"{name.capitalize()} {way}",
+               f"Go to what was logged a{'n' * (name == 'hour')} {name} {way}.", Scope.LOGS,
+               f"screen.step_time({seconds if way == 'later' else -seconds})")
+        for name, seconds, *both in spans
+        for way, keys in zip(("earlier", "later"), both, strict=True)
+    )  # fmt: skip
+
+
 ACTIONS: tuple[Action, ...] = (
     *_alert_actions(_D),
     *_alert_actions(_A),
     *_workflow_actions(_D, footer=False),
     Action("dashboard.open", "enter", "Open", "Open the full view of the focused pane.", _D,
            "screen.open_pane"),
+    Action("dashboard.grow", "plus", "More room", "Give the focused pane more room.", _D, "screen.grow(1)"),
+    Action("dashboard.shrink", "minus", "Less room", "Give the focused pane less room.", _D,
+           "screen.grow(-1)"),
+    Action("dashboard.even", "equals_sign", "Usual room", "Put all panes back as they usually are.", _D,
+           "screen.even"),
+    Action("dashboard.border_left", "shift+left", "Border left",
+           "Move the border between the panes to the left.", _D, "screen.move_border(-1, 0)"),
+    Action("dashboard.border_right", "shift+right", "Border right",
+           "Move the border between the panes to the right.", _D, "screen.move_border(1, 0)"),
+    Action("dashboard.border_up", "shift+up", "Border up", "Move the border between the panes up.", _D,
+           "screen.move_border(0, -1)"),
+    Action("dashboard.border_down", "shift+down", "Border down", "Move the border between the panes down.",
+           _D, "screen.move_border(0, 1)"),
     *_workflow_actions(_W),
     Action("workflows.failures", "f", "Failures", "Show only failed executions, or all of them again.", _W,
            "screen.toggle_failures", footer=True),
+    Action("workflows.steps", "v", "Steps", "Show the steps of a run in place of the charts, or not.",
+           _W, "screen.toggle_steps", footer=True),
     Action("alerts.all", "f", "Open only", "Show only open alerts, or resolved ones as well.", _A,
            "screen.toggle_resolved", footer=True),
+    Action("alerts.mark", "m", "Mark", "Mark the selected alert: ack, resolve, silence go to all marked.", _A,
+           "screen.mark", footer=True),
+    Action("rules.backtest", "b", "Backtest", "Try the rule, and other values for it, on what happened.", _R,
+           "screen.backtest", footer=True),
+    Action("rules.edit", "E", "Edit", "Open the rule in your editor, then put the file in force.", _R,
+           "screen.edit_rule", mutates=True, footer=True),
+    Action("rules.try", "n", "Test channels", "Send a test message to the rule's channels; asks first.", _R,
+           "screen.try_channels", mutates=True, footer=True),
+    Action("rules.pressing", "f", "Pressing", "Show only rules that fire, wait or failed, or all again.", _R,
+           "screen.toggle_pressing", footer=True),
+    Action("notifications.retry", "R", "Retry", "Try once more what was given up.", _N,
+           "screen.retry", mutates=True, footer=True),
+    Action("notifications.dead", "f", "Given up", "Show only what was given up, or everything again.", _N,
+           "screen.toggle_dead", footer=True),
     Action("charts.measure", "m", "Measure", "Draw percentiles, mean and extremes, or how many points.",
            Scope.CHARTS, "screen.measure", footer=True),
     Action("charts.compare", "c", "Compare", "Draw the period before as well, or no longer.",
@@ -116,19 +183,44 @@ ACTIONS: tuple[Action, ...] = (
            Scope.CHARTS, "screen.cursor(1)", footer=True),
     Action("traces.failures", "f", "Failures", "Show only failed executions, or all of them again.", _T,
            "screen.toggle_failures", footer=True),
+    *_span_actions(_T),
+    *_span_actions(_E),
     Action("execution.run", "R", "Run now", "Start the same workflow again.", _E,
            "screen.run_now", mutates=True, footer=True),
     Action("logs.next", "n", "Next match", "Go to the next older line that matches the search.", _L,
            "screen.next_match", footer=True),
     Action("logs.previous", "N", "Previous match", "Go to the next newer line that matches the search.", _L,
            "screen.previous_match"),
-    Action("global.search", "slash", "Search", "Search the logs.", _G, "app.search", footer=True),
+    Action("logs.facets", "f", "Facets", "Count the lines of each kind over time; enter picks one.", _L,
+           "screen.toggle_facets", footer=True),
+    *_time_steps(),
+    Action("reports.export", "x", "Export", "Write the report to a file: Markdown, HTML, CSV or text.",
+           Scope.REPORTS, "screen.export_report", footer=True, instead_of="global.export"),
+    Action("logs.search", "slash", "Search", "Search the logs; esc shows all of them again.", _L,
+           "screen.search", footer=True, instead_of="global.filter"),
+    Action("global.jump", "colon", "Jump", "Go to any view, workflow, alert or trace; do anything by name.",
+           _G, "app.jump", footer=True),
+    Action("global.filter", "slash", "Filter",
+           "Show only some rows of a list: words, /pattern/, !not; esc shows all.", _G,
+           "app.filter", footer=True),
     Action("global.range", "t", "Range", "Choose the time range; it holds across all views.", _G,
            "app.choose_range", footer=True),
     Action("global.pause", "space", "Pause", "Hold the display still; checks keep running.",
            _G, "app.pause", footer=True, while_live=True),
     Action("global.live", "space", "Live", "Show what happens again, after a pause.",
            _G, "app.go_live", footer=True, while_live=False),
+    Action("global.earlier", "left_square_bracket", "Back in time",
+           "Show everything as it was a step earlier.", _G, "app.step_moment(-1)"),
+    Action("global.later", "right_square_bracket", "On in time", "Show everything as it was a step later.",
+           _G, "app.step_moment(1)"),
+    Action("global.previous_mark", "less_than_sign", "Alert before",
+           "Go back in time to the last alert or change of the configuration.", _G, "app.landmark(False)"),
+    Action("global.next_mark", "greater_than_sign", "Alert after",
+           "Go on in time to the next alert or change of the configuration.", _G, "app.landmark(True)"),
+    Action("global.moment", "at", "Go to moment", "Show all as of a moment, or an alert, that you type.",
+           _G, "app.go_to"),
+    Action("global.play", "P", "Play", "Let the past go by: at its pace, 10 and 60 times as fast, then stop.",
+           _G, "app.play"),
     Action("global.help", "question_mark,f1", "Help", "Show all keys.", _G, "app.help", footer=True),
     Action("global.quit", "q", "Quit", "Leave the console; asks first while an engine stops with it.", _G,
            "app.quit",
@@ -138,6 +230,18 @@ ACTIONS: tuple[Action, ...] = (
     *_views(),
     Action("global.back", "escape", "Back", "Leave the zoom, the search or the detail.", _G,
            "app.step_back"),
+    Action("global.earlier_place", "left_curly_bracket,alt+left", "History back",
+           "Go to where you were before.", _G, "app.history(-1)"),
+    Action("global.later_place", "right_curly_bracket,alt+right", "History forward",
+           "Go to where you were before going back.", _G, "app.history(1)"),
+    Action("global.panes", "ctrl+o", "Jump to pane", "Show a letter on every pane; pressing it goes there.",
+           _G, "app.panes"),
+    Action("global.copy", "y", "Copy", "Copy what the cursor is on: an alert, a trace id, a log line.", _G,
+           "app.copy"),
+    Action("global.export", "x", "Export", "Write the rows of the list to a file: CSV, JSON or NDJSON.", _G,
+           "app.export"),
+    Action("global.screenshot", "X", "Screenshot", "Write what is on the screen to a file, as SVG.", _G,
+           "app.picture"),
     Action("global.theme", "T", "Theme", "Switch to the next theme.", _G, "app.next_theme"),
     Action("global.palette", "ctrl+p", "Palette", "Find any action by name.", _G,
            "app.command_palette", priority=True),
@@ -145,6 +249,9 @@ ACTIONS: tuple[Action, ...] = (
            _G, "app.pause_checks", mutates=True),
     Action("global.unpause", "", "Resume all checks", "Let workflows start again.",
            _G, "app.resume_checks", mutates=True),
+    Action("global.reload", "ctrl+r", "Reload",
+           "Read the configuration again; with a problem in it, nothing changes.", _G,
+           "app.reload_configuration", mutates=True),
     Action("global.focus", "tab", "Next pane", "Move to the next pane; shift+tab goes back.", _G,
            "app.focus_next"),
     Action("lists.down", "j,down", "Down", "Move down; k and ↑ move up.", _LISTS),
@@ -156,13 +263,20 @@ ACTIONS: tuple[Action, ...] = (
     Action("lists.open", "enter", "Open", "Open what the cursor is on.", _LISTS),
 )  # fmt: skip
 
+MUTATING = frozenset(action.id for action in ACTIONS if action.mutates)
+"""The ids of the actions that change what the engine does or stores."""
+MUTATING_COMMANDS = frozenset(action.command.partition(".")[2] for action in ACTIONS if action.mutates)
+"""The same, by what they run."""
+
 _GROUPS = {
     group: Binding.Group(group.capitalize(), compact=True)
     for group in {action.group for action in ACTIONS if action.group}
 }
 _KEY_SIGNS = {
     "question_mark": "?", "slash": "/", "escape": "esc", "space": "space", "up": "↑", "down": "↓",
-    "left": "←", "right": "→",
+    "left": "←", "right": "→", "colon": ":", "left_square_bracket": "[",
+    "right_square_bracket": "]", "less_than_sign": "<", "greater_than_sign": ">", "at": "@",
+    "left_curly_bracket": "{", "right_curly_bracket": "}", "plus": "+", "minus": "-", "equals_sign": "=",
 }  # fmt: skip
 
 
@@ -191,5 +305,16 @@ def bindings(scope: Scope) -> list[BindingType]:
 
 
 def key_sign(action: Action) -> str:
-    """The keys of an action as people write them: `?  f1`, `j  ↓`; empty without a key."""
-    return "  ".join(_KEY_SIGNS.get(key, key.replace("ctrl+", "^")) for key in action.key.split(",") if key)
+    """The usual keys of an action as people write them: `?  f1`, `j  ↓`; empty without a key."""
+    return sign_of(action.key)
+
+
+def sign_of(keys: str) -> str:
+    """Textual's names of keys, comma separated, as people write them."""
+    return "  ".join(_sign(key) for key in keys.split(",") if key)
+
+
+def _sign(key: str) -> str:
+    modifiers, _, name = key.rpartition("+")
+    prefix = f"{modifiers}+".replace("ctrl+", "^") if modifiers else ""
+    return prefix + _KEY_SIGNS.get(name, name)

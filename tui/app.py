@@ -5,36 +5,48 @@ from __future__ import annotations
 import asyncio
 import getpass
 import os
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
-from textual.app import App
 from textual.binding import BindingType
 from textual.content import Content
 from textual.notifications import SeverityLevel
-from textual.reactive import reactive
 from textual.worker import WorkerFailed
 
 from engine.client import EngineClient
-from engine.clock import Clock, SystemClock
+from engine.clock import Clock
 from engine.errors import TocsinError
-from engine.model import AlertState, Topic
+from engine.model import AlertState, Notice, Severity, Topic
 from engine.paths import state_dir
-from engine.text import plain
+from engine.text import clean, own_words, plain
 from tui import present
-from tui.actions import ACTIONS, Scope, bindings
+from tui.actions import ACTIONS, MUTATING_COMMANDS, Scope, bindings
 from tui.bridge import Bridge, EngineChanged, Loader
 from tui.crash import write_crash_log
 from tui.lifecycle import SignalGuard
+from tui.memory import Memory
 from tui.palette import ActionProvider
-from tui.screens.base import View
-from tui.state import DEFAULT_RANGE, Selection, TimeRange, Vitals
+from tui.settings import Settings
+from tui.state import DEFAULT_RANGE, RANGES, Vitals
 from tui.themes import OWN_THEMES
+from tui.time_cursor import TimeCursor
+from tui.travelling import Travelling
 from tui.views import modes
 
 _VITAL_TOPICS = frozenset({Topic.HEALTH, Topic.ALERTS, Topic.ENGINE, Topic.EXECUTIONS})
 _TICKS_PER_REFRESH = 5
+NOTICE_TIMEOUT = 20.0
+_TOASTS: dict[Severity, SeverityLevel] = {
+    Severity.INFO: "information",
+    Severity.WARNING: "warning",
+    Severity.ERROR: "error",
+    Severity.CRITICAL: "error",
+}
+_ACTIVE = frozenset({AlertState.FIRING, AlertState.ACKNOWLEDGED})
+_DIGEST_SHOWN = 8
 _WHILE_LIVE = {
     action.command.removeprefix("app."): action.while_live
     for action in ACTIONS
@@ -42,13 +54,17 @@ _WHILE_LIVE = {
 }
 
 
-class TocsinApp(App[int]):
+class TocsinApp(Travelling):
     """The terminal console over one engine.
 
     Args:
         client: the engine's door; closed by the caller.
         clock: wall time for ages and ranges.
         crash_log: where a traceback goes if the console breaks.
+        memory: what is kept from run to run; without it, this run remembers nothing afterwards.
+        settings: a person's own keys and colours.
+        looks_only: refuse whatever would change something.
+        opened_at: the moment to begin with, seconds since the epoch; None: live.
     """
 
     TITLE = "tocsin"
@@ -60,21 +76,24 @@ class TocsinApp(App[int]):
     ENABLE_COMMAND_PALETTE = True
     NOTIFICATION_TIMEOUT = 4.0
 
-    time_range: reactive[TimeRange] = reactive(DEFAULT_RANGE, init=False)
-    live: reactive[bool] = reactive(True, init=False)
-    selection: reactive[Selection] = reactive(Selection(), init=False)
-
     def __init__(
-        self, client: EngineClient, *, clock: Clock | None = None, crash_log: Path | None = None
+        self,
+        client: EngineClient,
+        *,
+        clock: Clock | None = None,
+        crash_log: Path | None = None,
+        memory: Memory | None = None,
+        settings: Settings | None = None,
+        looks_only: bool = False,
+        opened_at: float | None = None,
     ) -> None:
-        super().__init__()
-        self.client = client
+        super().__init__(client, memory, settings, looks_only=looks_only, clock=clock, opened_at=opened_at)
         self.vitals: Vitals | None = None
         self.author = _author()
-        self._clock = clock or SystemClock()
+        self._present: Vitals | None = None
         self._crash_log = crash_log or state_dir() / "crash.log"
         self._crash_sentence = ""
-        self._frozen_at = 0.0
+        self.parting = ""
         self._ticks = 0
         self._running_loop: asyncio.AbstractEventLoop | None = None
         self._troubles: dict[object, str] = {}
@@ -82,10 +101,15 @@ class TocsinApp(App[int]):
         self._vitals_loader: Loader[Vitals] = Loader(
             self, "vitals", self._fetch_vitals, self._show_vitals, self._vitals_failed
         )
+        self._notices_loader: Loader[tuple[Notice, ...]] = Loader(
+            self, "notices", self._fetch_notices, self._show_notices, partial(self.report_trouble, "notices")
+        )
+        self._noticed = 0
         self.animation_level = "none"
         for theme in OWN_THEMES:
             self.register_theme(theme)
         self.theme = OWN_THEMES[0].name
+        self._recall()
 
     @property
     def crash_sentence(self) -> str:
@@ -98,13 +122,9 @@ class TocsinApp(App[int]):
         return next(iter(self._troubles.values()), "")
 
     @property
-    def view(self) -> View[object] | None:
-        """The view in front, or behind a modal."""
-        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, View)), None)
-
-    def moment(self) -> float:
-        """The time the console shows: now, or when it was paused."""
-        return self._clock.now() if self.live else self._frozen_at
+    def frame_colour(self) -> str:
+        """Which of the theme's colours frames the environment; empty for none."""
+        return self.settings.colour(self.vitals.info.environment) if self.vitals is not None else ""
 
     def leave(self) -> None:
         """End the console; safe to call from any thread and from a signal handler."""
@@ -118,17 +138,32 @@ class TocsinApp(App[int]):
             self._bridge.open()
         except TocsinError as error:
             self.report_trouble(self, error)
+        # After the shell's `fg` the terminal is empty, and Textual would draw only what has changed.
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         self._vitals_loader.request()
         self.set_interval(1.0, self._tick)
+        if self.memory.view in self.MODES:
+            self.switch_mode(self.memory.view)
+        for fault in filter(None, (*self.settings.faults, self.memory.note)):
+            self.say(fault, "warning")
 
     def on_unmount(self) -> None:
         self._bridge.close()
+        memory = self.memory
+        memory.theme, memory.view, memory.range = self.theme, self.current_mode, self.time_range.label
+        try:
+            memory.save()
+        except OSError as error:
+            self.parting = f"how the console was left could not be kept: {own_words(error)}"
+
+    def _recall(self) -> None:
+        """Look as the console did when it was left."""
+        if self.memory.theme in self.available_themes:
+            self.theme = self.memory.theme
+        known = {item.label: item for item in RANGES}
+        self.set_reactive(TocsinApp.time_range, known.get(self.memory.range, DEFAULT_RANGE))
 
     # What other parts of the console ask for.
-
-    def say(self, text: str, severity: SeverityLevel = "information") -> None:
-        """A toast of one safe line; severity is `information`, `warning` or `error`."""
-        self.notify(plain(text), severity=severity, markup=False)
 
     def report_trouble(self, source: object, error: TocsinError | None) -> None:
         """Remember, or forget with None, why `source` has nothing to show."""
@@ -140,31 +175,6 @@ class TocsinApp(App[int]):
         if self.trouble != before and (view := self.view) is not None and view.stands:
             view.show_notice()
 
-    def open_execution(self, execution_id: int) -> None:
-        """Show one execution in full, on top of the present view."""
-        from tui.screens.execution import ExecutionView
-
-        self.push_screen(ExecutionView(execution_id))
-
-    def open_view(self, name: str, selection: Selection | None = None) -> None:
-        """Switch to a view's first page, pointing at `selection`."""
-        if selection is not None:
-            self.selection = selection
-        self.switch_mode(name)
-        while len(self.screen_stack) > 1:
-            self.pop_screen()
-
-    def clear_selection(self) -> None:
-        """What was pointed at has been shown."""
-        self.selection = Selection()
-
-    def open_workflow(self, workflow_id: str) -> None:
-        """Show one workflow in full, in the workflows' mode."""
-        from tui.screens.workflow import WorkflowView
-
-        self.open_view("workflows")
-        self.push_screen(WorkflowView(workflow_id))
-
     # Time, news and state.
 
     def _tick(self) -> None:
@@ -172,6 +182,7 @@ class TocsinApp(App[int]):
             self.exit(0)
             return
         self._ticks += 1
+        self.play_on()
         view = self.view
         if view is not None and view.stands and view is self.screen:
             view.show_vitals(self.vitals)
@@ -184,22 +195,50 @@ class TocsinApp(App[int]):
         topics = self._bridge.take()
         if topics & _VITAL_TOPICS:
             self._vitals_loader.request()
+        if Topic.NOTIFICATIONS in topics:
+            self._notices_loader.request()
         if (view := self.view) is not None:
             view.topics_changed(topics)
 
+    async def _fetch_notices(self) -> tuple[Notice, ...]:
+        return await self.client.notices(self._noticed)
+
+    def _show_notices(self, notices: tuple[Notice, ...]) -> None:
+        """Toasts for what channels of the kind `console` say, whatever is paused; one bell for all."""
+        for notice in notices:
+            self._noticed = max(self._noticed, notice.number)
+            title, body = plain(notice.title), clean(notice.body, multiline=True)
+            severity = _TOASTS[notice.severity]
+            self.notify(body, title=title, severity=severity, timeout=NOTICE_TIMEOUT, markup=False)
+        if any(notice.bell for notice in notices):
+            self.bell()
+
     async def _fetch_vitals(self) -> Vitals:
-        states = frozenset({AlertState.FIRING, AlertState.ACKNOWLEDGED})
+        now, at = await self._vitals_of(None), self.past
+        if at is None:
+            return now
+        known = self._present or now
+        then = await self._vitals_of(at)
+        changed = then.info.digest if then.info.digest != now.info.digest else ""
+        return replace(then, missed=known.rung_by(now).missed, in_force=changed[:_DIGEST_SHOWN])
+
+    async def _vitals_of(self, at: float | None) -> Vitals:
         return Vitals(
-            await self.client.info(),
-            await self.client.health(),
-            await self.client.alerts(states=states, limit=500),
+            await self.client.info(at),
+            await self.client.health(at),
+            await self.client.alerts(states=_ACTIVE, at=at, limit=500),
         )
 
     def _show_vitals(self, vitals: Vitals) -> None:
-        if not self.live and self.vitals is not None:
+        if self.live:
+            self._present = vitals
+        elif self.past is None and self.vitals is not None:
             # What is held still stays as it is, but for word of what begins to ring meanwhile.
             vitals = self.vitals.rung_by(vitals)
-        self.vitals = vitals
+        before, self.vitals = self.vitals, vitals
+        fault = vitals.info.config_fault
+        if fault and (before is None or before.info.config_fault != fault):
+            self.say(f"the configuration stays as it was: {fault}", "error")
         view = self.view
         if view is not None and view.stands:
             view.show_vitals(vitals)
@@ -210,13 +249,15 @@ class TocsinApp(App[int]):
     def watch_time_range(self) -> None:
         self._reload()
 
-    def watch_live(self, live: bool) -> None:
-        if not live:
-            self._frozen_at = self._clock.now()
-        else:
+    def watch_cursor(self, before: TimeCursor, after: TimeCursor) -> None:
+        if after.at is None or after.is_past:
             self._vitals_loader.request(urgent=True)
-        self._reload()
-        self.screen.refresh_bindings()
+        if before.at != after.at:
+            self._reload()
+        elif (view := self.view) is not None and view.stands:
+            view.show_vitals(self.vitals)
+        if (before.at is None, before.is_past) != (after.at is None, after.is_past):
+            self.screen.refresh_bindings()
 
     def _reload(self) -> None:
         view = self.view
@@ -228,62 +269,16 @@ class TocsinApp(App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What is valid only while live, or only while paused, is hidden at other times."""
+        if self.refusal and action in MUTATING_COMMANDS:
+            return False
         if action in ("pause_checks", "resume_checks"):
             return self.vitals is not None and self.vitals.info.paused is (action == "resume_checks")
         return self.live is _WHILE_LIVE[action] if action in _WHILE_LIVE else True
 
-    def action_view(self, name: str) -> None:
-        if not isinstance(self.screen, View):
-            return
-        if name == self.current_mode:
-            self.open_view(name)
-        else:
-            self.switch_mode(name)
-
-    def action_search(self) -> None:
-        from tui.screens.logs import LogsView
-
-        self.open_view("logs")
-        if isinstance(self.screen, LogsView):
-            self.screen.call_after_refresh(self.screen.start_search)
-
-    def action_choose_range(self) -> None:
-        from tui.modals.time_range import TimeRangeModal
-
-        def chosen(time_range: TimeRange | None) -> None:
-            if time_range is not None:
-                self.time_range = time_range
-
-        self.push_screen(TimeRangeModal(self.time_range), chosen)
-
-    def action_pause(self) -> None:
-        self.live = False
-
-    def action_go_live(self) -> None:
-        self.live = True
-
-    def action_zoom(self) -> None:
-        screen = self.screen
-        if screen.maximized is not None:
-            screen.minimize()
-        elif isinstance(screen, View):
-            screen.zoom()
-
-    def action_step_back(self) -> None:
-        screen = self.screen
-        if screen.maximized is not None:
-            screen.minimize()
-        elif isinstance(screen, View) and screen.back():
-            return
-        elif len(self.screen_stack) > 1:
-            self.pop_screen()
-        else:
-            self.switch_mode("dashboard")
-
     def action_help(self) -> None:
         from tui.modals.help import HelpModal
 
-        self.push_screen(HelpModal(self.view.SCOPE if self.view else None))
+        self.push_screen(HelpModal(self.view.SCOPE if self.view else None, self.settings.keys))
 
     def action_next_theme(self) -> None:
         names = [theme.name for theme in OWN_THEMES] + sorted(
@@ -303,12 +298,29 @@ class TocsinApp(App[int]):
         if (view := self.view) is not None:
             view.command(lambda: self.client.set_paused(False), "checks run again")
 
+    def action_reload_configuration(self) -> None:
+        async def reload() -> None:
+            try:
+                report = await self.client.reload()
+            except TocsinError as error:
+                self.say(str(error), "error")
+                return
+            if not report.changes and report.succeeded:
+                self.say(f"configuration reloaded: {report.summary}")
+                return
+            from tui.modals.reloaded import ReloadModal
+
+            self.push_screen(ReloadModal(report))
+
+        self.run_worker(reload(), group="command")
+
     def action_help_quit(self) -> None:
         """Who presses ctrl+c wants to leave, or to copy; the key to leave is the one that the help names."""
         self.say("q leaves the console")
 
     async def action_quit(self) -> None:
-        lines = present.leaving(self.vitals.info, self.vitals.firing) if self.vitals else ()
+        known = self._present or self.vitals
+        lines = present.leaving(known.info, known.firing) if known else ()
         view = self.view
         # A second key typed at once arrives before the question can take it.
         if view is None or view is not self.screen or not lines:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
@@ -64,6 +65,8 @@ class Bridge:
 class Loader(Generic[T]):
     """Fetches one thing, one fetch at a time, never more often than every `PACE` seconds.
 
+    What takes long is fetched less often, so that looking at a big store takes a small part of the machine.
+
     Args:
         host: runs the worker; its end is the worker's end.
         name: the worker's group, unique within the host.
@@ -73,6 +76,10 @@ class Loader(Generic[T]):
     """
 
     PACE = 0.25
+    SHARE = 0.05
+    """The part of the time (0–1) that fetching and showing may take, but for what is urgent."""
+    SLOWEST = 5.0
+    """Seconds between two fetches at most, whatever they take."""
 
     def __init__(
         self,
@@ -89,6 +96,12 @@ class Loader(Generic[T]):
         self._fail = fail
         self._wanted = False
         self._worker: Worker[None] | None = None
+        self._asked_at: float | None = None
+
+    @property
+    def waited(self) -> float:
+        """Seconds for which the fetch under way has not been answered; 0 when there is none."""
+        return 0.0 if self._asked_at is None else time.monotonic() - self._asked_at
 
     def request(self, *, urgent: bool = False) -> None:
         """Fetch soon; `urgent` fetches now and drops a fetch under way, whose answer is stale."""
@@ -102,15 +115,23 @@ class Loader(Generic[T]):
         if self._worker is not None:
             self._worker.cancel()
             self._worker = None
+        self._asked_at = None
 
     async def _run(self) -> None:
         while self._wanted:
             self._wanted = False
+            began = self._asked_at = time.monotonic()
             try:
                 answer = await self._fetch()
             except TocsinError as error:
+                self._asked_at = None
                 self._fail(error)
             else:
+                self._asked_at = None
                 self._fail(None)
                 self._show(answer)
-            await asyncio.sleep(self.PACE)
+            await asyncio.sleep(self._pause(time.monotonic() - began))
+
+    def _pause(self, took: float) -> float:
+        """Seconds to wait after a fetch that took this long."""
+        return max(self.PACE, min(took / self.SHARE, self.SLOWEST))

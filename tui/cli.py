@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from keyword import iskeyword
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from engine.errors import ConfigError, TocsinError
 from engine.text import clean, nearest, plain
@@ -27,12 +27,21 @@ COMMANDS = {
     "check": "say everything that is wrong with a configuration",
     "import": "translate a configuration of another tool",
     "schema": "print the JSON Schema of the configuration, for editors",
+    "attach": "another console on an engine that runs, or on what the last one left",
+    "serve": "the console in a browser of this machine",
     "logs": "search the logs",
     "alerts": "list, acknowledge and resolve alerts",
+    "explain": "say why an alert fired or not, and who was told or why nobody was",
+    "silence": "tell nobody of certain alerts for a while",
+    "rules": "list rules, test them, and try them on what happened",
+    "notify": "try a channel, see its words, list what was told, try again",
+    "drill": "prove the way from a check to the channels, by a failure that is none",
     "workflows": "list, pause, resume and run workflows",
     "breakers": "list and reset circuit breakers",
     "metrics": "sum up executions, latencies and alerts of a period",
+    "report": "service levels, trends and recommendations of a period",
     "sql": "ask the database in SQL, read-only and bounded",
+    "reload": "have a running engine read its configuration again",
     "config": "list, show and compare the configurations that ran",
     "export": "write executions, logs, traces or alerts as files for other programs",
     "db": "copy, restore, check, shrink and measure the database",
@@ -100,6 +109,18 @@ def _run(argv: list[str]) -> int:
 
 def _dispatch(argv: list[str]) -> int:
     before, name, after = _split(argv)
+    options = main_parser().parse_args(before)
+    if name is None:
+        name = "console"
+    elif name not in COMMANDS:
+        raise _unknown(name)
+    code = _module(name).run(command_parser(name).understand(after, options))
+    assert isinstance(code, int)
+    return code
+
+
+def main_parser() -> Parser:
+    """What reads the options before the command."""
     parser = Parser(
         prog="tocsin",
         usage="tocsin [options] [command …]",
@@ -110,17 +131,18 @@ def _dispatch(argv: list[str]) -> int:
     )
     parser.add_argument("--version", action="version", version=f"tocsin {__version__}")
     _add_options(parser)
-    options = parser.parse_args(before)
-    if name is None:
-        name = "console"
-    elif name not in COMMANDS:
-        raise _unknown(name)
-    command = importlib.import_module(f"tui.commands.{name}{'_' * iskeyword(name)}")
-    own = Parser(prog=f"tocsin {name}", description=_summary(name), allow_abbrev=False)
-    command.arguments(own)
-    code = command.run(own.understand(after, options))
-    assert isinstance(code, int)
-    return code
+    return parser
+
+
+def command_parser(name: str) -> Parser:
+    """What reads the arguments of one command; imports its module."""
+    parser = Parser(prog=f"tocsin {name}", description=_summary(name), allow_abbrev=False)
+    _module(name).arguments(parser)
+    return parser
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(f"tui.commands.{name}{'_' * iskeyword(name)}")
 
 
 def _split(argv: list[str]) -> tuple[list[str], str | None, list[str]]:
@@ -137,6 +159,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--config", type=Path, metavar="FILE", help="the configuration (default: ./rules.yaml)")
     add_env(parser, default=None)
+    add("--read-only", action="store_true", help="let the console look only: nothing can be changed from it")
     add("--no-ui", action="store_true", help="run without the console until SIGTERM; one line an event")
     add(
         "--once",

@@ -14,13 +14,22 @@ from typing import Final, Literal
 from textual.content import Content
 
 from engine.client import EngineInfo
-from engine.model import AlertState, BreakerState, HealthStatus, LogLevel, Outcome, Severity
+from engine.model import (
+    AlertState,
+    BreakerState,
+    HealthStatus,
+    LogLevel,
+    NotificationState,
+    Outcome,
+    Severity,
+)
+from engine.model.rules import RuleState
 from engine.text import is_utf8_terminal, plain, plain_marked
 
 # Read once, before a running app replaces standard output.
 UNICODE = is_utf8_terminal()
 
-MUTED: Final = "$foreground 60%"
+MUTED: Final = "$foreground 68%"
 _HIT: Final = "bold $background on $warning"
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _ASCII_BARS: Final = "_.-=+*%#"
@@ -66,6 +75,27 @@ _BREAKERS: Final[Mapping[BreakerState, _Sign]] = {
     BreakerState.CLOSED: ("●", "+", "$success"),
     BreakerState.HALF_OPEN: ("◐", "~", "$warning"),
     BreakerState.OPEN: ("○", "x", "$error"),
+}
+_RULES: Final[Mapping[RuleState, _Sign]] = {
+    RuleState.FIRING: ("◉", "*", "$error"),
+    RuleState.FAILED: ("!", "!", "bold $error"),
+    RuleState.PENDING: ("◌", ".", "$warning"),
+    RuleState.QUIET: ("✓", "+", "$success"),
+    RuleState.ASLEEP: ("‖", "=", MUTED),
+    RuleState.DISABLED: ("–", "-", MUTED),
+}
+_VERDICTS: Final[Mapping[bool | None, tuple[str, _Sign]]] = {
+    True: ("true", ("●", "*", "$error")),
+    False: ("false", ("○", "o", "$success")),
+    None: ("unknown", ("?", "?", MUTED)),
+}
+_NOTIFICATIONS: Final[Mapping[NotificationState, _Sign]] = {
+    NotificationState.QUEUED: ("◌", ".", "$warning"),
+    NotificationState.SENDING: ("▸", ">", "$warning"),
+    NotificationState.SENT: ("✓", "+", "$success"),
+    NotificationState.DEAD: ("✗", "x", "$error"),
+    NotificationState.COLLAPSED: ("–", "-", MUTED),
+    NotificationState.MOVED: ("→", "/", "$warning"),
 }
 _LEVELS: Final[Mapping[LogLevel, str]] = {
     LogLevel.DEBUG: MUTED,
@@ -138,6 +168,13 @@ def clock_text(at: float, seconds: bool = True) -> str:
     return time.strftime("%H:%M:%S" if seconds else "%H:%M", time.localtime(at))
 
 
+def moment_text(at: float, now: float) -> str:
+    """A time of day, with its date when it is not of today."""
+    day, today = time.localtime(at), time.localtime(now)
+    date = "" if day[:3] == today[:3] else time.strftime("%d %b ", day)
+    return plain(date + clock_text(at), 40)
+
+
 def zone_text() -> str:
     """The name of the local time zone: `UTC`, `CEST`."""
     return plain(time.strftime("%Z"), 16)
@@ -153,9 +190,16 @@ def paused() -> Content:
     return _worded("paused", ("‖", "=", "$warning"))
 
 
+def muted() -> Content:
+    """That nobody is told of what fires: glyph and word."""
+    return _worded("muted", ("⊘", "/", MUTED))
+
+
 def leaving(info: EngineInfo, firing: Mapping[Severity, int]) -> tuple[Content, ...]:
     """What leaving the console does, a line each; nothing when it does nothing."""
-    lines = []
+    lines: list[Content] = []
+    if info.attached:
+        return ()
     if info.live:
         count = info.workflows
         lines.append(Content(f"The engine stops: {count} workflow{'' if count == 1 else 's'} "
@@ -186,6 +230,20 @@ def alert_state(state: AlertState, *, short: bool = False) -> Content:
     """Glyph and word; `short` words are at most 8 cells."""
     word = "acked" if short and state is AlertState.ACKNOWLEDGED else state.value
     return _worded(word, _STATES[state])
+
+
+def rule_state(state: RuleState) -> Content:
+    return _worded(state.value, _RULES[state])
+
+
+def verdict(result: bool | None) -> Content:
+    """What came of a condition; unknown is a result of its own."""
+    word, signs = _VERDICTS[result]
+    return _worded(word, signs)
+
+
+def notification_state(state: NotificationState) -> Content:
+    return _worded(state.value, _NOTIFICATIONS[state])
 
 
 def outcome(o: Outcome) -> Content:

@@ -29,6 +29,16 @@ RANGES = (
     TimeRange("7d", 604_800.0),
 )
 DEFAULT_RANGE = RANGES[0]
+_UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
+
+
+def range_over(seconds: float) -> TimeRange:
+    """A range of any length, labelled with its two greatest units: `1h30m`."""
+    parts, left = [], max(round(seconds), 1)
+    for unit, size in _UNITS:
+        count, left = divmod(left, size)
+        parts += [f"{count}{unit}"] if count else []
+    return TimeRange("".join(parts[:2]), seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +57,9 @@ class Vitals:
     health: Health
     open_alerts: tuple[Alert, ...] = field(default_factory=tuple)
     missed: int = 0
-    """Alerts that began to fire while the display was held still."""
+    """Alerts that began to fire while the display was held still, or of the past."""
+    in_force: str = ""
+    """The beginning of the digest of a configuration of then, where it is not that of now."""
 
     @property
     def firing(self) -> Mapping[Severity, int]:

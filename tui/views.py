@@ -37,6 +37,9 @@ VIEWS = (
     ViewEntry("charts", "ChartsView", "Any series over time, with what it was before."),
     ViewEntry("traces", "TracesView", "Executions and where their time went."),
     ViewEntry("logs", "LogsView", "The newest log lines, and search."),
+    ViewEntry("rules", "RulesView", "Every rule with what its conditions are now, and backtests."),
+    ViewEntry("notifications", "NotificationsView", "What channels were told, what waits, what has failed."),
+    ViewEntry("reports", "ReportsView", "A period against its objectives, and what to do about it."),
 )
 
 

@@ -14,10 +14,17 @@ os.environ.setdefault("TEXTUAL_FPS", "1000")
 from tui.bridge import Loader
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-goldens", action="store_true", help="write the frames of tests/tui/goldens anew"
+    )
+
+
 @pytest.fixture(autouse=True)
 def unpaced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fetches follow each other at once: nobody watches, and every test would wait for the pace."""
     monkeypatch.setattr(Loader, "PACE", 0.0)
+    monkeypatch.setattr(Loader, "SLOWEST", 0.0)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -183,7 +183,7 @@ def make_logs(say: Say, executions: list[Execution]) -> list[LogRecord]:
                     execution.workflow_id,
                     execution.id,
                     execution.trace_id,
-                    None,
+                    f"{11:016x}" if level is not LogLevel.DEBUG else None,
                     {"attempt": 1, "peer": say("127.0.0.1", len(made))},
                     len(made) + 1,
                 )
@@ -220,6 +220,7 @@ def make_spans(say: Say, execution: Execution) -> tuple[Span, ...]:
         for place, step in enumerate(steps):
             length = share * 0.9 / len(steps)
             attributes = {
+                "step.type": "http",
                 "http.request.method": "GET",
                 "url.full": say("http://127.0.0.1:8777/pay", place),
                 "http.response.status_code": 503 if bad else 200,

@@ -16,10 +16,12 @@ class FakeSilences:
     clock: VirtualClock
 
     def __init__(self) -> None:
+        super().__init__()
         self.made: dict[int, Silence] = {}
+        self.mutes: dict[int, str] = {}
 
-    async def silences(self) -> tuple[Silence, ...]:
-        now = self.clock.now()
+    async def silences(self, at: float | None = None) -> tuple[Silence, ...]:
+        now = self.clock.now() if at is None else at
         return tuple(one for one in self.made.values() if one.end > now)
 
     async def silence(
@@ -43,4 +45,4 @@ class FakeSilences:
         return ended
 
     async def muted(self) -> Mapping[int, str]:
-        return {}
+        return self.mutes

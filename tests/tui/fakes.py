@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from engine.client import (
-    AlertDetail,
     Bucket,
     EngineInfo,
     Listener,
@@ -18,20 +17,14 @@ from engine.clock import VirtualClock
 from engine.errors import ConflictError, NotFoundError, TocsinError
 from engine.model import (
     Alert,
-    AlertEvent,
-    AlertEventKind,
     AlertState,
     BreakerState,
     BreakerStatus,
     ComponentHealth,
-    Decision,
     Execution,
-    Gate,
     Health,
     HealthStatus,
-    MetricsSummary,
-    Notification,
-    NotificationState,
+    Notice,
     Outcome,
     PointBucket,
     Series,
@@ -50,10 +43,16 @@ from tests.tui.fake_data import (
     make_series,
     make_spans,
 )
+from tests.tui.fake_explaining import FakeExplaining
 from tests.tui.fake_logs import FakeLogs
+from tests.tui.fake_past import FakePast, as_of_then
+from tests.tui.fake_reload import FakeReload
+from tests.tui.fake_reports import FakeReports
+from tests.tui.fake_rules import FakeRules
+from tests.tui.fake_silences import FakeSilences
 
 
-class FakeClient(FakeLogs):
+class FakeClient(FakePast, FakeExplaining, FakeLogs, FakeRules, FakeSilences, FakeReload, FakeReports):
     """An `EngineClient` over fixed data; commands change it and are written down in `calls`.
 
     Args:
@@ -65,6 +64,7 @@ class FakeClient(FakeLogs):
     def __init__(
         self, clock: VirtualClock | None = None, *, hostile: bool = False, empty: bool = False
     ) -> None:
+        super().__init__()
         self.clock = clock or VirtualClock(NOW)
         self.calls: list[tuple[str, object]] = []
         self.fail_with: TocsinError | None = None
@@ -73,6 +73,7 @@ class FakeClient(FakeLogs):
         self.paused_workflows: set[str] = set()
         self.is_broken = True
         self.is_live = True
+        self.notices_made: list[Notice] = []
         self.score = 82.0
         self._hostile = hostile
         now = self.clock.now()
@@ -103,8 +104,8 @@ class FakeClient(FakeLogs):
         self.listeners.append(listener)
         return lambda: self.listeners.remove(listener)
 
-    async def info(self) -> EngineInfo:
-        self._called("info")
+    async def info(self, at: float | None = None) -> EngineInfo:
+        self._called("info", at)
         return EngineInfo(
             version="1.2.3",
             environment=self._say("production", 1),
@@ -117,11 +118,13 @@ class FakeClient(FakeLogs):
             running=1,
             paused=self.paused,
             live=self.is_live,
+            config_fault=self.config_fault,
+            digest=self.in_force_at(at).digest,
         )
 
-    async def health(self) -> Health:
-        self._called("health")
-        now = self.clock.now()
+    async def health(self, at: float | None = None) -> Health:
+        self._called("health", at)
+        now = self.clock.now() if at is None else at
         parts = [
             ComponentHealth("scheduler", "engine", HealthStatus.HEALTHY, 100.0, now - 9_000, uptime=1.0),
             ComponentHealth("store", "engine", HealthStatus.HEALTHY, 100.0, now - 9_000, uptime=1.0),
@@ -141,15 +144,19 @@ class FakeClient(FakeLogs):
         ]
         return Health(now, HealthStatus.DEGRADED, self.score, now - 300, NOW - 90_000, tuple(parts))
 
-    async def workflows(self, since: float, until: float) -> tuple[WorkflowStatus, ...]:
+    async def workflows(
+        self, since: float, until: float, at: float | None = None
+    ) -> tuple[WorkflowStatus, ...]:
         self._called("workflows", since)
-        return tuple(self._status(index, since, until) for index in range(len(WORKFLOWS)))
+        found = tuple(self._status(index, since, until) for index in range(len(WORKFLOWS)))
+        return found if at is None else tuple(map(as_of_then, found))
 
     async def executions(
         self,
         *,
         workflow_id: str | None = None,
         since: float | None = None,
+        until: float | None = None,
         before_id: int | None = None,
         failures_only: bool = False,
         limit: int = 200,
@@ -160,6 +167,7 @@ class FakeClient(FakeLogs):
             for execution in reversed(self.all_executions)
             if workflow_id in (None, execution.workflow_id)
             and (since is None or execution.started_at >= since)
+            and (until is None or execution.started_at <= until)
             and (before_id is None or execution.id < before_id)
             and (not failures_only or execution.outcome.is_failure)
         )
@@ -184,59 +192,8 @@ class FakeClient(FakeLogs):
         width = (until - since) / count
         return tuple(self._bucket(since + index * width, width, workflow_id) for index in range(count))
 
-    async def alerts(
-        self, *, states: frozenset[AlertState] | None = None, since: float | None = None, limit: int = 200
-    ) -> tuple[Alert, ...]:
-        self._called("alerts", (states, since))
-        found = [alert for alert in self.all_alerts if states is None or alert.state in states]
-        found = [alert for alert in found if alert.resolved_at is None or alert.resolved_at >= (since or 0)]
-        return tuple(sorted(found, key=lambda a: (not a.state.is_active, -a.started_at))[:limit])
-
-    async def alert(self, alert_id: int) -> AlertDetail:
-        self._called("alert", alert_id)
-        alert = self._find_alert(alert_id)
-        at = alert.started_at
-        decision = Decision(
-            at,
-            alert.rule_id,
-            alert.subject,
-            True,
-            "failed",
-            "== failed",
-            self._say("workflow.status is failed (== failed)", 2),
-            (
-                Gate("for", True, "0s"),
-                Gate("cooldown", True, "5m since the last"),
-                Gate("severity:ops", False, self._say("below WARNING", 0)),
-            ),
-            alert.id,
-            alert.execution_id,
-        )
-        sent = Notification(
-            f"{alert.id}:fired:ops",
-            alert.id,
-            "ops",
-            AlertEventKind.FIRED,
-            alert.severity,
-            "title",
-            "body",
-            at,
-            NotificationState.SENT,
-            2,
-            0.0,
-            at + 2,
-            0.4,
-            self._say("HTTP 502 at first", 1),
-        )
-        events = (
-            AlertEvent(alert.id, at, AlertEventKind.PENDING),
-            AlertEvent(alert.id, at + 1, AlertEventKind.FIRED, "rule", self._say("", 0)),
-        )
-        return AlertDetail(alert, events, (decision,), (sent,))
-
-    async def notifications(self, *, limit: int = 200) -> tuple[Notification, ...]:
-        self._called("notifications")
-        return ()
+    async def notices(self, after: int = 0) -> tuple[Notice, ...]:
+        return tuple(notice for notice in self.notices_made if notice.number > after)
 
     async def series(
         self, name: str | None = None, labels: Mapping[str, str] | None = None
@@ -250,10 +207,6 @@ class FakeClient(FakeLogs):
         self._called("points", (name, since, until, dict(labels or {})))
         return make_points(name, since, until, count)
 
-    async def summary(self, since: float, until: float) -> MetricsSummary:
-        self._called("summary")
-        return MetricsSummary(since, until, 0, {}, None, None, None, None, {})
-
     async def retries(self, since: float, until: float, workflow_id: str | None = None) -> RetryReport:
         self._called("retries", (since, workflow_id))
         target = RetryFigures(self._say("http://127.0.0.1:8778", 1), 12, 15, 12, 9, 3, 31.0, ((2, 8), (3, 1)))
@@ -262,7 +215,9 @@ class FakeClient(FakeLogs):
         mine = tuple(one for one in workflows if workflow_id in (None, one.subject))
         return RetryReport(mine, (target,) if workflow_id in (None, "checkout") else ())
 
-    async def acknowledge(self, alert_id: int, author: str, note: str = "") -> Alert:
+    async def acknowledge(
+        self, alert_id: int, author: str, note: str = "", until: float | None = None
+    ) -> Alert:
         self._called("acknowledge", (alert_id, note))
         alert = self._find_alert(alert_id)
         if alert.state is AlertState.ACKNOWLEDGED:
@@ -274,6 +229,7 @@ class FakeClient(FakeLogs):
                 acked_at=self.clock.now(),
                 acked_by=author,
                 ack_note=note,
+                ack_until=until,
             )
         )
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from textual.pilot import Pilot
+from textual.worker import WorkerCancelled
 
 from tests.tui.fakes import FakeClient
 from tui.app import TocsinApp
+from tui.memory import Memory
+from tui.views import VIEWS
 
 
 @asynccontextmanager
 async def console(
-    client: FakeClient, tmp_path: Path, size: tuple[int, int] = (100, 30)
+    client: FakeClient, tmp_path: Path, size: tuple[int, int] = (100, 30), memory: Memory | None = None
 ) -> AsyncIterator[tuple[TocsinApp, Pilot[int]]]:
     """The console over `client`, settled; toasts and tooltips are on, as in life."""
-    app = TocsinApp(client, clock=client.clock, crash_log=tmp_path / "crash.log")
+    app = TocsinApp(client, memory=memory, clock=client.clock, crash_log=tmp_path / "crash.log")
     async with app.run_test(size=size, notifications=True, tooltips=True) as pilot:
         await settle(pilot)
         yield app, pilot
@@ -27,7 +30,9 @@ async def settle(pilot: Pilot[int]) -> None:
     """Until no fetch is under way and every message has been handled."""
     await pilot.pause()
     while len(pilot.app.workers):
-        await pilot.app.workers.wait_for_complete()
+        # A fetch whose answer is not wanted any more is dropped; what took its place is waited for.
+        with suppress(WorkerCancelled):
+            await pilot.app.workers.wait_for_complete()
         await pilot.pause()
 
 
@@ -36,6 +41,11 @@ async def press(pilot: Pilot[int], *keys: str) -> None:
     for key in keys:
         await pilot.press(key)
         await settle(pilot)
+
+
+def key_of(view: str) -> str:
+    """The key that opens a view."""
+    return str([entry.name for entry in VIEWS].index(view) + 1)
 
 
 def frame(app: TocsinApp) -> str:

@@ -12,10 +12,12 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from engine.model import AlertState, Topic
+from tests.tui.fake_data import NOW, make_alerts
 from tests.tui.fakes import FakeClient
-from tests.tui.harness import console, frame, press, settle, showing
+from tests.tui.harness import console, frame, key_of, press, settle, showing
 from tui.actions import ACTIONS, Action, Scope, bindings, in_scope, key_sign
 from tui.app import TocsinApp
+from tui.modals.base import Modal
 from tui.modals.help import help_text
 from tui.screens.charts import BUCKETS, ChartsView
 from tui.state import DEFAULT_RANGE
@@ -121,12 +123,21 @@ def _reset(_app: TocsinApp, client: FakeClient) -> bool:
     return ("reset_breaker", "http://127.0.0.1:8778") in client.calls
 
 
+def _folded(folded: bool) -> Check:
+    return lambda app, _: ("▸" in frame(app)) is folded
+
+
 # For every action that runs a command: the keys that lead to where it is valid, what to press after
 # it, and how to tell that it worked.
 _ON_ALERT = ("3",)
+_REPORTS = (key_of("reports"),)
 CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...], Check]] = {
     "dashboard.acknowledge": (("tab", "tab"), ("enter",), _called("acknowledge")),
     "dashboard.resolve": (("tab", "tab"), ("enter",), _called("resolve")),
+    "dashboard.silence": (("tab", "tab"), (*"why", "enter"), lambda _, client: bool(client.made)),
+    "dashboard.explain": (("tab", "tab"), (), _screen("ExplainedModal")),
+    "dashboard.note": (("tab", "tab"), (*"mine", "enter"), _called("note")),
+    "dashboard.silences": (("tab", "tab"), (), _screen("SilencesModal")),
     "dashboard.run": ((), (), _called("run_now")),
     "dashboard.pause": (("g",), ("enter",), _paused(True, "user-login")),
     "dashboard.resume": (("g", "p", "enter"), (), _paused(False, "user-login")),
@@ -134,24 +145,61 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...], Check]] = {
     "dashboard.open": (("tab",), (), _mode("traces")),
     "alerts.acknowledge": (_ON_ALERT, ("h", "i", "enter"), _called("acknowledge")),
     "alerts.resolve": (_ON_ALERT, ("enter",), _called("resolve")),
+    "alerts.silence": (_ON_ALERT, (*"why", "enter"), lambda _, client: bool(client.made)),
+    "alerts.explain": (_ON_ALERT, (), _screen("ExplainedModal")),
+    "alerts.note": (_ON_ALERT, (*"mine", "enter"), _called("note")),
+    "alerts.silences": (_ON_ALERT, (), _screen("SilencesModal")),
+    "alerts.mark": (_ON_ALERT, (), lambda app, _: "1 marked" in frame(app)),
     "alerts.all": (_ON_ALERT, (), lambda app, _: "open and resolved" not in frame(app)),
     "workflows.run": (("2", "j"), (), lambda _, client: ("run_now", "checkout") in client.calls),
     "workflows.pause": (("2", "g", "j"), ("p",), _paused(True, "checkout")),
     "workflows.resume": (("2", "g", "j", "p", "y"), (), _paused(False, "checkout")),
     "workflows.breaker": (("2", "g", "j"), ("b",), _reset),
     "workflows.failures": (("2", "g", "j", "enter"), (), lambda app, _: "Failed executions" in frame(app)),
+    "workflows.steps": (("2", "2", "g", "enter"), (), lambda app, _: app.screen.has_class("-steps")),
     "traces.failures": (("5",), (), lambda app, _: "Failed executions" in frame(app)),
     "charts.measure": (("4",), (), lambda app, _: "mean and extremes" in frame(app)),
     "charts.compare": (("4",), (), lambda app, _: "before" in frame(app)),
     "charts.left": (("4",), (), lambda app, _: _read(app) == BUCKETS - 1),
     "charts.right": (("4", "h", "h"), (), lambda app, _: _read(app) == BUCKETS - 2),
-    "execution.run": (("5", "enter"), (), _called("run_now")),
+    "execution.run": (("5", "5", "enter"), (), _called("run_now")),
     "logs.next": (("6", "slash", *"pay", "enter"), (), lambda app, _: _log_cursor(app) == "830"),
     "logs.previous": (("6", "slash", *"pay", "enter", "n"), (), lambda app, _: _log_cursor(app) == "832"),
-    "global.search": ((), (), lambda app, _: app.focused is not None and app.focused.id == "search"),
+    "traces.fold": (("5",), (), _folded(True)),
+    "traces.unfold": (("5", "h"), (), _folded(False)),
+    "traces.logs": (("5",), (), _mode("logs")),
+    "execution.fold": (("5", "5", "enter"), (), _folded(True)),
+    "execution.unfold": (("5", "5", "enter", "h"), (), _folded(False)),
+    "execution.logs": (("5", "5", "enter"), (), _mode("logs")),
+    "logs.facets": (("6",), (), lambda app, _: app.screen.query_one("#facets").display),
+    "logs.earlier_minute": (("6",), (), lambda app, _: _log_cursor(app) == "824"),
+    "logs.later_minute": (("6", "h", "h"), (), lambda app, _: _log_cursor(app) == "823"),
+    "logs.earlier_hour": (("6",), (), lambda app, _: "nothing older was logged" in frame(app)),
+    "logs.later_hour": (("6", "h"), (), lambda app, _: _log_cursor(app) == "840"),
+    "logs.earlier_day": (("6",), (), lambda app, _: "nothing older was logged" in frame(app)),
+    "logs.later_day": (("6", "h"), (), lambda app, _: _log_cursor(app) == "840"),
+    "rules.backtest": (("7",), (), _screen("BacktestModal")),
+    "rules.try": (("7",), ("enter",), _called("try_channel")),
+    "rules.pressing": (("7",), (), lambda app, _: "At night" not in frame(app)),
+    "notifications.retry": (("8", "j", "j"), (), _called("retry_notification")),
+    "notifications.dead": (("8",), (), lambda app, _: "✓ sent" not in frame(app)),
+    "reports.export": (_REPORTS, (), _screen("SaveReportModal")),
+    "logs.search": (("6",), (), lambda app, _: app.focused is not None and app.focused.id == "search"),
+    "global.jump": ((), (), _screen("JumpModal")),
+    "global.earlier_place": (("2",), (), _mode("dashboard")),
+    "global.later_place": (("2", "left_curly_bracket"), (), _mode("workflows")),
+    "global.panes": ((), (), _screen("PanesModal")),
+    "global.copy": (("2", "g"), (), lambda app, _: app.clipboard == "user-login"),
+    "global.export": (("2",), (), _screen("ExportModal")),
     "global.range": ((), ("4",), lambda app, _: app.time_range.label == "24h"),
     "global.pause": ((), (), lambda app, _: not app.live and "space Live" in frame(app)),
     "global.live": (("space",), (), lambda app, _: app.live and "space Pause" in frame(app)),
+    "global.earlier": ((), (), lambda app, _: app.past == NOW - 60),
+    "global.later": (("left_square_bracket",) * 3, (), lambda app, _: app.past == NOW - 120),
+    "global.previous_mark": ((), (), lambda app, _: app.past == NOW - 95),
+    "global.next_mark": (("left_square_bracket",) * 2, (), lambda app, _: app.past == NOW - 95),
+    "global.moment": ((), (*"5m", "enter"), lambda app, _: app.past == NOW - 300),
+    "global.play": (("left_square_bracket",), (), lambda app, _: app.cursor.speed == 1),
     "global.zoom": ((), (), lambda app, _: app.screen.maximized is not None),
     "global.help": ((), (), _screen("HelpModal")),
     "global.back": (("2",), (), _mode("dashboard")),
@@ -164,8 +212,21 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...], Check]] = {
     "view.charts": ((), (), _mode("charts")),
     "view.traces": ((), (), _mode("traces")),
     "view.logs": ((), (), _mode("logs")),
+    "view.rules": ((), (), _mode("rules")),
+    "view.notifications": ((), (), _mode("notifications")),
+    "view.reports": ((), (), _mode("reports")),
 }
-ELSEWHERE = {"global.quit", "global.checks", "global.unpause"}
+ELSEWHERE = {
+    *(f"dashboard.{name}" for name in ("grow", "shrink", "even")),
+    *(f"dashboard.border_{way}" for way in ("left", "right", "up", "down")),
+    "rules.edit",
+    "global.quit",
+    "global.checks",
+    "global.unpause",
+    "global.reload",
+    "global.filter",
+    "global.screenshot",
+}
 
 
 def _log_cursor(app: TocsinApp) -> str | None:
@@ -190,8 +251,15 @@ def _read(app: TocsinApp) -> int | None:
 
 async def _go_home(app: TocsinApp, pilot: Pilot[int], client: FakeClient) -> None:
     """Back to how a console starts."""
+    while isinstance(app.screen, Modal):
+        app.pop_screen()
     client.paused_workflows.clear()
     client.is_broken = True
+    client.made.clear()
+    client.retried.clear()
+    client.all_alerts = make_alerts(client._say, client.clock.now())
+    app.memory.toggles.clear()
+    app.copy_to_clipboard("")
     app.screen.minimize()
     app.open_view("dashboard")
     app.live, app.time_range, app.theme = True, DEFAULT_RANGE, OWN_THEMES[0].name

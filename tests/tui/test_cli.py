@@ -74,7 +74,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["chek"], "there is no command 'chek' (did you mean check?)"),
         (["--db", "x.db", "alert"], "there is no command 'alert' (did you mean alerts?)"),
-        (["frobnicate"], "there is no command 'frobnicate' (there are demo, init,"),
+        (["frobnicate"], "there is no command 'frobnicate' (there are demo, init, check,"),
         (["--jsn"], "unrecognized arguments: --jsn (see tocsin --help)"),
         (["alerts", "frob"], "(see tocsin alerts --help)"),
         (["alerts", "ack"], "ack needs the ID of an alert"),

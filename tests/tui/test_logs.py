@@ -78,7 +78,7 @@ async def test_paused_lines_are_held_counted_and_shown_on_going_live(tmp_path: P
 async def test_search_marks_filters_and_is_cleared_by_escape(tmp_path: Path) -> None:
     client = FakeClient()
     async with console(client, tmp_path) as (app, pilot):
-        await press(pilot, "slash", *"pay", "enter")
+        await press(pilot, "6", "slash", *"pay", "enter")
         assert "step pay failed" in frame(app)
         assert "connection reused" not in frame(app)
         assert app.focused is not None
@@ -89,7 +89,7 @@ async def test_search_marks_filters_and_is_cleared_by_escape(tmp_path: Path) -> 
 
 async def test_a_search_that_cannot_be_asked_says_how_to_ask(tmp_path: Path) -> None:
     async with console(FakeClient(), tmp_path) as (app, pilot):
-        await press(pilot, "slash", "minus", "x")
+        await press(pilot, "6", "slash", "minus", "x")
         assert "a search needs a word to look for" in frame(app)
         assert "add a word before" in frame(app)
         await press(pilot, "escape")

@@ -39,6 +39,20 @@ def test_every_cell_belongs_to_the_key_that_is_written_there() -> None:
     }  # fmt: skip
 
 
+def test_keys_of_a_group_are_written_in_short_where_it_is_narrow_and_never_go() -> None:
+    views = tuple(KeyHint(str(n), str(n), "View", group="Views", is_essential=True) for n in range(1, 10))
+    lines = {width: lay_out_keys((*HINTS[:4], *views), width)[0].plain for width in (60, 40, 24, 23, 12)}
+    assert lines == {
+        60: "a Ack ? Help z Zoom in q Quit 123456789 Views",
+        40: "a Ack ? Help z Zoom in q Quit 1–9 Views",
+        24: "? Help q Quit 1–9 Views",
+        23: "? Help q Quit 1–9 Views",
+        12: "? Help",
+    }
+    _, places = lay_out_keys((*HINTS[:4], *views), 23)
+    assert [(start, end, hint.key) for start, end, hint in places[-2:]] == [(14, 15, "1"), (16, 17, "9")]
+
+
 async def test_a_click_presses_the_key(tmp_path: Path) -> None:
     async with console(FakeClient(), tmp_path) as (app, pilot):
         line = frame(app).splitlines()[-1]
@@ -46,9 +60,9 @@ async def test_a_click_presses_the_key(tmp_path: Path) -> None:
         await settle(pilot)
         assert showing(app) == "HelpModal"
         await press(pilot, "escape")
-        await pilot.click(KeyBar, offset=(line.index("12345") + 2, 0))
+        await pilot.click(KeyBar, offset=(line.index("1–") + 2, 0))
         await settle(pilot)
-        assert app.current_mode == "alerts"
+        assert app.current_mode == "reports"
         await pilot.hover(KeyBar, offset=(line.index("? Help") + 2, 0))
         assert isinstance(app.screen.query_one(KeyBar).tooltip, Content | None)
 

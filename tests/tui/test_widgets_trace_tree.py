@@ -13,7 +13,8 @@ from rich.cells import cell_len
 from engine.model import Scalar, Span, SpanEvent, SpanKind, SpanLink, SpanStatus
 from tests.tui.fake_data import HOSTILE, NOW
 from tests.tui.hosts import Ear, Host, frame, is_safe
-from tui.widgets.trace_tree import TraceTree, branches
+from tui.widgets.branches import branches
+from tui.widgets.trace_tree import TraceTree
 
 
 def span(

@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     """Run `--config`, else `./rules.yaml`; an incident file is only shown."""
     if options.db is not None and not (options.no_ui or options.once) and _is_incident(options.db):
         check_usage(options)
-        return _show_record(options.db)
+        return show_file(options.db, looks_only=options.read_only)
     return launch(options, config_path(options.config), options.db or default_db(), os.environ)
 
 
@@ -72,7 +72,7 @@ def launch(options: argparse.Namespace, config: Path, db: Path, env: Mapping[str
         from engine.headless import run_headless
 
         return run_headless(loaded, db, as_json=options.json or None)
-    return _show(loaded, db)
+    return _show(loaded, db, looks_only=options.read_only)
 
 
 def _is_incident(db: Path) -> bool:
@@ -81,21 +81,22 @@ def _is_incident(db: Path) -> bool:
     return is_record(db)
 
 
-def _show_record(db: Path) -> int:
-    """The console on a file that nothing changes any more."""
+def show_file(db: Path, *, looks_only: bool = False) -> int:
+    """The console on a file that another process runs an engine on, or nobody; an incident's at its time."""
     import asyncio
 
     from engine.attached import FileClient
+    from engine.store.incident import fired_at
     from tui.running import run_console
 
     client = asyncio.run(FileClient.open(db))
     try:
-        return run_console(client)
+        return run_console(client, looks_only=looks_only, opened_at=fired_at(db))
     finally:
         client.close(QUIT_GRACE)
 
 
-def _show(loaded: LoadedConfig, db: Path) -> int:
+def _show(loaded: LoadedConfig, db: Path, *, looks_only: bool) -> int:
     from engine.collector import settle_collector
     from engine.local import LocalClient
 
@@ -107,6 +108,6 @@ def _show(loaded: LoadedConfig, db: Path) -> int:
 
         client.wait_ready()
         settle_collector()
-        return run_console(client)
+        return run_console(client, client.request_reload, looks_only=looks_only)
     finally:
         client.close(QUIT_GRACE)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from engine.errors import TocsinError
+from engine.files import private_file
 from tui.cli import add_db
 from tui.commands.session import database, read, since
 
@@ -87,21 +87,9 @@ def _output(path: Path | None) -> Iterator[IO[str]]:
     """Standard output, or a private file that appears when it is complete."""
     if path is None:
         yield sys.stdout
-        return
-    if path.exists():
-        raise TocsinError(f"{path} exists already", "choose another name: nothing is overwritten")
-    draft = path.with_name(path.name + ".part")
-    try:
-        descriptor = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
-        try:
-            with open(descriptor, "w", encoding="utf-8", newline="") as out:
-                yield out
-            draft.rename(path)
-        finally:
-            with suppress(FileNotFoundError):
-                draft.unlink()
-    except OSError as error:
-        raise TocsinError(f"cannot write {path}: {error.strerror}") from error
+    else:
+        with private_file(path) as out:
+            yield out
 
 
 class _Told:

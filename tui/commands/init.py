@@ -10,7 +10,9 @@ from engine.text import plain
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", nargs="?", type=Path, default=Path("rules.yaml"), metavar="FILE")
+    parser.add_argument(
+        "file", nargs="?", type=Path, default=Path("rules.yaml"), metavar="FILE", help="default: rules.yaml"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ from tui.commands.session import colour, database, print_json, read
 if TYPE_CHECKING:
     from engine.config.schema import Config, Rule
     from engine.model import Alert, Decision
-    from engine.rehearsal.backtest import Comparison
+    from engine.rehearsal.results import Comparison
     from engine.rehearsal.testing import Outcomes
     from engine.store.reader import Reader
 

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
+from typing import ClassVar, Generic, TypeVar
 
 from textual import events
 from textual.app import ComposeResult
+from textual.binding import ActiveBinding
 from textual.content import Content
-from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
 from engine.client import EngineClient
 from engine.errors import TocsinError
-from engine.model import Alert, Execution, Topic
-from tui.actions import Scope
+from engine.model import Execution, Topic
+from tui.actions import MUTATING, Scope
 from tui.bridge import Loader
-from tui.present import MUTED, foreign
+from tui.present import MUTED, duration_text, foreign
+from tui.screens.listing import Listing
 from tui.state import Vitals
 from tui.widgets.key_bar import KeyBar
-from tui.widgets.status_bar import StatusBar
-
-if TYPE_CHECKING:
-    from tui.app import TocsinApp
+from tui.widgets.status_bar import Looking, StatusBar
 
 T = TypeVar("T")
 
+LATE = 1.0
+"""Seconds without an answer after which a view says what it waits for."""
 LOADING = Content.styled("loading …", MUTED)
 
 
-class View(Screen[None], Generic[T]):
+class View(Listing, Generic[T]):
     """One view over the engine.
 
     A subclass says which news concern it (`TOPICS`), how to `fetch` what it shows, and how to `show` it.
@@ -41,21 +41,40 @@ class View(Screen[None], Generic[T]):
     TOPICS: ClassVar[frozenset[Topic]] = frozenset()
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-normal"), (120, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
-    ALLOW_IN_MAXIMIZED_VIEW = "KeyBar, StatusBar"
+    ALLOW_IN_MAXIMIZED_VIEW = "KeyBar, StatusBar, FilterLine"
 
     def __init__(self) -> None:
         super().__init__()
         self._loader: Loader[T] = Loader(self, "load", self.fetch, self._show, self._failed)
         self._awake = False
         self._titles: dict[Widget, Content] = {}
-
-    @property
-    def console(self) -> TocsinApp:
-        return cast("TocsinApp", self.app)
+        self._words: dict[Widget, tuple[Content | str, ...]] = {}
 
     @property
     def client(self) -> EngineClient:
         return self.console.client
+
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """What can be done here now; nothing that would change something, where that is refused."""
+        active = super().active_bindings
+        if not self.console.refusal:
+            return active
+        return {key: one for key, one in active.items() if one.binding.id not in MUTATING}
+
+    def mark(self) -> tuple[str, str] | None:
+        """What this shows, its kind and identifier, when it stands on top of a view; None for a view."""
+        return None
+
+    def crumb(self) -> Content:
+        """What this is in a word or two, for the way that leads to what stands on top of it."""
+        return Content(self.SCOPE.value)
+
+    def crumbs(self) -> tuple[Content, ...]:
+        """The way that leads here, the view first."""
+        stack = [screen for screen in self.app.screen_stack if isinstance(screen, View)]
+        below = stack[: stack.index(self)] if self in stack else stack[:-1]
+        return tuple(screen.crumb() for screen in below)
 
     @property
     def stands(self) -> bool:
@@ -82,6 +101,7 @@ class View(Screen[None], Generic[T]):
 
     def show_vitals(self, vitals: Vitals | None) -> None:
         """Show the engine's vital signs and the time; called at least once a second."""
+        past = self.console.past
         self.query_one(StatusBar).show(
             vitals.info if vitals else None,
             vitals.health if vitals else None,
@@ -90,16 +110,26 @@ class View(Screen[None], Generic[T]):
             self.console.time_range.label,
             self.console.moment(),
             vitals.missed if vitals and not self.console.live else 0,
+            self.console.frame_colour,
+            None if past is None else self._looking(past, vitals),
         )
         self.show_notice()
+
+    def _looking(self, past: float, vitals: Vitals | None) -> Looking:
+        console = self.console
+        return Looking(past, console.now(), console.cursor.speed, vitals.in_force if vitals else "")
 
     def show_notice(self) -> None:
         """Say in the line under the header what is wrong, if anything is."""
         notice = self.query_one("#notice", Static)
-        text = self.console.trouble
+        trouble, waited = self.console.trouble, self._loader.waited
+        text = foreign(trouble)
+        if not trouble and waited >= LATE:
+            text = Content(f"waiting for the engine: no answer for {duration_text(waited)}; keys work")
+        notice.set_class(not trouble, "-waiting")
         notice.display = bool(text)
         if text:
-            notice.update(foreign(text))
+            notice.update(text)
 
     def topics_changed(self, topics: frozenset[Topic]) -> None:
         """The engine has news of `topics`."""
@@ -129,7 +159,7 @@ class View(Screen[None], Generic[T]):
         return tuple(one for one in executions if one.started_at <= moment)
 
     def command(self, work: Callable[[], Awaitable[object]], done: str) -> None:
-        """Run a command of the engine and tell how it went."""
+        """Run a command of the engine and tell how it went; nothing when `done` is empty."""
 
         async def run() -> None:
             try:
@@ -137,7 +167,8 @@ class View(Screen[None], Generic[T]):
             except TocsinError as error:
                 self.console.say(str(error), "error")
             else:
-                self.console.say(done)
+                if done:
+                    self.console.say(done)
                 self.reload()
 
         self.run_worker(run(), group="command")
@@ -156,12 +187,18 @@ class View(Screen[None], Generic[T]):
 
     def set_title(self, pane: Widget, *parts: Content | str) -> None:
         """Write a pane's title; strings are our own words, foreign ones come as Content."""
+        self._words[pane] = parts
         title = Content(" › ").join([part if isinstance(part, Content) else Content(part) for part in parts])
+        if text := self.filter_within(pane):
+            title = Content.assemble(title, " › ", foreign(f"/ {text}", 60, "$text-accent"))
         # A title that is set, even to what it was, redraws the whole pane.
         old = self._titles.get(pane)
         if old is None or not old.is_same(title):
             self._titles[pane] = title
             pane.border_title = title
+
+    def retitle(self, pane: Widget) -> None:
+        self.set_title(pane, *self._words.get(pane, ()))
 
     def on_screen_resume(self, _event: events.ScreenResume) -> None:
         self._awake = True
@@ -176,53 +213,7 @@ class View(Screen[None], Generic[T]):
         if self.stands:
             with self.app.batch_update():
                 self.show(data)
+                self.point()
 
     def _failed(self, error: TocsinError | None) -> None:
         self.console.report_trouble(self, error)
-
-
-class AlertActions(View[T]):
-    """A view whose cursor can be on an alert: it can be acknowledged and resolved from here."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._had_alert: bool | None = None
-
-    def selected_alert(self) -> Alert | None:
-        """The open alert under the cursor."""
-        raise NotImplementedError
-
-    def alert_changed(self) -> None:
-        """The cursor or its alert has changed: show whether there is something to take or to close."""
-        has_alert = self.selected_alert() is not None
-        if has_alert is not self._had_alert:
-            self._had_alert = has_alert
-            self.refresh_bindings()
-
-    def action_acknowledge(self) -> None:
-        self._with_note("acknowledge")
-
-    def action_resolve(self) -> None:
-        self._with_note("resolve")
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Grey out what needs an open alert while there is none under the cursor."""
-        if action in ("acknowledge", "resolve") and self.stands and self.selected_alert() is None:
-            return None
-        return super().check_action(action, parameters)
-
-    def _with_note(self, verb: str) -> None:
-        from tui.modals.note import NoteModal
-
-        alert = self.selected_alert()
-        if alert is None:
-            self.console.say("no open alert is selected", "warning")
-            return
-        command = self.client.acknowledge if verb == "acknowledge" else self.client.resolve
-        author = self.console.author
-
-        def finish(note: str | None) -> None:
-            if note is not None:
-                self.command(lambda: command(alert.id, author, note), f"{verb}d: {alert.rule_name}")
-
-        self.app.push_screen(NoteModal(verb, alert), finish)

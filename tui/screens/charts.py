@@ -14,7 +14,7 @@ from textual.containers import Container
 from textual.content import Content
 
 from engine.errors import TocsinError
-from engine.model import Alert, PointBucket, Series, SeriesKind, Topic
+from engine.model import Alert, InForce, PointBucket, Series, SeriesKind, Topic
 from engine.text import counted
 from tui import present
 from tui.actions import Scope, bindings
@@ -27,6 +27,8 @@ from tui.widgets.status_bar import hint
 
 BUCKETS = 120
 _SUCCESS = "workflow.success"
+_CHANGED = Content.styled(present.sign("◆", "c"), "$text-accent")
+"""Marks another configuration."""
 _COLUMNS = (Column("series", "Series", 18, flex=1), Column("of", "Of", 12, flex=1))
 
 
@@ -74,7 +76,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """What the chart shows: the buckets of a choice, those of the period before, and the alerts meanwhile."""
+    """What the chart shows: a choice's buckets, those of the period before, and what happened."""
 
     choice: Choice
     since: float
@@ -82,6 +84,7 @@ class Drawing:
     buckets: tuple[PointBucket, ...]
     before: tuple[PointBucket, ...]
     alerts: tuple[Alert, ...]
+    configurations: tuple[InForce, ...] = ()
 
 
 class ChartsView(View[tuple[Series, ...]]):
@@ -107,7 +110,9 @@ class ChartsView(View[tuple[Series, ...]]):
     def compose_body(self) -> ComposeResult:
         table = RowTable(_COLUMNS, empty=LOADING, id="series")
         table.add_class("pane")
-        chart = Chart(empty=Content("no points in this range yet"), id="chart", classes="pane")
+        chart = Chart(
+            empty=hint("no points in this range yet", "t", "chooses a longer one"), id="chart", classes="pane"
+        )
         with Container(id="columns"):
             yield table
             yield chart
@@ -180,9 +185,11 @@ class ChartsView(View[tuple[Series, ...]]):
         before: tuple[PointBucket, ...] = ()
         if self._compares:
             before = await self.client.points(choice.name, since - span, since, BUCKETS, labels)
-        alerts = await self.client.alerts(since=since)
+        alerts = await self.client.alerts(since=since, at=self.console.at)
         fired = tuple(one for one in alerts if one.fired_at is not None and since <= one.fired_at <= until)
-        return Drawing(choice, since, until, buckets, before, fired)
+        changes = await self.client.configurations(since, until)
+        changed = tuple(one for one in changes[1:] if one.since >= since)
+        return Drawing(choice, since, until, buckets, before, fired, changed)
 
     def _show_drawing(self, drawing: Drawing | None) -> None:
         self._shown = drawing
@@ -204,6 +211,7 @@ class ChartsView(View[tuple[Series, ...]]):
         marks = [
             Mark(one.fired_at, present.severity_sign(one.severity)) for one in shown.alerts if one.fired_at
         ]
+        marks += [Mark(one.since, _CHANGED) for one in shown.configurations]
         self.chart.plot(str(measure), lines, shown.since, shown.until, unit=unit, marks=marks)
         bucket = shown.buckets[self._place] if self._place is not None and shown.buckets else None
         self.chart.point_at(bucket.at + bucket.width / 2 if bucket else None)
@@ -238,7 +246,7 @@ def lines_of(drawing: Drawing, measure: Measure) -> tuple[tuple[Line, ...], str]
             chosen = {
                 "p95": ("accent", lambda bucket: bucket.p95),
                 "p50": ("primary", lambda bucket: bucket.p50),
-                "p99": ("warning", lambda bucket: bucket.p99),
+                "p99": ("error", lambda bucket: bucket.p99),
             }
         case Measure.SPREAD:
             chosen = {

@@ -8,19 +8,19 @@ from typing import ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container
 from textual.content import Content
 
 from engine.client import Bucket, WorkflowStatus
 from engine.model import Alert, Span, Topic
 from tui import present
 from tui.actions import Scope, bindings
-from tui.screens.base import AlertActions
+from tui.screens.alerting import AlertActions
 from tui.screens.operating import WorkflowActions
 from tui.screens.traced import Traced, choose
 from tui.state import Selection, Vitals
 from tui.widgets.chart_pair import BUCKETS, ChartPair
 from tui.widgets.health_pane import HealthPane
+from tui.widgets.pane_grid import STEP, WAYS, PaneGrid
 from tui.widgets.status_bar import hint
 from tui.widgets.timeline import AlertTimeline
 from tui.widgets.trace_tree import TraceTree
@@ -60,7 +60,7 @@ class DashboardView(AlertActions[DashboardPage], WorkflowActions[DashboardPage])
         charts.can_focus = True
         timeline = AlertTimeline(id="timeline", classes="pane")
         trace = TraceTree(id="trace", classes="pane")
-        with Container(id="panes"):
+        with PaneGrid(id="panes"):
             yield health
             yield charts
             yield timeline
@@ -70,12 +70,17 @@ class DashboardView(AlertActions[DashboardPage], WorkflowActions[DashboardPage])
         self.set_title(timeline, "Alerts")
         self.set_title(trace, "Trace")
 
+    def on_mount(self) -> None:
+        kept = self.console.memory.panes
+        shares = {way: kept[f"dashboard.{way}"] for way in WAYS if f"dashboard.{way}" in kept}
+        self.query_one(PaneGrid).restore(shares)
+
     async def fetch(self) -> DashboardPage:
         until = self.console.moment()
         since = self.console.time_range.since(until)
-        workflows = await self.client.workflows(since, until)
+        workflows = await self.client.workflows(since, until, self.console.past)
         traced, spans = await self._trace(workflows, until)
-        alerts = await self.client.alerts(since=since)
+        alerts = await self.client.alerts(since=since, at=self.console.at)
         return DashboardPage(
             workflows,
             await self.client.buckets(since, until, BUCKETS),
@@ -123,6 +128,19 @@ class DashboardView(AlertActions[DashboardPage], WorkflowActions[DashboardPage])
         if self.query_one(ChartPair).has_focus:
             self.console.open_view("traces")
 
+    def action_grow(self, steps: int) -> None:
+        """Give the focused pane more room, or less."""
+        grid = self.query_one(PaneGrid)
+        pane = next((pane for pane in grid.children if pane.has_focus_within), None)
+        if pane is not None:
+            grid.grow(pane, steps * STEP)
+
+    def action_move_border(self, right: int, down: int) -> None:
+        self.query_one(PaneGrid).move(right * STEP, down * STEP)
+
+    def action_even(self) -> None:
+        self.query_one(PaneGrid).even()
+
     def selected_workflow(self) -> WorkflowStatus | None:
         """The workflow under the cursor of the health pane, while that has the focus."""
         pane = self.query_one(HealthPane)
@@ -155,7 +173,7 @@ class DashboardView(AlertActions[DashboardPage], WorkflowActions[DashboardPage])
     ) -> tuple[Traced, tuple[Span, ...]]:
         """The trace to show; the one that is being read stays."""
         page = self._page
-        if page is not None and page.spans and self.query_one(TraceTree).has_focus:
+        if page is not None and page.spans and self.stands and self.query_one(TraceTree).has_focus:
             return page.traced, page.spans
         traced = await choose(self.client, self._pointed, workflows, until)
         execution = traced.execution
@@ -196,6 +214,14 @@ class DashboardView(AlertActions[DashboardPage], WorkflowActions[DashboardPage])
     @on(HealthPane.Selected)
     def _workflow_opened(self, event: HealthPane.Selected) -> None:
         self.console.open_workflow(event.workflow_id)
+
+    @on(PaneGrid.Moved)
+    def _border_moved(self, event: PaneGrid.Moved) -> None:
+        shares = event.grid.shares
+        panes = self.console.memory.panes
+        for way in WAYS:
+            panes.pop(f"dashboard.{way}", None)
+        panes.update({f"dashboard.{way}": share for way, share in shares.items()})
 
     @on(TraceTree.Opened)
     def _trace_opened(self) -> None:

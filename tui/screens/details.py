@@ -2,49 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from textual.content import Content
 
-from engine.client import AlertDetail, RetryFigures, RetryReport, WorkflowStatus
+from engine.client import RetryFigures, RetryReport, WorkflowStatus
 from engine.model import (
     Alert,
-    AlertEvent,
     BreakerState,
     BreakerStatus,
     Decision,
     Execution,
+    ExplanationLine,
     Gate,
     LogRecord,
-    Notification,
-    NotificationState,
     Scalar,
 )
+from engine.reporting.model import Advice
 from tui import present
+from tui.explaining import explanation_text
 
 _LABEL_WIDTH = 12
-_NOTIFICATION_STYLES = {
-    NotificationState.SENT: "$text-success",
-    NotificationState.DEAD: "$text-error",
-    NotificationState.QUEUED: "$text-warning",
-    NotificationState.SENDING: "$text-warning",
-    NotificationState.COLLAPSED: "$text-muted",
-    NotificationState.MOVED: "$text-warning",
-}
 
 
-def alert_text(detail: AlertDetail, cause: Execution | None, now: float) -> Content:
-    """An alert, the execution that raised it, what happened to it, why, and who was told."""
-    head = _alert_head(detail.alert, now)
-    blocks = [Content("\n").join([head, _cause(cause, now)]) if cause is not None else head]
-    if detail.events:
-        blocks.append(_block("History", (_event_line(event, now) for event in detail.events)))
-    if detail.decisions:
-        blocks.append(_block("Decisions", (_decision_lines(item) for item in reversed(detail.decisions))))
-    told: Iterable[Content] = (_notification_line(item, now) for item in detail.notifications)
-    nobody = [Content.styled("nobody: the rule names no channel, or a gate stopped it", present.MUTED)]
-    blocks.append(_block("Told", told if detail.notifications else nobody))
-    return Content("\n\n").join(blocks)
+def alert_text(
+    alert: Alert, cause: Execution | None, why: Sequence[ExplanationLine], now: float, muted: str = ""
+) -> Content:
+    """An alert, the execution that raised it, why it is as it is, and who was told.
+
+    Args:
+        why: the explanation, its title first.
+        muted: why nobody is told of it now.
+    """
+    head = _alert_head(alert, now, muted)
+    head = Content("\n").join([head, _cause(cause, now)]) if cause is not None else head
+    return Content("\n\n").join([head, explanation_text(why[1:])])
 
 
 def execution_text(execution: Execution, now: float) -> Content:
@@ -66,7 +58,7 @@ def execution_text(execution: Execution, now: float) -> Content:
             fact(f"Attempt {attempt.number}", text.append(present.foreign(error, 300, present.MUTED)))
         )
     lines += [
-        fact("Started", _when(execution.started_at, now)),
+        fact("Started", when(execution.started_at, now)),
         fact("Trace", present.foreign(execution.trace_id, 32, present.MUTED)),
     ]
     return Content("\n").join(lines)
@@ -142,12 +134,23 @@ def breaker_line(breaker: BreakerStatus, now: float) -> Content:
 def log_text(record: LogRecord, now: float) -> Content:
     """One log line with its fields."""
     lines = [
-        fact("Time", _when(record.at, now)),
+        fact("Time", when(record.at, now)),
         fact("Level", present.log_level(record.level)),
         _origin(record),
         fact("Message", present.foreign(record.message, 4096)),
     ]
     return Content("\n").join([*lines, *_fields(record.fields)])
+
+
+def advice_text(advice: Advice) -> Content:
+    """A recommendation: what to do, and the figures that say so."""
+    lines = [
+        fact("About", present.foreign(advice.subject, 120, "bold")),
+        fact("Weight", present.severity(advice.severity)),
+        fact("Because", present.foreign(advice.evidence, 1000)),
+        fact("What to do", present.foreign(advice.advice, 1000)),
+    ]
+    return Content("\n").join(lines)
 
 
 def _origin(record: LogRecord) -> Content:
@@ -161,7 +164,7 @@ def fact(label: str, value: Content) -> Content:
     return Content.assemble((label.ljust(_LABEL_WIDTH), present.MUTED), value)
 
 
-def _alert_head(alert: Alert, now: float) -> Content:
+def _alert_head(alert: Alert, now: float, muted: str) -> Content:
     head = Content("  ").join(
         [
             present.severity(alert.severity),
@@ -175,10 +178,15 @@ def _alert_head(alert: Alert, now: float) -> Content:
         Content(""),
         fact("Subject", present.foreign(alert.subject, 200)),
         fact("Value", _value(alert.value)),
-        fact("Since", _when(alert.fired_at or alert.started_at, now)),
+        fact("Since", when(alert.fired_at or alert.started_at, now)),
     ]
+    if muted:
+        lines.append(fact("Muted", present.foreign(muted, 500, "$text-warning")))
     if alert.acked_at is not None:
         lines.append(fact("Acked", _by(alert.acked_by, alert.ack_note, alert.acked_at, now)))
+        if alert.ack_until is not None and alert.resolved_at is None:
+            ends = f"{present.clock_text(alert.ack_until)}, {present.age_text(alert.ack_until, now)}"
+            lines.append(fact("", Content.styled(f"until {ends}: then it fires again", present.MUTED)))
     if alert.resolved_at is not None:
         lines.append(fact("Resolved", _by(alert.resolved_by, alert.resolve_note, alert.resolved_at, now)))
     return Content("\n").join(lines)
@@ -204,28 +212,20 @@ def _cause(execution: Execution, now: float) -> Content:
 
 
 def _by(author: str, note: str, at: float, now: float) -> Content:
-    text = present.foreign(f"{author} " if author else "", 80).append(_when(at, now))
+    text = present.foreign(f"{author} " if author else "", 80).append(when(at, now))
     return text.append(present.foreign(f" “{note}”", 500)) if note else text
 
 
-def _when(at: float, now: float) -> Content:
+def when(at: float, now: float) -> Content:
+    """A time of day, and how long ago it was."""
     return Content.assemble(
         present.clock_text(at),
         (f"  {present.age_text(at, now)} ago" if now - at >= 1 else "  now", present.MUTED),
     )
 
 
-def _event_line(event: AlertEvent, now: float) -> Content:
-    who = f" by {event.author}" if event.author else ""
-    note = f" “{event.note}”" if event.note else ""
-    return Content.assemble(
-        (present.clock_text(event.at), present.MUTED),
-        f"  {event.kind.value}",
-        present.foreign(who + note, 500, present.MUTED),
-    )
-
-
-def _decision_lines(decision: Decision) -> Content:
+def decision_lines(decision: Decision) -> Content:
+    """What one evaluation came to, and each gate that it passed or stopped at."""
     verdict = {True: "true", False: "false", None: "unknown"}[decision.result]
     head = Content.assemble(
         (present.clock_text(decision.at), present.MUTED),
@@ -251,23 +251,6 @@ def _gate_line(gate: Gate) -> Content:
     )
 
 
-def _notification_line(item: Notification, now: float) -> Content:
-    tail = f"  {item.tries} tries" if item.tries > 1 else ""
-    if item.state is NotificationState.QUEUED and item.next_at > now:
-        tail += f"  next {present.age_text(item.next_at, now)}"
-    if item.error:
-        tail += f"  {item.error}"
-    return Content.assemble(
-        (present.clock_text(item.sent_at or item.created_at), present.MUTED),
-        "  ",
-        (f"{item.state.value:<9}", _NOTIFICATION_STYLES[item.state]),
-        " ",
-        present.foreign(item.channel, 64),
-        (f"  {item.transition.value}", present.MUTED),
-        present.foreign(tail, 400, present.MUTED),
-    )
-
-
 def _fields(fields: Mapping[str, Scalar]) -> list[Content]:
     return [
         Content.assemble(present.foreign(name, 40, present.MUTED), "  ", present.foreign(value, 1000))
@@ -275,5 +258,6 @@ def _fields(fields: Mapping[str, Scalar]) -> list[Content]:
     ]
 
 
-def _block(title: str, lines: Iterable[Content]) -> Content:
+def block(title: str, lines: Iterable[Content]) -> Content:
+    """Lines under a heading."""
     return Content("\n").join([Content.styled(title, "bold $text-primary"), *lines])

@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
@@ -16,9 +16,10 @@ from engine.model import Execution, LogPage, Span, Topic
 from tui.actions import Scope, bindings
 from tui.modals.base import PageModal
 from tui.present import foreign
-from tui.screens.base import LOADING, View
+from tui.screens.base import LOADING
 from tui.screens.details import execution_text, log_text
 from tui.screens.rows import LOG_COLUMNS, log_row
+from tui.screens.spans import SpanActions
 from tui.widgets.row_table import RowTable
 from tui.widgets.status_bar import hint
 from tui.widgets.trace_tree import TraceTree
@@ -35,7 +36,7 @@ class ExecutionPage:
     logs: LogPage
 
 
-class ExecutionView(View[ExecutionPage]):
+class ExecutionView(SpanActions[ExecutionPage]):
     """The end of every drill-down.
 
     Args:
@@ -45,6 +46,7 @@ class ExecutionView(View[ExecutionPage]):
     CSS_PATH = "execution.tcss"
     AUTO_FOCUS = "#trace"
     SCOPE = Scope.EXECUTION
+    KEEPS_FILTERS = False
     TOPICS = frozenset({Topic.LOGS, Topic.EXECUTIONS})
     BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.EXECUTION)
 
@@ -61,8 +63,12 @@ class ExecutionView(View[ExecutionPage]):
         self.set_title(facts, f"Execution {self._execution_id}")
         self.set_title(tree, "Trace")
         self.set_title(table, "Logs")
+        span = VerticalScroll(Static(), id="span", classes="pane")
+        self.set_title(span, "Span")
         yield facts
-        yield tree
+        with Container(id="spans"):
+            yield tree
+            yield span
         yield table
 
     async def fetch(self) -> ExecutionPage:
@@ -79,23 +85,35 @@ class ExecutionView(View[ExecutionPage]):
         execution = data.execution
         self.query_one("#facts-text", Static).update(execution_text(execution, now))
         self.set_title(
-            self.query_one("#facts"), foreign(execution.workflow_name, 120), f"Execution {execution.id}"
+            self.query_one("#facts"),
+            *self.crumbs(),
+            f"Execution {execution.id}",
+            foreign(execution.workflow_name, 120),
         )
-        self.query_one(TraceTree).show(data.spans)
+        self.trace_tree.show(data.spans, logs=data.logs.records)
+        self.show_span()
         table = self.query_one("#logs", RowTable)
         table.set_empty(hint("this execution logged nothing"))
         table.set_rows([log_row(record, (), now) for record, _ in data.logs.in_time()])
+
+    def mark(self) -> tuple[str, str]:
+        return "execution", str(self._execution_id)
+
+    def crumb(self) -> Content:
+        return Content(f"Execution {self._execution_id}")
+
+    def record(self, table: RowTable, key: str) -> object:
+        records = self._page.logs.records if self._page is not None and table.id == "logs" else ()
+        return next((one for one in records if str(one.id) == key), None) or super().record(table, key)
+
+    def traced(self) -> Execution | None:
+        return self._page.execution if self._page is not None else None
 
     def action_run_now(self) -> None:
         """Start the same workflow again."""
         if self._page is not None:
             workflow_id = self._page.execution.workflow_id
             self.command(lambda: self.client.run_now(workflow_id), f"started {workflow_id}")
-
-    @on(TraceTree.Opened)
-    def _span_opened(self, event: TraceTree.Opened) -> None:
-        tree = self.query_one(TraceTree)
-        self.app.push_screen(PageModal(foreign(event.span.name, 120), tree.detail(event.span)))
 
     @on(RowTable.Selected, "#logs")
     def _line_opened(self, event: RowTable.Selected) -> None:

@@ -57,7 +57,7 @@ def workflow_row(status: WorkflowStatus, now: float) -> Row:
     """One workflow, as the list of workflows shows it."""
     return Row(
         status.id,
-        (
+        lambda: (
             _workflow_name(status),
             Content.styled(status.priority.value, _PRIORITY_STYLES.get(status.priority, present.MUTED)),
             present.foreign(status.schedule, 40, present.MUTED),
@@ -77,13 +77,12 @@ def workflow_row(status: WorkflowStatus, now: float) -> Row:
 
 def execution_row(execution: Execution, now: float, *, named: bool) -> Row:
     """One execution, for `NAMED_EXECUTION_COLUMNS` when `named`, else for `EXECUTION_COLUMNS`."""
-    name = (present.foreign(execution.workflow_name, 120),) if named else ()
     return Row(
         str(execution.id),
-        (
+        lambda: (
             Content(at_text(execution.started_at, now)),
             present.outcome(execution.outcome),
-            *name,
+            *((present.foreign(execution.workflow_name, 120),) if named else ()),
             Content(present.duration_text(execution.duration)),
             Content(str(execution.attempt_count or "–")),
             present.foreign(execution.error or execution.reason, 300, present.MUTED),
@@ -95,7 +94,7 @@ def log_row(record: LogRecord, hits: Sequence[tuple[int, int]], now: float) -> R
     """One log line with what was searched for marked."""
     return Row(
         str(record.id),
-        (
+        lambda: (
             Content.styled(at_text(record.at, now), present.MUTED),
             present.log_level(record.level),
             present.foreign(record.workflow_id or record.source or "–", 64, present.MUTED),

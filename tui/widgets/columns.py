@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from rich.segment import Segment
 from textual.content import Content
+from textual.geometry import Size
+from textual.strip import Strip
+from textual.style import Style
+
+from tui.present import fit
 
 GAP = 1
 """Cells between two columns."""
@@ -27,13 +33,27 @@ class Column:
     min_terminal: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line: a unique key, one Content a column (or one across them all), and a style under it."""
+Cells = tuple[Content, ...]
 
-    key: str
-    cells: tuple[Content, ...]
-    style: str = ""
+
+class Row:
+    """One line: a unique key, one Content a column (or one across them all), and a style under it.
+
+    A function instead of cells is called when they are first needed: most rows are never in view.
+    """
+
+    __slots__ = ("_cells", "key", "style")
+
+    def __init__(self, key: str, cells: Cells | Callable[[], Cells], style: str = "") -> None:
+        self.key = key
+        self.style = style
+        self._cells = cells
+
+    @property
+    def cells(self) -> Cells:
+        if not isinstance(self._cells, tuple):
+            self._cells = self._cells()
+        return self._cells
 
 
 def lay_out(columns: Sequence[Column], width: int) -> tuple[tuple[int, int], ...]:
@@ -62,3 +82,30 @@ def same_row(one: Row, other: Row) -> bool:
         and len(one.cells) == len(other.cells)
         and all(a is b or a.is_same(b) for a, b in zip(one.cells, other.cells, strict=True))
     )
+
+
+def draw_line(
+    columns: Sequence[Column], cells: Sequence[tuple[int, int, Content]], style: Style, width: int
+) -> Strip:
+    """One line of `width` cells: each of `cells` is the place of its column, its width, and what it shows."""
+    segments: list[Segment] = []
+    used = 0
+    for place, cell_width, content in cells:
+        if used:
+            segments.append(Segment(" " * GAP, style.rich_style))
+        fitted = fit(content, cell_width, columns[place].align)
+        segments += fitted.render_segments(style)
+        used += cell_width + (GAP if used else 0)
+    return Strip(segments, used).adjust_cell_length(width, style.rich_style)
+
+
+def draw_centred(content: Content, y: int, size: Size, style: Style) -> Strip:
+    """Line `y` of `size` cells with `content` in their middle."""
+    lines = content.wrap(max(size.width - 2, 1))
+    line = y - max(size.height - len(lines), 0) // 2
+    if not 0 <= line < len(lines):
+        return Strip.blank(size.width, style.rich_style)
+    text = lines[line].rstrip()
+    left = max(size.width - text.cell_length, 0) // 2
+    segments = text.pad_left(left).render_segments(style)
+    return Strip(segments).adjust_cell_length(size.width, style.rich_style)

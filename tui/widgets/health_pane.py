@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Self
 
 from textual import events, on
@@ -32,7 +33,7 @@ from tui.present import (
     sign,
     uptime_bar,
 )
-from tui.widgets.columns import Column, Row
+from tui.widgets.columns import Cells, Column, Row
 from tui.widgets.row_table import RowTable
 
 _COLUMNS = (
@@ -69,9 +70,12 @@ class WorkflowList(RowTable):
     def show(self, workflows: Sequence[WorkflowStatus], now: float) -> None:
         before = {key: status.recent for key, status in self._statuses.items()}
         self._statuses = {status.id: status for status in workflows}
-        self.set_rows([_workflow_row(status, now) for status in workflows])
+        self.set_rows([Row(status.id, partial(_workflow_cells, status, now)) for status in workflows])
         if before != {key: status.recent for key, status in self._statuses.items()}:
             self.refresh()
+
+    def record(self, key: str) -> WorkflowStatus | None:
+        return self._statuses.get(key)
 
     def cell(self, row: Row, place: int, width: int) -> Content:
         if place == _UPTIME:
@@ -214,7 +218,9 @@ def _tally(workflows: Sequence[WorkflowStatus]) -> Content:
     parts = [
         outcome_glyph(outcome) + f" {ended[outcome]} {outcome.value}" for outcome in _WORST if ended[outcome]
     ]
-    return Content("  ").join([*parts, Content.styled(f"of {counted(len(workflows), 'workflow')}", MUTED)])
+    if not parts:
+        return Content.styled(f"{counted(len(workflows), 'workflow')}, none has run yet", MUTED)
+    return Content("  ").join([*parts, Content.styled(f"of {len(workflows)}", MUTED)])
 
 
 def newest_outcome(status: WorkflowStatus) -> Outcome | None:
@@ -223,7 +229,7 @@ def newest_outcome(status: WorkflowStatus) -> Outcome | None:
     return next(ran, status.last.outcome if status.last is not None else None)
 
 
-def _workflow_row(status: WorkflowStatus, now: float) -> Row:
+def _workflow_cells(status: WorkflowStatus, now: float) -> Cells:
     newest = newest_outcome(status)
     glyph = outcome_glyph(newest) if newest is not None else Content.styled(sign("·", "."), MUTED)
     name = foreign(status.name, 120)
@@ -236,16 +242,13 @@ def _workflow_row(status: WorkflowStatus, now: float) -> Row:
             break
     rate = status.success_rate
     style = score_style(rate * 100) if rate is not None and rate < _REMARKABLE else ""
-    return Row(
-        status.id,
-        (
-            glyph,
-            name,
-            Content(""),
-            paused()[2:] if status.paused else Content.styled(percent_text(rate), style),
-            Content(duration_text(status.p95)),
-            Content.styled(_next(status, now), MUTED),
-        ),
+    return (
+        glyph,
+        name,
+        Content(""),
+        paused()[2:] if status.paused else Content.styled(percent_text(rate), style),
+        Content(duration_text(status.p95)),
+        Content.styled(_next(status, now), MUTED),
     )
 
 

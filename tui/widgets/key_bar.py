@@ -10,7 +10,7 @@ from textual import events
 from textual.content import Content
 from textual.widget import Widget
 
-from tui.present import MUTED
+from tui.present import MUTED, sign
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _KEY = "bold $footer-key-foreground"
 _LABEL = "$footer-description-foreground"
 _GAP = 1
-_ESSENTIAL = ("app.help", "app.quit")
+_ESSENTIAL = ("app.help", "app.quit", "app.view(")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,14 @@ class KeyHint:
     is_essential: bool = False
 
 
+Places = tuple[tuple[int, int, KeyHint], ...]
+"""From which cell to which, and the key that is there."""
+
+
 class KeyBar(Widget, can_focus=False):
     """The keys that are shown in the footer and valid on this screen; a click presses one.
 
-    What does not fit is left out whole, the least important first; how to get help and out stays.
+    What does not fit is left out whole, the least important first; how to get help, out and elsewhere stays.
     """
 
     ALLOW_SELECT = False
@@ -51,7 +55,7 @@ class KeyBar(Widget, can_focus=False):
     def __init__(self) -> None:
         super().__init__()
         self._hints: tuple[KeyHint, ...] = ()
-        self._places: tuple[tuple[int, int, KeyHint], ...] = ()
+        self._places: Places = ()
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
@@ -75,7 +79,7 @@ class KeyBar(Widget, can_focus=False):
                 active.tooltip,
                 active.enabled,
                 active.binding.group.description if active.binding.group is not None else "",
-                active.binding.action in _ESSENTIAL,
+                active.binding.action.startswith(_ESSENTIAL),
             )
             for active in reversed(self.screen.active_bindings.values())
             if active.binding.show
@@ -114,20 +118,27 @@ class KeyBar(Widget, can_focus=False):
         return next((hint for start, end, hint in self._places if start <= x < end), None)
 
 
-def lay_out_keys(
-    hints: tuple[KeyHint, ...], width: int
-) -> tuple[Content, tuple[tuple[int, int, KeyHint], ...]]:
-    """One line of at most `width` cells, and which of them belong to which key."""
+def lay_out_keys(hints: tuple[KeyHint, ...], width: int) -> tuple[Content, Places]:
+    """One line of at most `width` cells, and which of them belong to which key.
+
+    Where not everything fits, the keys of a group are written as `1–9`.
+    """
+    content, places = _lay_out(hints, width, brief=False)
+    if len(places) < len(hints):
+        content, places = _lay_out(hints, width, brief=True)
+    return content, places
+
+
+def _lay_out(hints: tuple[KeyHint, ...], width: int, *, brief: bool) -> tuple[Content, Places]:
     parts: list[Content] = []
     places: list[tuple[int, int, KeyHint]] = []
     used = 0
-    worded = [(*_worded(list(members)), key) for key, members in groupby(hints, _together)]
-    reserved = {key for *_, key in worded if any(hint.is_essential and hint.key == key for hint in hints)}
-    kept = sum(part.cell_length + _GAP for part, _, key in worded if key in reserved)
+    worded = [(*_worded(list(members), brief), key) for key, members in groupby(hints, _together)]
+    reserved, kept = _reserved(hints, {key: part.cell_length + _GAP for part, _, key in worded}, width)
     for part, here, key in worded:
         start = used + (_GAP if parts else 0)
         kept -= part.cell_length + _GAP if key in reserved else 0
-        if start + part.cell_length + kept > width:
+        if key not in reserved and start + part.cell_length + kept > width:
             continue
         parts.append(part)
         places += [(start + left, start + right, hint) for left, right, hint in here]
@@ -135,18 +146,34 @@ def lay_out_keys(
     return Content(" " * _GAP).join(parts), tuple(places)
 
 
+def _reserved(hints: tuple[KeyHint, ...], sizes: dict[str, int], width: int) -> tuple[set[str], int]:
+    """The essential keys that fit, and the cells that are kept for them: all, while not all of them do."""
+    reserved: set[str] = set()
+    kept, rest = 0, 0
+    for key in dict.fromkeys(_together(hint) for hint in hints if hint.is_essential):
+        if kept + sizes[key] - _GAP <= width:
+            reserved.add(key)
+            kept += sizes[key]
+        else:
+            rest = width
+    return reserved, kept + rest
+
+
 def _together(hint: KeyHint) -> str:
     return hint.group or hint.key
 
 
-def _worded(hints: list[KeyHint]) -> tuple[Content, list[tuple[int, int, KeyHint]]]:
-    """Keys and their word: `12345 Views`, `q Quit`."""
+def _worded(hints: list[KeyHint], brief: bool) -> tuple[Content, list[tuple[int, int, KeyHint]]]:
+    """Keys and their word: `123456789 Views`, or `1–9 Views` in `brief`; `q Quit`."""
+    first, last = hints[0], hints[-1]
+    ends = [first, last] if brief and len(hints) > 3 else []
     content, places = Content(""), []
-    for hint in hints:
+    for hint in ends or hints:
+        if ends and hint is last:
+            content += Content.styled(sign("–", "-"), MUTED)
         start = content.cell_length
         content += Content.styled(hint.sign, _KEY if hint.is_enabled else MUTED)
         places.append((start, content.cell_length, hint))
-    first = hints[0]
     content += Content.styled(f" {first.group or first.label}", _LABEL if first.is_enabled else MUTED)
     if len(hints) == 1:
         places = [(0, content.cell_length, first)]

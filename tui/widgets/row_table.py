@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -15,10 +14,13 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.style import Style
 
-from tui.present import fit
-from tui.widgets.columns import GAP, Column, Row, lay_out, same_row
+from tui.widgets.columns import Column, Row, draw_centred, draw_line, lay_out, same_row
+from tui.widgets.sieve import Passes, Sieve
 
 __all__ = ["Column", "Row", "RowTable"]
+
+
+_FILTERED_OUT = Content("nothing passes the filter\n") + Content.styled("esc", "bold $primary") + " clears it"
 
 
 class RowTable(ScrollView, can_focus=True):
@@ -53,15 +55,15 @@ class RowTable(ScrollView, can_focus=True):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "cursor_up", "Up", show=False),
-        Binding("down,j", "cursor_down", "Down", show=False),
+        Binding("up,k", "cursor_up", "Up", show=False, id="lists.up"),
+        Binding("down,j", "cursor_down", "Down", show=False, id="lists.down"),
         Binding("pageup", "page_up", "Page up", show=False),
         Binding("pagedown", "page_down", "Page down", show=False),
-        Binding("ctrl+u", "half_page_up", "Half a page up", show=False),
-        Binding("ctrl+d", "half_page_down", "Half a page down", show=False),
-        Binding("g,home", "first", "First", show=False),
-        Binding("G,end", "last", "Last", show=False),
-        Binding("enter", "choose", "Open", show=False),
+        Binding("ctrl+u", "half_page_up", "Half a page up", show=False, id="lists.half_up"),
+        Binding("ctrl+d", "half_page_down", "Half a page down", show=False, id="lists.half_down"),
+        Binding("g,home", "first", "First", show=False, id="lists.top"),
+        Binding("G,end", "last", "Last", show=False, id="lists.bottom"),
+        Binding("enter", "choose", "Open", show=False, id="lists.open"),
     ]
 
     class About(Message):
@@ -115,7 +117,7 @@ class RowTable(ScrollView, can_focus=True):
         self._taken = False
         self._header = int(show_header)
         self._max_rows = max_rows
-        self._rows: list[Row] = []
+        self._sieve = Sieve()
         self._cursor = 0
         self._announced: str | None = None
 
@@ -136,6 +138,20 @@ class RowTable(ScrollView, can_focus=True):
         return len(self._rows)
 
     @property
+    def columns(self) -> tuple[Column, ...]:
+        return self._columns
+
+    @property
+    def shown_rows(self) -> tuple[Row, ...]:
+        """The rows that pass the filter, from top to bottom."""
+        return tuple(self._rows)
+
+    @property
+    def total_count(self) -> int:
+        """How many rows there are, whether they pass the filter or not."""
+        return len(self._sieve.all)
+
+    @property
     def at_end(self) -> bool:
         """The cursor is on the last row and that row is in view."""
         last = len(self._rows) - 1
@@ -148,7 +164,7 @@ class RowTable(ScrollView, can_focus=True):
         # Whoever has scrolled away from the cursor is not pulled back to it.
         in_view = top <= old < top + self._page
         keep_cursor = keep_cursor and (self._taken or self.has_focus or not self._lead)
-        self._rows = list(rows)
+        self._sieve.replace(rows)
         if following:
             self._cursor = len(self._rows) - 1
         elif keep_cursor:
@@ -168,19 +184,23 @@ class RowTable(ScrollView, can_focus=True):
     def append_rows(self, rows: Sequence[Row]) -> None:
         """Add rows at the bottom; beyond `max_rows` the first ones are dropped."""
         before, top, following = self._window(), self.scroll_offset.y, self._follow and self.at_end
-        self._rows.extend(rows)
-        surplus = max(len(self._rows) - self._max_rows, 0)
-        del self._rows[:surplus]
+        surplus = self._sieve.append(rows, self._max_rows)
         self._cursor = max(len(self._rows) - 1 if following else self._cursor - surplus, 0)
         self._settle(before, top - surplus, reveal=following)
 
     def prepend_rows(self, rows: Sequence[Row]) -> None:
         """Add rows at the top without moving the view; beyond `max_rows` the last ones are dropped."""
         before, top = self._window(), self.scroll_offset.y
-        self._rows[:0] = rows
-        del self._rows[self._max_rows :]
-        self._cursor = max(min(self._cursor + len(rows), len(self._rows) - 1), 0)
-        self._settle(before, top + len(rows), reveal=False)
+        added = self._sieve.prepend(rows, self._max_rows)
+        self._cursor = max(min(self._cursor + added, len(self._rows) - 1), 0)
+        self._settle(before, top + added, reveal=False)
+
+    def set_filter(self, passes: Passes | None) -> None:
+        """Show only rows whose text passes; None shows all. The cursor stays with its row, if that stays."""
+        before, key = self._window(), self.cursor_key
+        self._sieve.filter(passes)
+        self._cursor = next((place for place, row in enumerate(self._rows) if row.key == key), 0)
+        self._settle(before, 0, reveal=True)
 
     def move_to(self, key: str) -> bool:
         """Put the cursor on the row with this key; False when there is none."""
@@ -197,6 +217,10 @@ class RowTable(ScrollView, can_focus=True):
 
     # What a subclass may draw or tell differently.
 
+    def record(self, _key: str) -> object:
+        """What stands behind a row; None when only its text is known."""
+        return None
+
     def cell(self, row: Row, place: int, _width: int) -> Content:
         """What a cell of `_width` cells shows; a subclass may draw to measure."""
         return row.cells[place]
@@ -210,6 +234,10 @@ class RowTable(ScrollView, can_focus=True):
         return self.Selected(self, key)
 
     # Where the cursor is and what is in view.
+
+    @property
+    def _rows(self) -> list[Row]:
+        return self._sieve.shown
 
     @property
     def _page(self) -> int:
@@ -349,11 +377,13 @@ class RowTable(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
         if not self._rows:
-            return self._empty_line(y, width)
+            empty = _FILTERED_OUT if self._sieve.all else self._empty
+            style = self.get_visual_style("row-table--empty")
+            return draw_centred(empty, y, Size(width, self.size.height), style)
         if y < self._header:
             style = self.get_visual_style("row-table--header")
             titles = [(p, w, self.title_cell(p, w)) for p, w in lay_out(self._columns, width)]
-            return self._line(titles, style, width)
+            return draw_line(self._columns, titles, style, width)
         place = self.scroll_offset.y + y - self._header
         if place >= len(self._rows):
             return Strip.blank(width, self.visual_style.rich_style)
@@ -364,27 +394,4 @@ class RowTable(ScrollView, can_focus=True):
             style += Style.parse(row.style)
         places = lay_out(self._columns, width) if len(row.cells) > 1 else ((0, width),)
         cells = [(p, w, self.cell(row, p, w)) for p, w in places]
-        return self._line(cells, style, width)
-
-    def _line(self, cells: Sequence[tuple[int, int, Content]], style: Style, width: int) -> Strip:
-        segments: list[Segment] = []
-        used = 0
-        for place, cell_width, content in cells:
-            if used:
-                segments.append(Segment(" " * GAP, style.rich_style))
-            fitted = fit(content, cell_width, self._columns[place].align)
-            segments += fitted.render_segments(style)
-            used += cell_width + (GAP if used else 0)
-        return Strip(segments, used).adjust_cell_length(width, style.rich_style)
-
-    def _empty_line(self, y: int, width: int) -> Strip:
-        style = self.get_visual_style("row-table--empty")
-        room = max(width - 2, 1)
-        lines = self._empty.wrap(room)
-        line = y - max(self.size.height - len(lines), 0) // 2
-        if not 0 <= line < len(lines):
-            return Strip.blank(width, style.rich_style)
-        content = lines[line].rstrip()
-        left = max(width - content.cell_length, 0) // 2
-        segments = content.pad_left(left).render_segments(style)
-        return Strip(segments).adjust_cell_length(width, style.rich_style)
+        return draw_line(self._columns, cells, style, width)

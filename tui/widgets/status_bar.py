@@ -12,10 +12,12 @@ from engine.client import EngineInfo
 from engine.model import Health, Severity
 from tui.present import (
     MUTED,
+    age_text,
     clock_text,
     fit,
     foreign,
     health_status,
+    moment_text,
     score_style,
     severity_style,
     sign,
@@ -23,6 +25,8 @@ from tui.present import (
 )
 
 _SEPARATOR = "  "
+FRAMES = ("error", "warning", "success", "primary")
+"""The theme's colours that the environment can have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +37,33 @@ class Part:
     content: Content
 
 
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """That somebody looks back.
+
+    Args:
+        at: which moment is shown, and `now` is now; seconds since the epoch.
+        speed: of playing; 0: it stands.
+        configuration: the beginning of the digest of the one in force then, if that is another than now.
+    """
+
+    at: float
+    now: float
+    speed: int = 0
+    configuration: str = ""
+
+
 class StatusBar(Widget):
     """Product, environment, score, firing alerts, live or paused, time range and time."""
 
     ALLOW_SELECT = False
     DEFAULT_CSS = """
     StatusBar { height: 1; padding: 0 1; background: $panel; color: $foreground; }
+    StatusBar.-past { background: $accent 15%; }
+    StatusBar.-error { background: $error 15%; }
+    StatusBar.-warning { background: $warning 15%; }
+    StatusBar.-success { background: $success 15%; }
+    StatusBar.-primary { background: $primary 15%; }
     """
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -55,14 +80,23 @@ class StatusBar(Widget):
         range_label: str,
         now: float,
         missed: int = 0,
+        frame: str = "",
+        looking: Looking | None = None,
     ) -> None:
-        """Show these; `counts` are alerts that nobody has taken, `missed` those that fire since a pause."""
-        self._left = (_product(), *_engine_parts(info), *_health_parts(health), *_alert_parts(counts))
+        """Show these; `counts` are alerts that nobody has taken, `missed` those that fire since a pause.
+
+        `frame` is the theme's colour of the environment, such as `error`; empty for none. `looking` is given
+        while the past is shown.
+        """
+        self._left = (_product(), *_engine_parts(info, frame), *_health_parts(health), *_alert_parts(counts))
+        for colour in FRAMES:
+            self.set_class(colour == frame, f"-{colour}")
+        self.set_class(looking is not None, "-past")
         self._right = (
             *([Part(1, _missed(missed))] if missed else []),
-            Part(1, _live(live)),
-            Part(3, Content.styled(f"last {range_label}", MUTED)),
-            Part(2, Content(clock_text(now))),
+            *(_past_parts(looking) if looking else [Part(0, _live(live))]),
+            Part(3, Content.styled(f"{range_label} before" if looking else f"last {range_label}", MUTED)),
+            *([] if looking else [Part(2, Content(clock_text(now)))]),
             Part(7, Content.styled(zone_text(), MUTED)),
         )
         self.refresh()
@@ -79,17 +113,17 @@ def line(left: Sequence[Part], right: Sequence[Part], width: int) -> Content:
         room = width - ends.cell_length
         if starts.cell_length + len(_SEPARATOR) <= room:
             return fit(starts, room) + ends
-    return fit(Content(" ").join(part.content for part in left if part.rank <= 1), width)
+    return fit(Content(" ").join(part.content for part in left if part.rank <= 0), width)
 
 
 def _product() -> Part:
     return Part(1, Content.styled("tocsin", "bold $primary"))
 
 
-def _engine_parts(info: EngineInfo | None) -> list[Part]:
+def _engine_parts(info: EngineInfo | None, frame: str) -> list[Part]:
     if info is None:
         return [Part(1, Content.styled("no word from the engine", MUTED))]
-    parts = [Part(6, foreign(info.environment, 24, MUTED))] if info.environment else []
+    parts = [_environment(info.environment, frame)] if info.environment else []
     if not info.live:
         parts.append(Part(3, Content.styled("no engine is running", "$warning")))
     elif info.paused:
@@ -99,6 +133,13 @@ def _engine_parts(info: EngineInfo | None) -> list[Part]:
     if info.unexported:
         parts.append(Part(5, Content.styled(f"{info.unexported} not exported", "$warning")))
     return parts
+
+
+def _environment(name: str, frame: str) -> Part:
+    """Where it matters where one is, the name stays as long as the product's."""
+    if not frame:
+        return Part(6, foreign(name, 24, MUTED))
+    return Part(1, foreign(f" {name.upper()} ", 26, f"bold $background on ${frame}"))
 
 
 def _health_parts(health: Health | None) -> list[Part]:
@@ -128,6 +169,17 @@ def _live(live: bool) -> Content:
     if live:
         return Content.styled(f"{sign('●', '*')} live", "$success")
     return Content.styled(f" {sign('‖', '||')} paused ", "bold $background on $warning")
+
+
+def _past_parts(looking: Looking) -> list[Part]:
+    """The moment, how long ago it is, how fast it goes by, and the configuration of then."""
+    words = f" PAST {moment_text(looking.at, looking.now)} · {age_text(looking.at, looking.now)} ago "
+    parts = [Part(-1, Content.styled(words, "bold $background on $accent"))]
+    if looking.speed:
+        parts.append(Part(1, Content.styled(f"{sign('▶', '>')} {looking.speed}×", "bold $text-accent")))
+    if looking.configuration:
+        parts.append(Part(3, foreign(f"configuration {looking.configuration}", 24, "$text-warning")))
+    return parts
 
 
 def _missed(count: int) -> Content:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
+from functools import partial
 
 from textual.content import Content
 
@@ -14,12 +15,14 @@ from tui.present import (
     clock_text,
     fit,
     foreign,
+    muted,
     severity,
     severity_style,
     sign,
 )
-from tui.widgets.columns import Column, Row
+from tui.widgets.columns import Cells, Column, Row
 from tui.widgets.row_table import RowTable
+from tui.widgets.status_bar import hint
 
 _COLUMNS = (
     Column("severity", "severity", 10),
@@ -30,6 +33,7 @@ _COLUMNS = (
     Column("life", "", 11, flex=1, min_terminal=72),
 )
 _STATE, _WHAT, _LIFE = 1, 2, 5
+NOT_MUTED: Mapping[int, str] = {}
 
 
 class AlertTimeline(RowTable):
@@ -53,23 +57,47 @@ class AlertTimeline(RowTable):
         self, *, empty: Content | None = None, id: str | None = None, classes: str | None = None
     ) -> None:
         super().__init__(
-            _COLUMNS, empty=empty or Content("no alerts in this range"), lead=True, id=id, classes=classes
+            _COLUMNS,
+            empty=empty or hint("no alerts in this range", "t", "chooses a longer one"),
+            lead=True,
+            id=id,
+            classes=classes,
         )
         self._alerts: dict[str, Alert] = {}
         self._since = 0.0
         self._now = 1.0
 
-    def show(self, alerts: Sequence[Alert], now: float, since: float) -> None:
-        """Show these alerts against [since, now]."""
+    def show(
+        self,
+        alerts: Sequence[Alert],
+        now: float,
+        since: float,
+        muted: Mapping[int, str] = NOT_MUTED,
+        marked: Set[int] = frozenset(),
+    ) -> None:
+        """Show these alerts against [since, now].
+
+        Args:
+            muted: why nobody is told of some of them, by their numbers.
+            marked: the numbers of those that a person has marked.
+        """
         self._since, self._now = since, max(now, since + 1.0)
         self._alerts = {str(alert.id): alert for alert in sorted(alerts, key=_urgency, reverse=True)}
-        self.set_rows([_row(key, alert, now) for key, alert in self._alerts.items()])
+        self.set_rows(
+            [
+                _row(key, alert, now, muted.get(alert.id, ""), alert.id in marked)
+                for key, alert in self._alerts.items()
+            ]
+        )
         # Bars move with the time, whatever the rows say.
         self.refresh()
 
     @property
     def cursor_alert(self) -> Alert | None:
         return self._alerts.get(self.cursor_key or "")
+
+    def record(self, key: str) -> Alert | None:
+        return self._alerts.get(key)
 
     def cell(self, row: Row, place: int, width: int) -> Content:
         alert = self._alerts[row.key]
@@ -112,20 +140,21 @@ def _urgency(alert: Alert) -> tuple[bool, bool, int, float, int]:
     return is_open, alert.state is AlertState.PENDING, rank, alert.started_at, alert.id
 
 
-def _row(key: str, alert: Alert, now: float) -> Row:
-    what = foreign(alert.subject, 200) + Content.styled(" · ", MUTED) + foreign(alert.rule_name)
+def _row(key: str, alert: Alert, now: float, why: str, is_marked: bool) -> Row:
     dim = alert.state in (AlertState.RESOLVED, AlertState.PENDING)
-    return Row(
-        key,
-        (
-            severity(alert.severity),
-            alert_state(alert.state, short=True),
-            what,
-            _who(alert),
-            Content(age_text(alert.fired_at or alert.started_at, now)),
-            Content(""),
-        ),
-        "dim" if dim else "",
+    return Row(key, partial(_cells, alert, now, why, is_marked), "dim" if dim else "")
+
+
+def _cells(alert: Alert, now: float, why: str, is_marked: bool) -> Cells:
+    what = foreign(alert.subject, 200) + Content.styled(" · ", MUTED) + foreign(alert.rule_name)
+    is_muted = bool(why) and alert.state is AlertState.FIRING
+    return (
+        severity(alert.severity),
+        muted() if is_muted else alert_state(alert.state, short=True),
+        Content.styled(sign("▪ ", "+ "), "bold $accent") + what if is_marked else what,
+        foreign(why, 120, MUTED) if is_muted else _who(alert),
+        Content(age_text(alert.fired_at or alert.started_at, now)),
+        Content(""),
     )
 
 

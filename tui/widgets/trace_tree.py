@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from textual.content import Content
 from textual.message import Message
 
 from engine.client import Anatomy, Segment, anatomy
-from engine.model import Outcome, Scalar, Span, SpanStatus
-from tui.present import MUTED, clock_text, duration_text, fit, foreign, outcome_glyph, sign
+from engine.model import LogLevel, LogRecord, Outcome, Scalar, Span, SpanStatus
+from tui.present import MUTED, clock_text, duration_text, fit, foreign, log_level, outcome_glyph, sign
+from tui.widgets.branches import Branch, branches
 from tui.widgets.columns import Column, Row
 from tui.widgets.row_table import RowTable
 
@@ -31,7 +31,6 @@ _BAR = 5
 # The share of a trace from which on a span is marked, and seconds lost to rounding between two times.
 _MATTERS = 0.01
 _MOMENT = 1e-5
-_DEEPEST = 16
 _LONGEST_NAME = 32
 _ERROR = "/error"
 _REST = "/rest"
@@ -43,54 +42,6 @@ _PHASES = (
     ("phase.first_byte", "wait", "$primary", "█", "#"),
     ("phase.transfer", "transfer", "$success", "▆", "+"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Branch:
-    """A span in its place in the tree; `guides` are the lines that lead to it."""
-
-    span: Span
-    guides: str
-    below: str
-
-
-def branches(spans: Sequence[Span]) -> tuple[Branch, ...]:
-    """The spans in the order of the tree, children by start time.
-
-    A span whose parent is missing is a root; of spans that are each other's ancestors the earliest is one.
-    """
-    ordered = sorted(spans, key=lambda span: (span.started_at, -span.duration))
-    known = {span.span_id for span in ordered}
-    children: dict[str, list[Span]] = {}
-    roots: list[Span] = []
-    for span in ordered:
-        if span.parent_id in known and span.parent_id != span.span_id:
-            children.setdefault(span.parent_id or "", []).append(span)
-        else:
-            roots.append(span)
-    seen: set[int] = set()
-    found: list[Branch] = []
-    for root in (*roots, *ordered):
-        found.extend(_walk(root, children, seen))
-    return tuple(found)
-
-
-def _walk(root: Span, children: Mapping[str, list[Span]], seen: set[int]) -> Iterator[Branch]:
-    """Depth first without recursion; nothing that was seen is entered again."""
-    fork, last, trunk = sign("├─ ", "|- "), sign("└─ ", "`- "), sign("│  ", "|  ")
-    stack = [(root, "", "")]
-    while stack:
-        span, guides, below = stack.pop()
-        if id(span) in seen:
-            continue
-        seen.add(id(span))
-        nested = [child for child in children.get(span.span_id, ()) if id(child) not in seen]
-        yield Branch(span, guides, below + (trunk if nested else "   "))
-        # Below a certain depth the tree goes straight down: guides must not outgrow the screen.
-        stem = below[: _DEEPEST * len(trunk)]
-        for place, child in reversed(list(enumerate(nested))):
-            final = place == len(nested) - 1
-            stack.append((child, stem + (last if final else fork), stem + ("   " if final else trunk)))
 
 
 def error_message(span: Span) -> str:
@@ -135,12 +86,21 @@ class TraceTree(RowTable):
         self._length = 0.0
         self._anatomy = Anatomy(None, {}, ())
         self._path: dict[str, list[Segment]] = {}
+        self._given: tuple[Sequence[Span], Sequence[LogRecord]] = ((), ())
+        self._logs: dict[str, list[LogRecord]] = {}
+        self._folded: set[str] = set()
 
-    def show(self, spans: Sequence[Span], title: Content | None = None) -> None:
-        """Show these spans, at most 10,000; `title` becomes the border's title."""
+    def show(
+        self, spans: Sequence[Span], title: Content | None = None, logs: Sequence[LogRecord] = ()
+    ) -> None:
+        """Show these spans, at most 10,000, with marks where they logged; `title` becomes the border's."""
         if title is not None:
             self.border_title = title
+        if {span.trace_id for span in spans[:1]} != {span.trace_id for span in self._given[0][:1]}:
+            self._folded.clear()
+        self._given = (spans, logs)
         shown = spans[:MAX_SPANS]
+        self._place_logs(shown, logs)
         start = min((span.started_at for span in shown), default=0.0)
         length = max((span.started_at + span.duration for span in shown), default=0.0) - start
         if (start, length) != (self._from, self._length):
@@ -152,13 +112,42 @@ class TraceTree(RowTable):
         failed = [span for span in shown if span.status is SpanStatus.ERROR]
         inherited = {span.parent_id for span in failed if span.parent_id != span.span_id}
         rows: list[Row] = []
-        for branch in branches(shown):
+        for branch in branches(shown, self._folded):
             message = error_message(branch.span) if branch.span.span_id not in inherited else ""
             rows.extend(self._branch_rows(branch, message))
         if len(spans) > MAX_SPANS:
             more = Content.styled(f"{len(spans) - MAX_SPANS} more spans are not shown", MUTED)
             rows.append(Row(_REST, (more,)))
         self.set_rows(rows)
+
+    def fold(self, away: bool) -> None:
+        """Hide what is below the cursor's span, or show it; of a span with nothing below, fold its parent."""
+        span = self.cursor_span
+        if span is None:
+            return
+        parents = {one.span_id: one.parent_id for one in self._given[0]}
+        if not away:
+            self._folded.discard(span.span_id)
+        elif span.span_id in parents.values() and span.span_id not in self._folded:
+            self._folded.add(span.span_id)
+        elif (parent := parents.get(span.span_id)) in parents and parent is not None:
+            self._folded.add(parent)
+            self.move_to(parent)
+        self.show(self._given[0], logs=self._given[1])
+
+    def logs_of(self, span: Span) -> Sequence[LogRecord]:
+        """The lines a span wrote; those that name no span, or one that is not here, are the root's."""
+        return self._logs.get(span.span_id, ())
+
+    def _place_logs(self, spans: Sequence[Span], logs: Sequence[LogRecord]) -> None:
+        known = {span.span_id for span in spans}
+        root = next((span.span_id for span in spans if span.parent_id not in known), "")
+        before, self._logs = self._logs, {}
+        for record in sorted(logs, key=lambda one: (one.at, one.id)):
+            key = record.span_id if record.span_id in known else root
+            self._logs.setdefault(key or "", []).append(record)
+        if before != self._logs:
+            self.refresh()
 
     @property
     def cursor_span(self) -> Span | None:
@@ -188,6 +177,8 @@ class TraceTree(RowTable):
         name = Content.styled(branch.guides, MUTED) + foreign(span.name, 200)
         if service := span.attributes.get("service.name"):
             name += foreign(f" {service}", 60, MUTED)
+        if branch.folded:
+            name += Content.styled(f" {sign('▸', '>')} {branch.folded} more", MUTED)
         glyph = outcome_glyph(span_outcome(span))
         took = Content(duration_text(span.duration))
         own = Content.styled(duration_text(self._anatomy.self_times.get(span.span_id)), MUTED)
@@ -197,6 +188,9 @@ class TraceTree(RowTable):
             self._spans[key + _ERROR] = span
             text = Content.styled(branch.below, MUTED) + foreign(message, 300, "$error")
             yield Row(key + _ERROR, (text,))
+
+    def record(self, key: str) -> Span | None:
+        return self._spans.get(key)
 
     def chosen(self, key: str) -> Message:
         return self.Opened(self, self._spans[key]) if key in self._spans else self.Selected(self, key)
@@ -235,7 +229,16 @@ class TraceTree(RowTable):
         start = min(int((span.started_at - self._from) * scale), width - 1)
         cells = min(max(round(span.duration * scale), 1), width - start)
         shades = self._shades(span, cells) or self._stretches(span, start, cells, scale)
-        return Content(" " * start) + Content("").join(shades)
+        return self._marked(Content(" " * start) + Content("").join(shades), span, width, scale)
+
+    def _marked(self, bar: Content, span: Span, width: int, scale: float) -> Content:
+        """The bar with a sign at each moment at which the span logged something."""
+        for record in self.logs_of(span):
+            place = min(max(int((record.at - self._from) * scale), 0), width - 1)
+            bar = bar.pad_right(max(place + 1 - bar.cell_length, 0))
+            mark = Content.styled(sign("◆", "o"), _log_style(record.level))
+            bar = bar[:place] + mark + bar[place + 1 :]
+        return bar
 
     def _stretches(self, span: Span, start: int, cells: int, scale: float) -> list[Content]:
         """Cells of a bar: heavy where the span itself was what the trace waited for, light elsewhere."""
@@ -305,7 +308,17 @@ class TraceTree(RowTable):
         for link in span.links:
             lines += [_fact("trace", link.trace_id), _fact("span", link.span_id)]
             lines += [Content("  ") + _fact(key, value) for key, value in link.attributes.items()]
+        if logs := self.logs_of(span):
+            lines += [Content(""), Content.styled("log", "bold")]
+        for record in logs:
+            at = f"+{duration_text(max(record.at - span.started_at, 0.0))}".ljust(12)
+            lines.append(Content.styled(f"{at} ", MUTED) + log_level(record.level) + " "
+                         + foreign(record.message, 2000))  # fmt: skip
         return Content("\n").join(lines)
+
+
+def _log_style(level: LogLevel) -> str:
+    return "$error" if level >= LogLevel.ERROR else "$warning" if level >= LogLevel.WARNING else "$primary"
 
 
 def number(value: Scalar) -> float:

@@ -1,0 +1,128 @@
+"""The console process behind one tab of a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Sequence
+from urllib.parse import quote, urlsplit
+
+from aiohttp import web
+from textual_serve.app_service import AppService
+from textual_serve.download_manager import DownloadManager
+
+STOP_DEADLINE = 3.0
+"""Seconds a console has for ending by itself."""
+_WIDTHS, _HEIGHTS = (20, 500), (5, 200)
+
+
+class Tab(AppService):
+    """Runs `argv`, whose terminal is the other end of `websocket`, until either ends.
+
+    Args:
+        base: what the addresses of this server begin with.
+    """
+
+    def __init__(
+        self, argv: Sequence[str], websocket: web.WebSocketResponse, downloads: DownloadManager, base: str
+    ) -> None:
+        super().__init__(
+            "",
+            write_bytes=websocket.send_bytes,
+            write_str=websocket.send_str,
+            close=self._hang_up,
+            download_manager=downloads,
+        )
+        self._argv = argv
+        self._websocket = websocket
+        self._base = base
+
+    async def converse(self, width: int, height: int) -> None:
+        """Carry keys one way and pictures the other; the process has ended when this returns."""
+        await self.start(_within(width, _WIDTHS), _within(height, _HEIGHTS))
+        try:
+            async for message in self._websocket:
+                if message.type is web.WSMsgType.TEXT:
+                    await self._obey(message.data)
+        finally:
+            await self.stop()
+
+    async def run(self) -> None:
+        """Pass on what the process draws; its end is the tab's."""
+        with contextlib.suppress(ConnectionError):  # the tab was closed in between
+            await super().run()
+        await self._hang_up()
+
+    async def stop(self) -> None:
+        """End the process: asked first, then killed."""
+        process = self._process
+        try:
+            async with asyncio.timeout(STOP_DEADLINE):
+                await super().stop()
+                if process is not None:
+                    await process.wait()
+        except TimeoutError:
+            pass  # it is killed
+        finally:
+            if process is not None and process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    async def on_meta(self, data: bytes) -> None:
+        """What the process asks of the browser: to open an address, or to take a file."""
+        asked = json.loads(data)
+        match asked:
+            case {"type": "open_url", "url": str(url)} if urlsplit(url).scheme not in ("http", "https"):
+                pass
+            case {"type": "deliver_file_start", "key": str(key), "path": str(path)}:
+                await self._download_manager.create_download(
+                    app_service=self,
+                    delivery_key=key,
+                    file_name=path.rpartition("/")[2],
+                    open_method="download",
+                    mime_type=asked["mime_type"],
+                    encoding=asked["encoding"],
+                    name=asked.get("name"),
+                )
+                address = {"url": f"{self._base}/download/{quote(key, safe='')}", "new_tab": True}
+                await self.remote_write_str(json.dumps(["open_url", address]))
+            case _:
+                await super().on_meta(data)
+
+    async def _obey(self, text: str) -> None:
+        """Do what the page asks for; what is not understood is nothing that our page sends."""
+        try:
+            asked = json.loads(text)
+        except ValueError:
+            return
+        match asked:
+            case ["stdin", str(keys)]:
+                await self.send_bytes(keys.encode("utf-8", "replace"))
+            case ["resize", {"width": int(width), "height": int(height)}]:
+                await self.set_terminal_size(_within(width, _WIDTHS), _within(height, _HEIGHTS))
+            case ["ping", str(stamp)]:
+                await self.remote_write_str(json.dumps(["pong", stamp]))
+            case ["blur"]:
+                await self.blur()
+            case ["focus"]:
+                await self.focus()
+
+    async def _hang_up(self) -> None:
+        await self._websocket.close()
+
+    async def _open_app_process(self, width: int = 80, height: int = 24) -> Process:
+        environment = self._build_environment(width, height)
+        environment["TEXTUAL_DRIVER"] = "tui.serving.driver:TabDriver"
+        # The page takes every colour and every character, whatever the terminal of the server does.
+        environment |= {"PYTHONUTF8": "1", "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        process = await asyncio.create_subprocess_exec(
+            *self._argv, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment, start_new_session=True
+        )
+        self._process, self._stdin = process, process.stdin
+        return process
+
+
+def _within(value: int, bounds: tuple[int, int]) -> int:
+    return max(bounds[0], min(value, bounds[1]))
