@@ -34,13 +34,16 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 WORD_WIDTH = 12
 SUBJECT_WIDTH = 26
+_SETTLED = frozenset(
+    {NotificationState.SENT, NotificationState.DEAD, NotificationState.MOVED, NotificationState.COLLAPSED}
+)
 
 
 class RowReporter:
     """Turns rows, in the order of their commits, into records with a `type`; remembers what it needs.
 
-    Executions and alert transitions all appear; of logs only warnings and worse; of health and
-    notifications only what changed.
+    Executions and alert transitions all appear; of logs only warnings and worse; of health only what
+    changed; of notifications what became of them in the end.
     """
 
     def __init__(self) -> None:
@@ -66,7 +69,7 @@ class RowReporter:
             yield _transition_record(row, self._alerts.get(row.alert_id))
         elif isinstance(row, LogRecord) and row.level >= LogLevel.WARNING:
             yield _log_record(row)
-        elif isinstance(row, Notification) and row.state in (NotificationState.SENT, NotificationState.DEAD):
+        elif isinstance(row, Notification) and row.state in _SETTLED:
             yield _notification_record(row)
         elif isinstance(row, HealthCheck):
             before = self._statuses.get(row.component, HealthStatus.UNKNOWN)

@@ -16,7 +16,9 @@ def exists(kind: str, name: str, known: Sequence[str], path: Path, report: Repor
     """Whether `name` is one of `known`; reports it otherwise."""
     if name in known:
         return True
-    hint = did_you_mean(name, known) or (f"there is {', '.join(known[:10])}" if known else "")
+    hint = did_you_mean(name, known) or (
+        f"there is {', '.join([*dict.fromkeys(known)][:10])}" if known else ""
+    )
     report.at(path, f"there is no {kind} `{name}`", hint)
     return False
 

@@ -43,6 +43,9 @@ def check_delivery(
             check_whom("workflow", pattern, workflows, (*path, "workflows", index), report)
         for index, pattern in enumerate(route.rules):
             check_whom("rule", pattern, rules, (*path, "rules", index), report)
+    for window, spec in enumerate(checked.config.maintenance if checked.config is not None else ()):
+        for index, pattern in enumerate(spec.workflows):
+            check_whom("workflow", pattern, workflows, ("maintenance", window, "workflows", index), report)
     told = _mapping(data.get("deadman")).get("channel")
     if isinstance(told, str) and exists("channel", told, channels, ("deadman", "channel"), report):
         _check_speaks(told, checked, report)

@@ -21,20 +21,27 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 from engine.config.times import Periods
 from engine.config.types import Identifier, Name, PositiveDuration, Strict, as_tuple
 
+_LAST_MOMENT = datetime(3000, 1, 1, tzinfo=UTC).timestamp()
+
 
 def parse_moment(value: object) -> float:
     """Seconds since the epoch of `2026-12-01`, `2026-12-01T22:00`, `2026-12-01T22:00+01:00`; UTC if not said.
 
     Raises:
-        ValueError: with a sentence that says what a moment looks like.
+        ValueError: with a sentence that says what a moment looks like and where it may lie.
     """
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    try:
-        moment = datetime.fromisoformat(str(value).strip())
-    except ValueError:
-        raise ValueError("a moment is such as 2026-12-01 or 2026-12-01T22:00+01:00") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        seconds = float(value)
+    else:
+        try:
+            moment = datetime.fromisoformat(str(value).strip())
+        except ValueError:
+            raise ValueError("a moment is such as 2026-12-01 or 2026-12-01T22:00+01:00") from None
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    # What lies further off cannot be written as a date in every time zone.
+    if not 0 <= seconds < _LAST_MOMENT:
+        raise ValueError("a moment lies in the years 1970 to 2999")
+    return seconds
 
 
 def _matcher(text: str) -> str:

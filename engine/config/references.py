@@ -49,6 +49,7 @@ def check_references(
     unique("workflow", _ids(data.get("workflows"), "workflows"), report)
     unique("rule", _ids(data.get("rules"), "rules"), report)
     unique("source", _ids(data.get("sources"), "sources"), report)
+    unique("maintenance window", _ids(data.get("maintenance"), "maintenance"), report)
     ids = [str(name) for _, name in _ids(data.get("workflows"), "workflows")]
     known = _Known(
         variables=_variables(data, environment),

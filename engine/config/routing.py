@@ -15,11 +15,12 @@ deadman: {url: "${env:PING_URL}", every: 1m}
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from engine.config.choices import SeverityField
 from engine.config.times import Periods
@@ -31,6 +32,11 @@ DEFAULT_RATE_LIMIT = 30
 PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"
 
 SendDeadline = Annotated[PositiveDuration, Field(le=60)]
+_BLANK = re.compile(r"[\x00-\x20\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+HeaderName = Annotated[str, AfterValidator(lambda name: _header_name(name))]
+HeaderValue = Annotated[str, AfterValidator(lambda text: _header(text))]
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
 GroupBy = Annotated[
     tuple[Literal["rule", "subject", "severity", "tags"], ...], BeforeValidator(as_tuple), Field(max_length=4)
@@ -40,8 +46,31 @@ Template = Annotated[str, Field(min_length=1, max_length=10_000)]
 
 def _web(value: str) -> str:
     parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        usable = parts.port != 0 and not _BLANK.search(value)
+    except ValueError:  # the port is no number, or none that there is
+        usable = False
+    if parts.scheme not in ("http", "https") or not parts.hostname or not usable:
         raise ValueError("a web address is wanted, such as https://hooks.example.org/tocsin")
+    return value
+
+
+def _no_zero(value: str) -> str:
+    """Programs and files are named to the system by texts that a zero character ends."""
+    if "\0" in value:
+        raise ValueError("there is a zero character in it")
+    return value
+
+
+def _header_name(value: str) -> str:
+    if not _TOKEN.fullmatch(value):
+        raise ValueError("the name of a header is such as X-Team")
+    return value
+
+
+def _header(value: str) -> str:
+    if _CONTROL.search(value):
+        raise ValueError("the value of a header has no line break or control character in it")
     return value
 
 
@@ -72,7 +101,7 @@ class WebhookSpec(Strict):
 
     url: Annotated[str, Field(min_length=8, max_length=4_096)]
     secret: Annotated[str, Field(min_length=8)] | None = None
-    headers: Annotated[dict[str, str], Field(max_length=50)] = Field(default_factory=dict)
+    headers: Annotated[dict[HeaderName, HeaderValue], Field(max_length=50)] = Field(default_factory=dict)
     timeout: SendDeadline = 10.0
     verify: bool = True
 
@@ -93,7 +122,7 @@ class CommandSpec(Strict):
     """
 
     run: Annotated[
-        tuple[Annotated[str, Field(max_length=65_536)], ...],
+        tuple[Annotated[str, Field(max_length=65_536), AfterValidator(_no_zero)], ...],
         BeforeValidator(as_tuple),
         Field(min_length=1, max_length=200),
     ]
@@ -101,6 +130,13 @@ class CommandSpec(Strict):
     inherit: Annotated[tuple[VariableName, ...], BeforeValidator(as_tuple), Field(max_length=100)] = ()
     cwd: Annotated[str, Field(min_length=1)] | None = None
     timeout: SendDeadline = 20.0
+
+    @field_validator("run")
+    @classmethod
+    def _names_a_program(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value[0].strip():
+            raise ValueError("the first of it names a program, such as /usr/local/bin/page")
+        return value
 
 
 class FileSpec(Strict):
@@ -110,7 +146,7 @@ class FileSpec(Strict):
         path: relative to the directory the engine was started in; made with mode 0600 when missing.
     """
 
-    path: Annotated[str, Field(min_length=1, max_length=4_096)]
+    path: Annotated[str, Field(min_length=1, max_length=4_096), AfterValidator(_no_zero)]
 
 
 class SentrySpec(Strict):
@@ -267,12 +303,14 @@ class DeadmanSpec(Strict):
     Exactly one of `url` and `channel`.
 
     Keys:
-        url: asked for (GET) each time.
+        url: asked for each time.
+        method: `GET`, or `POST` with an empty body; for `url` alone.
         channel: told each time, instead.
         every: how often.
     """
 
     url: Annotated[str, Field(min_length=8, max_length=4_096)] | None = None
+    method: Literal["GET", "POST"] = "GET"
     channel: Identifier | None = None
     every: Annotated[PositiveDuration, Field(ge=5, le=86_400)] = 60.0
 
@@ -285,6 +323,8 @@ class DeadmanSpec(Strict):
     def _one_way(self) -> DeadmanSpec:
         if (self.url is None) == (self.channel is None):
             raise ValueError("a dead-man's switch has either a url: or a channel:")
+        if self.url is None and "method" in self.model_fields_set:
+            raise ValueError("method: goes with url:")
         return self
 
 

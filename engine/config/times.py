@@ -8,15 +8,37 @@ from functools import lru_cache
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator
 
 from engine.config.types import Strict, as_tuple
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAYS = re.compile(rf"({'|'.join(WEEKDAYS)})(?:-({'|'.join(WEEKDAYS)}))?", re.I)
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)|24:00")
-Days = Annotated[str, Field(pattern=rf"^(?i:{_DAYS.pattern})$")]
-TimeOfDay = Annotated[str, Field(pattern=rf"^(?:{_TIME.pattern})$")]
+
+
+def _day(value: str) -> str:
+    if not _DAYS.fullmatch(value):
+        raise ValueError("a day of the week, or a span of them, is such as mon or mon-fri")
+    return value
+
+
+def _time(value: str) -> str:
+    if not _TIME.fullmatch(value):
+        raise ValueError("a time of the day is such as 09:00, from 00:00 to 24:00")
+    return value
+
+
+Days = Annotated[
+    str,
+    AfterValidator(_day),
+    WithJsonSchema({"type": "string", "pattern": rf"^(?i:{_DAYS.pattern})$"}),
+]
+TimeOfDay = Annotated[
+    str,
+    AfterValidator(_time),
+    WithJsonSchema({"type": "string", "pattern": rf"^(?:{_TIME.pattern})$"}),
+]
 
 
 class Period(Strict):

@@ -175,7 +175,9 @@ def _report(errors: _Errors, report: Report) -> None:
 
 def _unknown_key(loc: Path, report: Report) -> None:
     key, known = str(loc[-1]), sorted(known_keys(loc[:-1]))
-    hint = did_you_mean(key, known) or f"known here: {', '.join(known)}"
+    hint = did_you_mean(key, known) or (
+        f"known here: {', '.join(known)}" if known else "no keys are known here"
+    )
     report.at_key(report.walk(loc)[0], f"unknown key `{key}`", hint)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from engine.clock import Clock
 from engine.errors import StoreError
@@ -145,7 +145,7 @@ class DeadMansSwitch:
 def pinger(spec: DeadmanSpec, channels: Mapping[str, Channel], sender: Sender, clock: Clock) -> Ping:
     """How a configuration wants its signs to be given."""
     if spec.url is not None:
-        return _Asking(spec.url, clock)
+        return _Asking(spec.url, spec.method, clock)
 
     async def tell() -> None:
         name, at = spec.channel or "", clock.now()
@@ -160,8 +160,9 @@ def pinger(spec: DeadmanSpec, channels: Mapping[str, Channel], sender: Sender, c
 class _Asking:
     """Asks a web address; what it takes for that is imported with the first sign."""
 
-    def __init__(self, url: str, clock: Clock) -> None:
+    def __init__(self, url: str, method: Literal["GET", "POST"], clock: Clock) -> None:
         self._url = url
+        self._method = method
         self._clock = clock
         self._poster: Poster | None = None
 
@@ -173,7 +174,7 @@ class _Asking:
             from engine.notify.kinds.posting import Poster
 
             self._poster = Poster(self._clock)
-        await self._poster.get(self._url, PING_DEADLINE)
+        await self._poster.call(self._url, self._method, PING_DEADLINE)
 
 
 def _late(part: str, age: float | None) -> str:

@@ -21,9 +21,10 @@ from engine.model import (
 from engine.notify.facts import Occasion
 from engine.notify.failing import stand_ins
 from engine.notify.messages import compose, digest, utc
-from engine.notify.pairing import Sorting, sort
+from engine.notify.pairing import Sorting, again, sort
 from engine.store import outgoing
 from engine.store.pool import ReadPool
+from engine.text import counted
 
 ROWS_A_MESSAGE = 500
 
@@ -89,6 +90,8 @@ class Letters:
         """What of `rows` is told, and what has become pointless."""
         ids = {row.alert_id for row in rows}
         known = await outgoing.about(self._pool, ids)
+        if rows[0].message:
+            return again(rows, known, now)
         return sort(rows, known, await outgoing.alerts(self._pool, ids), now)
 
     async def stand_ins(
@@ -108,7 +111,7 @@ class Letters:
         self, rows: Sequence[Notification], limit: int, until: float, now: float
     ) -> list[Decision]:
         """The record of what has to wait for others, since there is too much at once."""
-        told = f"more than {limit} messages a minute: this one leaves with others at {utc(until)}"
+        told = f"more than {counted(limit, 'message')} a minute: this one leaves with others at {utc(until)}"
         return await self._decisions(rows, lambda row: Gate(f"storm:{row.channel}", False, told), now)
 
     async def reminders(

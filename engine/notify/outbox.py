@@ -238,12 +238,12 @@ class Outbox:
             return
         rows = await self._companions(row)
         self._take(channel, rows, taken)
-        if rows and not row.message:
+        if rows:
             rows = await self._sorted(rows)
         if rows:
             async with self._slots:
                 await self._attempt(rows, self._channels[channel])
-        elif row.group:
+        elif row.group and not row.message:
             self._groups.had_nothing(channel, row.group, now)
             self.poke()
 

@@ -8,6 +8,7 @@ told, and takes what is unsent with it:
 - A reminder collapses beside newer word of the same alert.
 - The end of an alert whose fire went to the fallback goes there, too.
 - A row waits for an earlier one about the same alert that is to be tried again.
+- That an alert changes too often, or no longer does, is no fire: no end follows from it, and it is told.
 
 A row counts as unheard while its `message` is empty: it was never tried, or refused in so many words. A try
 whose result nobody can tell (a timeout, a crash) counts as heard.
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 from engine.model import Alert, AlertEventKind, AlertState, Notification, NotificationState
 from engine.notify.failing import stand_in
@@ -30,6 +32,7 @@ _PAUSE = 1.0
 """Seconds that a row waits for an earlier one that is due itself."""
 
 _ABOUT_WAITING = frozenset({AlertEventKind.ESCALATED, AlertEventKind.REMINDED, AlertEventKind.LAPSED})
+_ASIDE = frozenset({AlertEventKind.FLAPPING, AlertEventKind.STEADY})
 _QUEUED = NotificationState.QUEUED
 
 
@@ -63,16 +66,49 @@ def sort(
         alerts: those alerts, as far as they are kept.
     """
     known = tuple(known)
-    threads: dict[tuple[int, str, str], list[Notification]] = {}
-    for row in known:
-        threads.setdefault(_thread(row), []).append(row)
+    threads = _threads(known)
     sorter = _Sorter({row.key for row in rows}, known, now)
     for thread in dict.fromkeys(map(_thread, rows)):
+        earlier: list[Notification] = []
         for episode in _episodes(threads.get(thread, ())):
-            sorter.take(episode, alerts.get(thread[0]))
+            sorter.take(episode, alerts.get(thread[0]), earlier)
+            earlier += episode
     order = {row.key: place for place, row in enumerate(rows)}
     sorter.result.send.sort(key=lambda row: order[row.key])
     return sorter.result
+
+
+def again(rows: Sequence[Notification], known: Iterable[Notification], now: float) -> Sorting:
+    """A message that may have been taken is sent as it was, but not before what came before it.
+
+    Args:
+        known: everything queued about its alerts on any channel, oldest first.
+    """
+    keys, threads = {row.key for row in rows}, _threads(known)
+    blockers = [
+        other.next_at
+        for row in rows
+        for other in _before(row, threads[_thread(row)])
+        if other.state is _QUEUED and other.key not in keys
+    ]
+    if not blockers:
+        return Sorting(send=list(rows))
+    return Sorting(later=[replace(row, next_at=_after(blockers, now)) for row in rows])
+
+
+def _before(row: Notification, thread: Iterable[Notification]) -> Iterator[Notification]:
+    return takewhile(lambda other: other.key != row.key, thread)
+
+
+def _after(blockers: Iterable[float], now: float) -> float:
+    return max(*blockers, now + _PAUSE)
+
+
+def _threads(known: Iterable[Notification]) -> dict[tuple[int, str, str], list[Notification]]:
+    threads: dict[tuple[int, str, str], list[Notification]] = {}
+    for row in known:
+        threads.setdefault(_thread(row), []).append(row)
+    return threads
 
 
 def _thread(row: Notification) -> tuple[int, str, str]:
@@ -112,43 +148,49 @@ class _Sorter:
         self._known = known
         self._now = now
 
-    def take(self, episode: Sequence[Notification], alert: Alert | None) -> None:
+    def take(
+        self, episode: Sequence[Notification], alert: Alert | None, earlier: Sequence[Notification]
+    ) -> None:
+        """Decide about one episode; `earlier` are the rows of those before it."""
         if not any(row.key in self._together for row in episode):
             return
         end = episode[-1] if _is_end(episode[-1]) else None
-        told = [row for row in episode if row is not end]
-        waiting = [row for row in told if _unheard(row)]
+        told = [row for row in episode if row is not end and row.transition not in _ASIDE]
+        for row in episode:
+            if row.transition in _ASIDE and row.key in self._together:
+                self._send(row, earlier)
         if end is None:
-            self._still_on(told, alert)
+            self._still_on(told, alert, earlier)
             return
-        self._collapse(waiting, OVER)
+        self._collapse([row for row in told if _unheard(row)], OVER)
         if _unheard(end):
-            self._over(end, told)
+            self._over(end, told, earlier)
 
-    def _over(self, end: Notification, told: Sequence[Notification]) -> None:
+    def _over(self, end: Notification, told: Sequence[Notification], earlier: Sequence[Notification]) -> None:
         """An end that is not told yet; what is unsent before it has collapsed."""
         moved = any(row.state is NotificationState.MOVED for row in told)
         if moved:
             self._follow(end)
         if not told or any(map(_heard, told)):
-            self._send(end, told)
+            self._send(end, [*earlier, *told])
         elif moved:
             self.result.settled.append(replace(end, state=NotificationState.MOVED, error=FOLLOWS))
         else:
             self._collapse([end], OVER if any(map(_unheard, told)) else UNHEARD)
 
-    def _still_on(self, told: Sequence[Notification], alert: Alert | None) -> None:
+    def _still_on(
+        self, told: Sequence[Notification], alert: Alert | None, earlier: Sequence[Notification]
+    ) -> None:
         acknowledged = alert is not None and alert.state is AlertState.ACKNOWLEDGED
         for place, row in enumerate(told):
             if row.key not in self._together:
                 continue
-            others = [*told[:place], *told[place + 1 :]]
             if acknowledged and row.transition in _ABOUT_WAITING:
                 self._collapse([row], TAKEN_CARE)
             elif _is_outdated(row, told[:place], told[place + 1 :]):
                 self._collapse([row], NEWER)
             else:
-                self._send(row, others[:place])
+                self._send(row, [*earlier, *told[:place]])
 
     def _send(self, row: Notification, earlier: Sequence[Notification]) -> None:
         """Tell it, unless something earlier is still to be told on its own."""
@@ -158,8 +200,7 @@ class _Sorter:
             if other.state is _QUEUED and other.key not in self._together and not self._has_settled(other)
         ]
         if blockers:
-            later = max(max(blockers), self._now + _PAUSE)
-            self.result.later.append(replace(row, next_at=later))
+            self.result.later.append(replace(row, next_at=_after(blockers, self._now)))
         elif row.key in self._together:
             self.result.send.append(row)
 

@@ -117,6 +117,9 @@ def test_health_is_told_when_it_changes() -> None:
         (NOTICE, 0),
         (replace(NOTICE, state=NotificationState.SENT, sent_at=AT), 1),
         (replace(NOTICE, state=NotificationState.DEAD, error="no route"), 1),
+        (replace(NOTICE, state=NotificationState.MOVED, error="handed on to pager"), 1),
+        (replace(NOTICE, state=NotificationState.COLLAPSED, error="it was over before it was told"), 1),
+        (replace(NOTICE, state=NotificationState.SENDING), 0),
     ],
 )
 def test_what_is_worth_a_record(row: LogRecord | Notification, count: int) -> None:

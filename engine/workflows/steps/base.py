@@ -19,12 +19,17 @@ FAILURE = "failure"
 
 
 class StepError(TocsinError):
-    """The target or the check is wrong in a way the step type itself understands."""
+    """The target or the check is wrong in a way the step type itself understands.
 
-    def __init__(self, failure: Failure, phases: Phases = Phases()) -> None:
+    Args:
+        status: of an answer over HTTP whose head came, though its body did not or cannot be used.
+    """
+
+    def __init__(self, failure: Failure, phases: Phases = Phases(), status: int | None = None) -> None:
         super().__init__(failure.message)
         self.failure = failure
         self.phases = phases
+        self.status = status
 
 
 class CheckError(StepError):
@@ -147,6 +152,7 @@ class StepBase(Strict):
     """The keys of a step that do not depend on its type.
 
     Keys:
+        id: what later steps read its values by.
         timeout: of one try of the step; the workflow's own timeout caps it.
         expect: expectations that fail the step, or `failure`: the step is to fail, and succeeding is wrong.
         degraded: expectations that only make it degraded: slow is not down.

@@ -18,6 +18,7 @@ class Probe:
     Args:
         verify: whether TLS certificates are checked.
         max_body: bytes kept of the final body, after decompression.
+        status: of the last answer over HTTP, as soon as its head is there.
         awaited: what there is to say when the time is over, such as `no answer`.
     """
 
@@ -27,6 +28,7 @@ class Probe:
     peer: str = ""
     awaited: str = "no answer"
     is_outside: bool = False
+    status: int | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     _since: float = 0.0
 
@@ -56,4 +58,4 @@ class Probe:
         category: ErrorCategory = ErrorCategory.NETWORK,
     ) -> StepError:
         """The error to raise: `message` with the place it happened at, and the phases so far."""
-        return StepError(Failure(f"{message} ({self.place})", type, category), self.phases)
+        return StepError(Failure(f"{message} ({self.place})", type, category), self.phases, self.status)

@@ -49,6 +49,7 @@ class Transport:
         try:
             with closing(_stream(wire, place, route, probe)) as stream:
                 answer = await stream.respond(request)
+                probe.status = answer.status
                 probe.begin("transfer")
                 if not (follows and answer.is_redirect):
                     answer.body = await _body(stream, answer, probe)

@@ -14,7 +14,7 @@ from engine.clock import VirtualClock, settle
 from engine.config.routing import Channel, DeadmanSpec
 from engine.errors import StoreError
 from engine.model import LogRecord
-from engine.notify.deadman import DeadMansSwitch
+from engine.notify.deadman import DeadMansSwitch, pinger
 from engine.notify.delivery import DeliveryError, Message
 from engine.notify.outbox import Outbox
 from engine.store.store import Store
@@ -189,6 +189,18 @@ async def test_a_sign_that_does_not_arrive_is_told_once(stand: Stand) -> None:
     stand.signs.refuses = "nobody there"
     await stand.minutes(5)
     assert stand.messages == ["dead-man's switch: a sign of life did not arrive: nobody there"]
+
+
+async def test_a_sign_may_be_posted() -> None:
+    clock = VirtualClock()
+    async with listening() as server:
+        spec = DeadmanSpec.model_validate({"url": server.url("/ping"), "method": "POST"})
+        await pinger(spec, {}, Signs(clock), clock)()
+    assert [(request.method, request.path, request.body) for request in server.requests] == [
+        ("POST", "/ping", b"")
+    ]
+    with pytest.raises(ValueError, match="method: goes with url:"):
+        DeadmanSpec.model_validate({"channel": "out", "method": "POST"})
 
 
 async def test_another_configuration_changes_or_ends_the_signs(stand: Stand) -> None:

@@ -129,6 +129,25 @@ async def test_a_silent_webhook_is_given_up_in_time() -> None:
     assert not error.permanent
 
 
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [({}, b"x" * 70_000), ({"Content-Encoding": "gzip"}, b"no gzip")],
+)
+async def test_a_message_is_taken_by_its_status_whatever_else_the_answer_is(
+    headers: dict[str, str], body: bytes
+) -> None:
+    async with listening() as server:
+        server.headers, server.body = headers, body
+        await _send(_webhook(server))
+        server.status = 410
+        gone = await _refused(_webhook(server))
+        server.status = 500
+        broken = await _refused(_webhook(server))
+    assert gone.permanent
+    assert not broken.permanent
+    assert len(server.requests) == 3
+
+
 async def test_nothing_secret_of_a_webhook_is_in_what_is_said() -> None:
     async with listening() as server:
         server.status, server.body = 403, f"no {SECRET}-in-path or {SECRET}-in-query".encode()

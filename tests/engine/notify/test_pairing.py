@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine.model import Alert, AlertEventKind, AlertState, Notification, NotificationState
 from engine.notify.letters import message_key
-from engine.notify.pairing import NEWER, OVER, TAKEN_CARE, UNHEARD, Sorting, sort
+from engine.notify.pairing import NEWER, OVER, TAKEN_CARE, UNHEARD, Sorting, again, sort
 from tests.engine.notify.bench import make_alert, make_row
 
 FIRED, RESOLVED = AlertEventKind.FIRED, AlertEventKind.RESOLVED
@@ -191,3 +192,32 @@ def test_every_fire_that_was_heard_is_closed_once_and_nothing_else(steps: list[s
         world.send(arrives=True, told=True)
     world.check()
     assert all(each.state in (SENT, COLLAPSED) for each in world.rows)
+
+
+def named(key: str, kind: AlertEventKind, state: NotificationState = QUEUED, **more: Any) -> Notification:
+    return replace(row(kind, state), key=key, **more)
+
+
+def test_that_an_alert_changes_too_often_is_no_fire_and_is_told() -> None:
+    """The channel heard of it, and not of the fire."""
+    flaps = row(AlertEventKind.FLAPPING, SENT, "m")
+    sorting = result(flaps, row(FIRED), row(RESOLVED))
+    assert (sorting.send, kinds(sorting.collapsed)) == ([], [FIRED, RESOLVED])
+    sorting = result(row(FIRED), row(AlertEventKind.STEADY), row(RESOLVED))
+    assert (kinds(sorting.send), kinds(sorting.collapsed)) == ([AlertEventKind.STEADY], [FIRED, RESOLVED])
+
+
+def test_a_second_fire_waits_for_what_is_unsent_of_the_first() -> None:
+    first = named("1", FIRED, message="1", next_at=NOW + 30)
+    sorting = result(first, named("2", RESOLVED), named("3", FIRED))
+    assert sorting.send == []
+    assert [(each.key, each.next_at) for each in sorting.later] == [("2", NOW + 30), ("3", NOW + 30)]
+
+
+def test_a_message_that_is_tried_again_does_not_overtake() -> None:
+    first, end = named("1", FIRED, message="1", next_at=NOW + 30), named("2", RESOLVED, message="2")
+    assert [each.next_at for each in again([end], [first, end], NOW).later] == [NOW + 30]
+    assert again([first], [first, end], NOW).send == [first]
+    assert again([first, end], [first, end], NOW).send == [first, end]
+    heard = replace(first, state=SENT)
+    assert again([end], [heard, end], NOW).send == [end]
