@@ -41,7 +41,8 @@ class Action:
         mutates: it changes what the engine does or stores.
         footer: shown in the footer.
         group: actions of one group share one label in the footer.
-        priority: works even while text is being typed.
+        priority: what is typed after it waits until it is done; a key that is a letter of a text is not taken
+            from who types one.
         instead_of: the id of the action that has the same key and is valid when this one is not.
         while_live: valid only while the display is live, or only while it is paused; None: always.
     """
@@ -69,7 +70,7 @@ _LISTS = Scope.LISTS
 def _views() -> tuple[Action, ...]:
     return tuple(
         Action(f"view.{entry.name}", str(number), entry.name.capitalize(), entry.help, Scope.GLOBAL,
-               f"app.view('{entry.name}')", footer=True, group="views")
+               f"app.view('{entry.name}')", footer=True, group="views", priority=True)
         for number, entry in enumerate(VIEWS, 1)
     )  # fmt: skip
 
@@ -197,12 +198,12 @@ ACTIONS: tuple[Action, ...] = (
     Action("reports.export", "x", "Export", "Write the report to a file: Markdown, HTML, CSV or text.",
            Scope.REPORTS, "screen.export_report", footer=True, instead_of="global.export"),
     Action("logs.search", "slash", "Search", "Search the logs; esc shows all of them again.", _L,
-           "screen.search", footer=True, instead_of="global.filter"),
+           "screen.search", footer=True, priority=True, instead_of="global.filter"),
     Action("global.jump", "colon", "Jump", "Go to any view, workflow, alert or trace; do anything by name.",
-           _G, "app.jump", footer=True),
+           _G, "app.jump", footer=True, priority=True),
     Action("global.filter", "slash", "Filter",
            "Show only some rows of a list: words, /pattern/, !not; esc shows all.", _G,
-           "app.filter", footer=True),
+           "app.filter", footer=True, priority=True),
     Action("global.range", "t", "Range", "Choose the time range; it holds across all views.", _G,
            "app.choose_range", footer=True),
     Action("global.pause", "space", "Pause", "Hold the display still; checks keep running.",

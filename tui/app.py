@@ -14,6 +14,7 @@ from rich.text import Text
 from textual.binding import BindingType
 from textual.content import Content
 from textual.notifications import SeverityLevel
+from textual.widgets import Input
 from textual.worker import WorkerFailed
 
 from engine.client import EngineClient
@@ -23,7 +24,7 @@ from engine.model import AlertState, Notice, Severity, Topic
 from engine.paths import state_dir
 from engine.text import clean, own_words, plain
 from tui import present
-from tui.actions import ACTIONS, MUTATING_COMMANDS, Scope, bindings
+from tui.actions import ACTIONS, MUTATING_COMMANDS, Scope, bindings, in_scope
 from tui.bridge import Bridge, EngineChanged, Loader
 from tui.crash import write_crash_log
 from tui.lifecycle import SignalGuard
@@ -47,6 +48,12 @@ _TOASTS: dict[Severity, SeverityLevel] = {
 }
 _ACTIVE = frozenset({AlertState.FIRING, AlertState.ACKNOWLEDGED})
 _DIGEST_SHOWN = 8
+_LETTERS = frozenset(
+    action.command.removeprefix("app.").partition("(")[0]
+    for action in in_scope(Scope.GLOBAL)
+    if action.priority and not action.key.startswith("ctrl+")
+)
+"""Commands whose keys mean something else to a modal, and are letters of a text for who types one."""
 _WHILE_LIVE = {
     action.command.removeprefix("app."): action.while_live
     for action in ACTIONS
@@ -270,6 +277,10 @@ class TocsinApp(Travelling):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What is valid only while live, or only while paused, is hidden at other times."""
         if self.refusal and action in MUTATING_COMMANDS:
+            return False
+        if action in _LETTERS and (self.view is not self.screen or isinstance(self.focused, Input)):
+            return False
+        if action == "filter" and (view := self.view) is not None and view.SEARCHES:
             return False
         if action in ("pause_checks", "resume_checks"):
             return self.vitals is not None and self.vitals.info.paused is (action == "resume_checks")

@@ -127,7 +127,7 @@ class Moving(App[int]):
 
     # Actions; their keys and words are in tui.actions.
 
-    def action_view(self, name: str) -> None:
+    async def action_view(self, name: str) -> None:
         """Show a view as it was left, or its first page when it is in front."""
         if not isinstance(self.screen, View):
             return
@@ -135,7 +135,7 @@ class Moving(App[int]):
             self.open_view(name)
             return
         self._history.leave(self.place())
-        self.switch_mode(name)
+        await self.switch_mode(name)
 
     def action_history(self, step: int) -> None:
         """Go back, or forward again."""
@@ -169,10 +169,10 @@ class Moving(App[int]):
             self._history.leave(self.place())
             self.switch_mode("dashboard")
 
-    def action_filter(self) -> None:
+    async def action_filter(self) -> None:
         """Filter the list in use."""
         if isinstance(self.screen, View):
-            self.screen.start_filter()
+            await self.screen.start_filter()
 
     def action_panes(self) -> None:
         """Have a letter lead to every pane."""
@@ -188,7 +188,7 @@ class Moving(App[int]):
 
         self.push_screen(PanesModal([pane.region for pane in panes]), finish)
 
-    def action_jump(self) -> None:
+    async def action_jump(self) -> None:
         """Go anywhere by name."""
         from tui.jumping import Jumps
         from tui.modals.jump import JumpModal
@@ -203,7 +203,7 @@ class Moving(App[int]):
                 self.memory.jumped(entry)
                 jumps.go(entry)
 
-        self.push_screen(JumpModal(jumps.find, jumps.gather, self.memory.jumps), finish)
+        await self.push_screen(JumpModal(jumps.find, jumps.gather, self.memory.jumps), finish)
 
     def action_copy(self) -> None:
         """Put what the cursor is on, on the clipboard of the terminal."""

@@ -108,6 +108,7 @@ async def test_a_process_that_ends_closes_its_tab_alone() -> None:
         assert (await first.receive()).type is aiohttp.WSMsgType.CLOSE
         await second.send_json(["stdin", "there"])
         assert await second.receive_bytes() == b"there"
+        await second.close()
 
 
 async def test_a_process_that_cannot_begin_says_why_and_closes(capfd: pytest.CaptureFixture[str]) -> None:
@@ -122,6 +123,7 @@ async def test_a_process_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyP
     async with serving(DEAF) as (address, session):
         tab = await session.ws_connect(ws(address), headers=origin(address))
         pid, *_ = await hello(tab)
+        await tab.close()
     assert not is_running(pid)
 
 
@@ -200,6 +202,7 @@ async def test_a_file_is_given_once_to_who_has_the_token() -> None:
             assert answer.status == 404
         async with session.get(URL(f"{address}download/other")) as answer:
             assert answer.status == 404
+        await tab.close()
 
 
 async def test_only_so_many_tabs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,6 +214,7 @@ async def test_only_so_many_tabs(monkeypatch: pytest.MonkeyPatch) -> None:
             assert (answer.status, await answer.text()) == (
                 503, "1 consoles are open; close one of them first.\n"
             )  # fmt: skip
+        await tab.close()
 
 
 async def test_it_listens_on_loopback_alone_and_a_port_in_use_is_a_sentence() -> None:

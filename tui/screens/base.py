@@ -39,6 +39,8 @@ class View(Listing, Generic[T]):
 
     SCOPE: ClassVar[Scope]
     TOPICS: ClassVar[frozenset[Topic]] = frozenset()
+    SEARCHES: ClassVar[bool] = False
+    """Its list is searched in the store, not filtered."""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-normal"), (120, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
     ALLOW_IN_MAXIMIZED_VIEW = "KeyBar, StatusBar, FilterLine"
@@ -202,7 +204,9 @@ class View(Listing, Generic[T]):
 
     def on_screen_resume(self, _event: events.ScreenResume) -> None:
         self._awake = True
-        self.show_vitals(self.console.vitals)
+        # Who changes views faster than they are made meets one that has nothing in it yet.
+        if self.stands:
+            self.show_vitals(self.console.vitals)
         self._loader.request(urgent=True)
 
     def on_screen_suspend(self, _event: events.ScreenSuspend) -> None:

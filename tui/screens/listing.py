@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual import on
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.widgets import Input
 
 from tui.filtering import LONGEST, PatternError, compile_filter
 from tui.widgets.filter_line import FilterLine
@@ -86,7 +87,7 @@ class Listing(Screen[None]):
                 if text := self.console.memory.filters.get(self._key(table)):
                     self._apply(table, text)
 
-    def start_filter(self) -> None:
+    async def start_filter(self) -> None:
         """Open the line in which the list in use is filtered."""
         table = self.list_in_use()
         if table is None:
@@ -94,7 +95,8 @@ class Listing(Screen[None]):
         elif not self._is_typing():
             self._filtering = table
             line = FilterLine(self._filters.get(table, ""), LONGEST)
-            self.mount(line, before=self.query_one(KeyBar))
+            await self.mount(line, before=self.query_one(KeyBar))
+            self.set_focus(line.query_one(Input))
 
     def filter_by(self, text: str) -> None:
         """Filter the list in use."""

@@ -38,6 +38,7 @@ class LogsView(LogMoves):
     CSS_PATH = "logs.tcss"
     AUTO_FOCUS = "#lines"
     SCOPE = Scope.LOGS
+    SEARCHES = True
     BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.LOGS)
 
     def __init__(self) -> None:
@@ -65,7 +66,13 @@ class LogsView(LogMoves):
         """Put the cursor into the search field."""
         field = self.query_one("#search", Input)
         field.add_class("-shown")
-        field.focus()
+        self.set_focus(field)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Who types a search means a stroke by a stroke."""
+        if action == "search" and isinstance(self.focused, Input):
+            return False
+        return super().check_action(action, parameters)
 
     def search(self, query: str) -> None:
         """Search for this, with the field open and the cursor in the lines."""

@@ -61,6 +61,8 @@ class Tab(AppService):
         try:
             async with asyncio.timeout(STOP_DEADLINE):
                 await super().stop()
+            # It has a deadline of its own, for the reading that stops swallows its cancellation.
+            async with asyncio.timeout(STOP_DEADLINE):
                 if process is not None:
                     await process.wait()
         except TimeoutError:

@@ -48,9 +48,6 @@ class FilterLine(Horizontal):
         yield Field(self._text, placeholder=_HINT, max_length=self._longest, id="filter")
         yield Static(id="filter-said")
 
-    def on_mount(self) -> None:
-        self.query_one(Input).focus()
-
     def say(self, found: str, fault: str = "") -> None:
         """How many rows pass, in our own words; or why the filter cannot be used."""
         said = foreign(fault, 200, "$text-error") if fault else Content.styled(found, MUTED)
