@@ -112,7 +112,9 @@ class Adopter:
         since = self.clock.now() - UPTIME_WINDOW
         return _Known(
             cursors=await reader.cursors() if new else {},
-            recent=await recent_executions(reader, after.workflows if looks_further else new),
+            recent=await recent_executions(
+                reader, after.workflows if looks_further else new, self.clock.now() - reach(after.rules)
+            ),
             beats=await reader.heartbeats(),
             history=await reader.health_history(since) if new else (),
             keep=keep,

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +18,8 @@ from engine.alerts import lifecycle
 from engine.alerts.announce import audience, notifications
 from engine.alerts.lifecycle import Transition
 from engine.alerts.silences import Silences, expired
+from engine.attached_explaining import AttachedExplaining
+from engine.attached_past import AttachedPast
 from engine.attached_rules import AttachedRules
 from engine.client import EngineInfo, Listener, WorkflowStatus
 from engine.clock import Clock, SystemClock
@@ -28,7 +29,6 @@ from engine.control import (
     unpack_alert,
     unpack_breakers,
     unpack_info,
-    unpack_lines,
     unpack_notification,
     unpack_pledges,
     unpack_reload,
@@ -37,26 +37,20 @@ from engine.control import (
     unpack_workflows,
 )
 from engine.errors import EngineUnavailableError, LockedError
-from engine.health import CHECK_INTERVAL, ENGINE_PARTS, ENGINE_WEIGHT, WEIGHTS, Uptime, summarize
 from engine.model import (
     Alert,
     AlertEvent,
     BreakerStatus,
-    ComponentHealth,
-    ExplanationLine,
-    Health,
-    HealthCheck,
-    HealthStatus,
     KeptReply,
     Notice,
     Notification,
-    Priority,
     ReloadReport,
     Silence,
 )
 from engine.notify.letters import revived
 from engine.notify.messages import compose
 from engine.notify.routes import Routing
+from engine.past import HEALTH_WINDOW, status_of
 from engine.paths import socket_path
 from engine.reporting.model import Pledge
 from engine.store.following import FollowingPool
@@ -69,15 +63,13 @@ from engine.store.store import Store
 from engine.version import __version__
 
 T = TypeVar("T")
-HEALTH_WINDOW = 3_600.0
-STALE_AFTER = 2 * CHECK_INTERVAL
 WORKFLOWS_A_TIME = 200
 
 Act = Callable[[Store, float], Awaitable[Alert | Notification | Silence]]
 """Changes an open file."""
 
 
-class FileClient(AttachedRules):
+class FileClient(AttachedRules, AttachedExplaining, AttachedPast):
     """An `EngineClient` on a database file. Made by `open()`, ended by `close()`."""
 
     def __init__(self, path: Path, reader: Reader, clock: Clock) -> None:
@@ -88,12 +80,9 @@ class FileClient(AttachedRules):
         self.execution = reader.execution
         self.trace = reader.trace
         self.buckets = reader.buckets
-        self.alerts = reader.alerts
-        self.alert = reader.alert
         self.logs = reader.logs
         self.log_count = reader.log_count
         self.log_facets = reader.log_facets
-        self.notifications = reader.notifications
         self.summary = reader.summary
         self.series = reader.series
         self.points = reader.points
@@ -117,11 +106,14 @@ class FileClient(AttachedRules):
         news.start()
         return news.close
 
-    async def info(self) -> EngineInfo:
+    async def info(self, at: float | None = None) -> EngineInfo:
         """What the engine says of itself, or what the file shows when none runs (`live` is False)."""
+        if at is not None:
+            return await self._past.info(at)
         if InstanceLock.holder(self._path) is not None:
             return replace(unpack_info(await self._command("info")), attached=True)
         now = self._clock.now()
+        runs = await self._reader.runs()
         return EngineInfo(
             version=__version__,
             environment="",
@@ -132,34 +124,20 @@ class FileClient(AttachedRules):
             rules=0,
             channels=0,
             live=False,
+            digest=runs[0].digest if runs else "",
         )
 
-    async def health(self) -> Health:
-        """Health by the checks stored in the last hour; what was not checked for two minutes is unknown."""
-        now = self._clock.now()
-        history: dict[str, list[HealthCheck]] = {}
-        for check in await self._reader.health_history(now - HEALTH_WINDOW):
-            history.setdefault(check.component, []).append(check)
-        activity = await self._reader.workflow_activity(now - HEALTH_WINDOW, now)
-        priorities = {f"workflow:{id}": known.last.priority for id, known in activity.items() if known.last}
-        parts = tuple(_component(name, checks, now) for name, checks in history.items())
-        status, score = summarize((part, _weight(part, priorities)) for part in parts)
-        return Health(
-            at=now,
-            status=status,
-            score=score,
-            since=max((part.since for part in parts), default=now),
-            started_at=min((checks[0].at for checks in history.values()), default=now),
-            components=parts,
-        )
-
-    async def workflows(self, since: float, until: float) -> tuple[WorkflowStatus, ...]:
+    async def workflows(
+        self, since: float, until: float, at: float | None = None
+    ) -> tuple[WorkflowStatus, ...]:
         """As the engine knows them; without one those that have run, by name, without their schedules."""
+        if at is not None:
+            return await self._past.workflows(since, until, at)
         activity = await self._reader.workflow_activity(since, until)
         if InstanceLock.holder(self._path) is not None:
             known = await self._paged("workflows", unpack_workflows)
             return tuple(_with_activity(status, activity.get(status.id)) for status in known)
-        statuses = [_status(workflow_id, known) for workflow_id, known in activity.items()]
+        statuses = [status_of(workflow_id, known) for workflow_id, known in activity.items()]
         return tuple(sorted(statuses, key=lambda status: (status.name, status.id)))
 
     async def acknowledge(
@@ -207,8 +185,10 @@ class FileClient(AttachedRules):
         """None: they are for the console that runs the engine."""
         return ()
 
-    async def silences(self) -> tuple[Silence, ...]:
+    async def silences(self, at: float | None = None) -> tuple[Silence, ...]:
         """As the engine knows them; without one those of the file."""
+        if at is not None:
+            return await self._past.silences(at)
         if InstanceLock.holder(self._path) is not None:
             return unpack_silences(await self._command("silences"))
         return await stored_silences(self._reader.pool, since=self._clock.now())
@@ -245,22 +225,6 @@ class FileClient(AttachedRules):
             return {}
         answer = await self._command("muted")
         return {int(number): str(words) for number, words in answer.get("muted", {}).items()}
-
-    async def explain(self, alert_id: int) -> tuple[ExplanationLine, ...]:
-        """As the engine knows; without one, by what is in the file."""
-        if InstanceLock.holder(self._path) is not None:
-            return unpack_lines(await self._command("explain", alert_id=alert_id))
-        from engine.explaining import Explainer
-
-        return await Explainer(self._reader).alert(alert_id)
-
-    async def explain_rule(self, rule_id: str, subject: str = "") -> tuple[ExplanationLine, ...]:
-        """As the engine knows; without one, by the alerts in the file."""
-        if InstanceLock.holder(self._path) is not None:
-            return unpack_lines(await self._command("explain_rule", rule_id=rule_id, subject=subject))
-        from engine.explaining import Explainer
-
-        return await Explainer(self._reader).rule(rule_id, subject)
 
     async def pledges(self) -> tuple[Pledge, ...]:
         """As the engine knows them; without one the objectives of the configuration that ran last."""
@@ -302,9 +266,7 @@ class FileClient(AttachedRules):
         """Needs an engine: raises EngineUnavailableError without one, NotFoundError."""
         await self._command("reset_breaker", target=target)
 
-    async def _paged(
-        self, command: str, unpack: Callable[[dict[str, Any]], tuple[T, ...]]
-    ) -> tuple[T, ...]:
+    async def _paged(self, command: str, unpack: Callable[[dict[str, Any]], tuple[T, ...]]) -> tuple[T, ...]:
         """What is told of all workflows, some of them at a time."""
         told: list[T] = []
         while True:
@@ -355,47 +317,6 @@ async def _change_silence(act: Callable[[Silences, float], Silence], store: Stor
     silence = act(silences, now)
     await store.writer.must(silence)
     return silence
-
-
-def _component(name: str, checks: Sequence[HealthCheck], now: float) -> ComponentHealth:
-    """A component by its stored checks, oldest first."""
-    newest, uptime = checks[-1], Uptime()
-    for check in checks:
-        uptime.add(check.at, check.status)
-    same = list(takewhile(lambda check: check.status is newest.status, reversed(checks)))
-    stale = now - newest.at > STALE_AFTER
-    return ComponentHealth(
-        name=name,
-        kind="engine" if name in ENGINE_PARTS else "workflow",
-        status=HealthStatus.UNKNOWN if stale else newest.status,
-        score=0.0 if stale else newest.score,
-        since=newest.at if stale else same[-1].at,
-        detail="not checked any more" if stale else newest.detail,
-        uptime=uptime.share,
-    )
-
-
-def _weight(part: ComponentHealth, priorities: Mapping[str, Priority]) -> float:
-    return ENGINE_WEIGHT if part.kind == "engine" else WEIGHTS[priorities.get(part.name, Priority.NORMAL)]
-
-
-def _status(workflow_id: str, known: Activity) -> WorkflowStatus:
-    blank = WorkflowStatus(
-        id=workflow_id,
-        name=known.last.workflow_name if known.last else workflow_id,
-        priority=known.last.priority if known.last else Priority.NORMAL,
-        schedule="",
-        tags=(),
-        last=None,
-        recent=(),
-        durations=(),
-        executions=0,
-        success_rate=None,
-        p50=None,
-        p95=None,
-        next_at=None,
-    )
-    return _with_activity(blank, known)
 
 
 def _with_activity(status: WorkflowStatus, known: Activity | None) -> WorkflowStatus:

@@ -36,6 +36,7 @@ from engine.model import (
     Span,
     Topic,
 )
+from engine.past_client import PastClient
 from engine.reporting.model import Pledge
 from engine.rules_client import RulesClient
 from engine.telemetry.critical_path import Anatomy as Anatomy
@@ -55,6 +56,7 @@ class EngineInfo:
         exports_to: the collector that records are sent to; empty for none.
         exporting: records that wait to be sent there; unexported: those it did not get, since the start.
         ailing: the tasks of the engine, by name, that died and may do so again, and in words why.
+        digest: tells the configuration in force from others.
         config_fault: why what the configuration's files say now is not in force; empty when it is.
         attached: another process runs it, and it goes on when this one ends.
     """
@@ -78,6 +80,7 @@ class EngineInfo:
     dropped_by_kind: Mapping[str, int] = field(default_factory=dict)
     ailing: Mapping[str, str] = field(default_factory=dict)
     config_fault: str = ""
+    digest: str = ""
     attached: bool = False
 
 
@@ -170,8 +173,12 @@ class RetryReport:
     targets: tuple[RetryFigures, ...] = ()
 
 
-class EngineClient(RulesClient, Protocol):
-    """Reads and commands; raises errors of `engine.errors` only."""
+class EngineClient(RulesClient, PastClient, Protocol):
+    """Reads and commands; raises errors of `engine.errors` only.
+
+    With `at`, a read tells how it was then, and with `until` what there was by then; nothing is known of
+    what ran or was waiting at an earlier moment.
+    """
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` from the engine's thread, at most 4 times a second, with what changed.
@@ -180,11 +187,13 @@ class EngineClient(RulesClient, Protocol):
         """
         ...
 
-    async def info(self) -> EngineInfo: ...
+    async def info(self, at: float | None = None) -> EngineInfo: ...
 
-    async def health(self) -> Health: ...
+    async def health(self, at: float | None = None) -> Health: ...
 
-    async def workflows(self, since: float, until: float) -> tuple[WorkflowStatus, ...]:
+    async def workflows(
+        self, since: float, until: float, at: float | None = None
+    ) -> tuple[WorkflowStatus, ...]:
         """All workflows in the order of the file."""
         ...
 
@@ -193,6 +202,7 @@ class EngineClient(RulesClient, Protocol):
         *,
         workflow_id: str | None = None,
         since: float | None = None,
+        until: float | None = None,
         before_id: int | None = None,
         failures_only: bool = False,
         limit: int = 200,
@@ -219,13 +229,14 @@ class EngineClient(RulesClient, Protocol):
         *,
         states: frozenset[AlertState] | None = None,
         since: float | None = None,
+        at: float | None = None,
         limit: int = 200,
     ) -> tuple[Alert, ...]:
         """Active ones first, then newest first; `since` bounds resolved ones only."""
         ...
 
-    async def alert(self, alert_id: int) -> AlertDetail:
-        """Raises NotFoundError."""
+    async def alert(self, alert_id: int, at: float | None = None) -> AlertDetail:
+        """Raises NotFoundError, also when it had not begun."""
         ...
 
     async def logs(
@@ -233,6 +244,7 @@ class EngineClient(RulesClient, Protocol):
         query: str = "",
         *,
         since: float | None = None,
+        until: float | None = None,
         before_id: int | None = None,
         after_id: int | None = None,
         limit: int = 200,
@@ -240,17 +252,26 @@ class EngineClient(RulesClient, Protocol):
         """Search logs, newest first. Raises QueryError with a hint for what cannot be asked."""
         ...
 
-    async def log_count(self, query: str = "", *, since: float | None = None) -> LogCount:
+    async def log_count(
+        self, query: str = "", *, since: float | None = None, until: float | None = None
+    ) -> LogCount:
         """How many lines a search finds, as far as half a second goes. Raises QueryError."""
         ...
 
     async def log_facets(
-        self, query: str = "", *, since: float | None = None, buckets: int = 24
+        self,
+        query: str = "",
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        buckets: int = 24,
     ) -> LogFacets:
         """What the lines of a search are, over time, as far as half a second goes. Raises QueryError."""
         ...
 
-    async def notifications(self, *, limit: int = 200) -> tuple[Notification, ...]:
+    async def notifications(
+        self, *, until: float | None = None, limit: int = 200
+    ) -> tuple[Notification, ...]:
         """Newest first."""
         ...
 
@@ -308,7 +329,7 @@ class EngineClient(RulesClient, Protocol):
         """Write something down about an open alert. Raises NotFoundError, ConflictError."""
         ...
 
-    async def silences(self) -> tuple[Silence, ...]:
+    async def silences(self, at: float | None = None) -> tuple[Silence, ...]:
         """Those that have not ended; with an engine also those of its configuration, ids below zero."""
         ...
 
@@ -334,7 +355,7 @@ class EngineClient(RulesClient, Protocol):
         """Why nobody is told of open alerts, by their numbers; only an engine knows."""
         ...
 
-    async def explain(self, alert_id: int) -> tuple[ExplanationLine, ...]:
+    async def explain(self, alert_id: int, at: float | None = None) -> tuple[ExplanationLine, ...]:
         """Why an alert fired or did not, and why somebody was told or nobody was. Raises NotFoundError."""
         ...
 

@@ -26,8 +26,6 @@ from engine.model import (
     AlertState,
     BreakerState,
     BreakerStatus,
-    ExplanationLine,
-    LineKind,
     Notification,
     NotificationState,
     Priority,
@@ -202,14 +200,6 @@ def unpack_silences(answer: dict[str, Any]) -> tuple[Silence, ...]:
     try:
         return tuple(map(unpack_silence, answer["silences"]))
     except (KeyError, TypeError) as error:
-        raise _foreign(error) from error
-
-
-def unpack_lines(answer: dict[str, Any]) -> tuple[ExplanationLine, ...]:
-    """The explanation of an answer. Raises EngineUnavailableError when it is none."""
-    try:
-        return tuple(ExplanationLine(LineKind(kind), str(text)) for kind, text in answer["lines"])
-    except (KeyError, TypeError, ValueError) as error:
         raise _foreign(error) from error
 
 

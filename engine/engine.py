@@ -227,6 +227,7 @@ class Engine:
             paused=self._rooms.scheduler.paused,
             ailing={name: self._redactor.text(str(it)) for name, it in self._supervisor.ailing.items()},
             config_fault=self._reloader.fault,
+            digest=self._loaded.digest,
         )
 
     async def current_health(self) -> Health:

@@ -46,6 +46,11 @@ def paint(word: str, text: str | None = None) -> str:
     return f"\x1b[{colour}m{shown}\x1b[0m" if colour else shown
 
 
+def emphasis(text: str) -> str:
+    """The text in bold."""
+    return f"\x1b[{_BOLD}m{text}\x1b[0m"
+
+
 def mark(text: str, places: Sequence[tuple[int, int]]) -> str:
     """The text with its places (from, to), in order and apart, in reverse."""
     pieces, at = [], 0
@@ -93,7 +98,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, colour: bo
         return "  ".join(shown).rstrip()
 
     title = line(header, painted=False)
-    return [f"\x1b[{_BOLD}m{title}\x1b[0m" if colour else title, *(line(row, colour) for row in texts)]
+    return [emphasis(title) if colour else title, *(line(row, colour) for row in texts)]
 
 
 def _is_numeric(column: Sequence[str]) -> bool:

@@ -20,7 +20,9 @@ from engine.model import (
     Execution,
     ExplanationLine,
     Health,
+    InForce,
     KeptReply,
+    Landmark,
     LogCount,
     LogFacets,
     LogPage,
@@ -39,7 +41,8 @@ if TYPE_CHECKING:
     from engine.config.loader import LoadedConfig
     from engine.engine import Engine
     from engine.model.rules import RuleDetail, RuleStatus, TestReceipt
-    from engine.rehearsal.backtest import Comparison
+    from engine.past import Past
+    from engine.rehearsal.results import Comparison
     from engine.reporting.model import Pledge
 
 T = TypeVar("T")
@@ -98,13 +101,31 @@ class LocalClient:
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         return self._running().publisher.subscribe(listener)
 
-    async def info(self) -> EngineInfo:
+    async def info(self, at: float | None = None) -> EngineInfo:
+        if at is not None:
+            return await self._ask(lambda engine: _past(engine).info(at))
         return await self._ask(lambda engine: engine.info())
 
-    async def health(self) -> Health:
+    async def health(self, at: float | None = None) -> Health:
+        if at is not None:
+            return await self._ask(lambda engine: _past(engine).health(at))
         return await self._ask(lambda engine: engine.current_health())
 
-    async def workflows(self, since: float, until: float) -> tuple[WorkflowStatus, ...]:
+    async def configuration(self, at: float | None = None) -> InForce:
+        moment = self._clock.now() if at is None else at
+        return await self._ask(lambda engine: _past(engine).configuration(moment))
+
+    async def configurations(self, since: float, until: float) -> tuple[InForce, ...]:
+        return await self._ask(lambda engine: _past(engine).configurations(since, until))
+
+    async def landmark(self, at: float, *, later: bool) -> Landmark | None:
+        return await self._ask(lambda engine: _past(engine).landmark(at, later=later))
+
+    async def workflows(
+        self, since: float, until: float, at: float | None = None
+    ) -> tuple[WorkflowStatus, ...]:
+        if at is not None:
+            return await self._ask(lambda engine: _past(engine).workflows(since, until, at))
         return await self._ask(lambda engine: engine.workflow_statuses(since, until))
 
     async def executions(
@@ -112,6 +133,7 @@ class LocalClient:
         *,
         workflow_id: str | None = None,
         since: float | None = None,
+        until: float | None = None,
         before_id: int | None = None,
         failures_only: bool = False,
         limit: int = 200,
@@ -120,6 +142,7 @@ class LocalClient:
             lambda engine: engine.reader.executions(
                 workflow_id=workflow_id,
                 since=since,
+                until=until,
                 before_id=before_id,
                 failures_only=failures_only,
                 limit=limit,
@@ -142,11 +165,18 @@ class LocalClient:
         *,
         states: frozenset[AlertState] | None = None,
         since: float | None = None,
+        at: float | None = None,
         limit: int = 200,
     ) -> tuple[Alert, ...]:
+        if at is not None:
+            return await self._ask(
+                lambda engine: _past(engine).alerts(at, states=states, since=since, limit=limit)
+            )
         return await self._ask(lambda engine: engine.reader.alerts(states=states, since=since, limit=limit))
 
-    async def alert(self, alert_id: int) -> AlertDetail:
+    async def alert(self, alert_id: int, at: float | None = None) -> AlertDetail:
+        if at is not None:
+            return await self._ask(lambda engine: _past(engine).alert(alert_id, at))
         return await self._ask(lambda engine: engine.reader.alert(alert_id))
 
     async def logs(
@@ -154,25 +184,39 @@ class LocalClient:
         query: str = "",
         *,
         since: float | None = None,
+        until: float | None = None,
         before_id: int | None = None,
         after_id: int | None = None,
         limit: int = 200,
     ) -> LogPage:
         return await self._ask(
             lambda engine: engine.reader.logs(
-                query, since=since, before_id=before_id, after_id=after_id, limit=limit
+                query, since=since, until=until, before_id=before_id, after_id=after_id, limit=limit
             )
         )
 
-    async def log_count(self, query: str = "", *, since: float | None = None) -> LogCount:
-        return await self._ask(lambda engine: engine.reader.log_count(query, since=since))
+    async def log_count(
+        self, query: str = "", *, since: float | None = None, until: float | None = None
+    ) -> LogCount:
+        return await self._ask(lambda engine: engine.reader.log_count(query, since=since, until=until))
 
     async def log_facets(
-        self, query: str = "", *, since: float | None = None, buckets: int = 24
+        self,
+        query: str = "",
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        buckets: int = 24,
     ) -> LogFacets:
-        return await self._ask(lambda engine: engine.reader.log_facets(query, since=since, buckets=buckets))
+        return await self._ask(
+            lambda engine: engine.reader.log_facets(query, since=since, until=until, buckets=buckets)
+        )
 
-    async def notifications(self, *, limit: int = 200) -> tuple[Notification, ...]:
+    async def notifications(
+        self, *, until: float | None = None, limit: int = 200
+    ) -> tuple[Notification, ...]:
+        if until is not None:
+            return await self._ask(lambda engine: _past(engine).notifications(until, limit))
         return await self._ask(lambda engine: engine.reader.notifications(limit=limit))
 
     async def retry_notification(self, key: str) -> Notification:
@@ -238,7 +282,9 @@ class LocalClient:
     async def try_channel(self, name: str) -> TestReceipt:
         return await self._ask(lambda engine: engine.rules.try_channel(name))
 
-    async def silences(self) -> tuple[Silence, ...]:
+    async def silences(self, at: float | None = None) -> tuple[Silence, ...]:
+        if at is not None:
+            return await self._ask(lambda engine: _past(engine).silences(at))
         return await self._ask(lambda engine: _at_once(engine.alerts.silences))
 
     async def silence(
@@ -259,8 +305,8 @@ class LocalClient:
     async def muted(self) -> Mapping[int, str]:
         return await self._ask(lambda engine: _at_once(engine.alerts.muted))
 
-    async def explain(self, alert_id: int) -> tuple[ExplanationLine, ...]:
-        return await self._ask(lambda engine: engine.explainer.alert(alert_id))
+    async def explain(self, alert_id: int, at: float | None = None) -> tuple[ExplanationLine, ...]:
+        return await self._ask(lambda engine: engine.explainer.alert(alert_id, at))
 
     async def explain_rule(self, rule_id: str, subject: str = "") -> tuple[ExplanationLine, ...]:
         return await self._ask(lambda engine: engine.explainer.rule(rule_id, subject))
@@ -342,3 +388,10 @@ class LocalClient:
 async def _at_once(answer: Callable[[], T]) -> T:
     """What needs no waiting, asked in the engine's thread all the same."""
     return answer()
+
+
+def _past(engine: Engine) -> Past:
+    """What its file tells of earlier moments."""
+    from engine.past import Past
+
+    return Past(engine.reader)

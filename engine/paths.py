@@ -15,6 +15,11 @@ def state_dir() -> Path:
     return _xdg("XDG_STATE_HOME", ".local/state")
 
 
+def config_dir() -> Path:
+    """What a person sets for all runs: `$XDG_CONFIG_HOME/tocsin`, else `~/.config/tocsin`."""
+    return _xdg("XDG_CONFIG_HOME", ".config")
+
+
 def default_db(name: str = "tocsin") -> Path:
     """The database used when `--db` names none."""
     return state_dir() / f"{name}.db"

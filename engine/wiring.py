@@ -27,6 +27,7 @@ from engine.publisher import Publisher
 from engine.recorder import Recorder
 from engine.redaction import Redactor
 from engine.restoring import recent_executions, restore
+from engine.rules.scope import reach
 from engine.sources.following import Sources
 from engine.store.care import Caretaker
 from engine.store.store import Store
@@ -94,7 +95,8 @@ class Wiring:
             self.feed.add(exporter.take)
         execution_id, alert_id = await store.reader.next_ids()
         cursors = await store.reader.cursors()
-        recent = await recent_executions(store.reader, config.workflows)
+        since = clock.now() - reach(with_own_rules(config).rules)
+        recent = await recent_executions(store.reader, config.workflows, since)
         hearing = await Hearing.open(config, store, clock, log)
         runner = await self._runner(hearing)
         health = await self._health()

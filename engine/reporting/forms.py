@@ -182,7 +182,7 @@ def _csv(report: Report) -> str:
     for level in report.levels:
         writer.writerow(
             (since, until, no_formula(plain(level.workflow_id, _CELL)), level.executions, level.failures,
-             level.success_rate, level.objective, level.met, level.allowed, level.left, level.p50, level.p95, level.p99,
-             level.alerts, level.retried, level.rescued)
+             level.success_rate, level.objective, level.met, level.allowed, level.left, level.p50, level.p95,
+             level.p99, level.alerts, level.retried, level.rescued)
         )  # fmt: skip
     return out.getvalue()

@@ -30,14 +30,14 @@ class Terminal:
     ) -> None:
         self.output = bytearray()
         self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+        self._slave = slave
+        self.resize(*size)
         self.modes = termios.tcgetattr(slave)
         self.started = time.monotonic()
         self.process = subprocess.Popen(
             argv, stdin=slave, stdout=slave, stderr=slave, env=dict(env), cwd=cwd,
             start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )  # fmt: skip
-        self._slave = slave
         self._open = True
 
     def __enter__(self) -> Terminal:
@@ -61,6 +61,15 @@ class Terminal:
     def current_modes(self) -> list[object]:
         """The terminal's settings as they are now, to compare with `modes`."""
         return termios.tcgetattr(self._slave)
+
+    @property
+    def name(self) -> str:
+        """The device."""
+        return os.ttyname(self._slave)
+
+    def resize(self, height: int, width: int) -> None:
+        """Change the size, of which the program is told."""
+        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
 
     def send(self, keys: str) -> None:
         """Type `keys`."""

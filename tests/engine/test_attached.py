@@ -176,7 +176,8 @@ async def test_with_an_engine_commands_go_to_it(path: Path) -> None:
         assert (alert.acked_by, alert.ack_note) == ("ann", "ä")
         await client.run_now("login")
         await client.set_paused(True)
-        assert (await client.info()).live
+        info = await client.info()
+        assert (info.live, info.attached) == (True, True)
         with pytest.raises(NotFoundError, match="no alert 5"):
             await client.resolve(5, "ann")
         assert engine.commands == [
