@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual.pilot import Pilot
 from textual.widgets import Input
 
 from engine.model import LogLevel, LogRecord
 from tests.tui.fakes import FakeClient
 from tests.tui.harness import console, frame, press, settle, showing
 from tests.tui.hosts import is_safe
+from tui.app import TocsinApp
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +118,15 @@ async def test_a_list_without_records_is_exported_as_it_looks(tmp_path: Path) ->
     assert records[0].keys() == {"series", "of"}
 
 
+async def shows(app: TocsinApp, pilot: Pilot[int], words: str) -> bool:
+    """Whether the words come on the screen: a toast is mounted some turns after it was asked for."""
+    for _ in range(200):
+        if words in frame(app):
+            return True
+        await pilot.pause()
+    return False
+
+
 async def test_no_file_is_overwritten_and_other_endings_are_refused(tmp_path: Path) -> None:
     kept = tmp_path / "kept.csv"
     kept.write_text("mine")
@@ -128,11 +139,11 @@ async def test_no_file_is_overwritten_and_other_endings_are_refused(tmp_path: Pa
         assert "has to end with .csv, .json or .ndjson" in frame(app)
         field.value = "kept.csv"
         await press(pilot, "enter")
-        assert "exists already" in frame(app)
+        assert await shows(app, pilot, "exists already")
         await press(pilot, "x")
         app.screen.query_one(Input).value = "nowhere/rows.csv"
         await press(pilot, "enter")
-        assert "cannot write" in frame(app)
+        assert await shows(app, pilot, "cannot write")
     assert kept.read_text() == "mine"
 
 

@@ -67,7 +67,8 @@ class Receiver:
             case "hang":
                 await self.over.wait()
             case "trickle":
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+                # The head: once there is a status, it says what became of the message.
+                writer.write(b"HTTP/1.1 200 OK\r\nServer: ")
                 while not self.over.is_set():
                     writer.write(b"x")
                     await writer.drain()
