@@ -27,7 +27,7 @@ from tests.engine.notify.alertmanager import (
 )
 from tests.engine.notify.bench import Bench, make_alert, make_row, open_bench
 
-LENGTH = float(os.environ.get("TOCSIN_ALERTMANAGER_SECONDS", "12"))
+LENGTH = float(os.environ.get("TOCSIN_ALERTMANAGER_SECONDS", "20"))
 SEED = int(os.environ.get("TOCSIN_ALERTMANAGER_SEED", "1"))
 TOLERANCE = 0.25
 LAG_LIMIT = 1.0
