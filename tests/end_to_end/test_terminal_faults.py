@@ -98,8 +98,8 @@ def test_a_terminal_that_reads_again_is_up_to_date(shop: Place) -> None:
         # Not waiting for anything: the absence of reading is what is tested.
         stolen = pass_time(2.0)
         ended = time.time()
-        terminal.send("2")
         terminal.output.clear()
+        terminal.send("12")
         terminal.read_until("Priority", "front")
         terminal.send("qq")
         assert terminal.finish() == 0
