@@ -131,7 +131,6 @@ async def test_no_file_is_overwritten_and_other_endings_are_refused(tmp_path: Pa
     kept = tmp_path / "kept.csv"
     kept.write_text("mine")
     async with console(FakeClient(), tmp_path) as (app, pilot):
-        app.NOTIFICATION_TIMEOUT = 600.0
         await press(pilot, "2", "x")
         field = app.screen.query_one(Input)
         field.value = "rows.xlsx"
