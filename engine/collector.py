@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 YOUNG = 20_000
 """Objects that are made before the young ones are looked at: what one round of checks leaves is seen once."""
@@ -17,3 +19,21 @@ def settle_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, 20, 20)
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Look for no garbage meanwhile: for building something large of bounded size that stays.
+
+    The more has been built, and the more the program holds besides, the longer each of many looks takes;
+    nothing is found by them. Where it is paused already, nothing changes: of several threads that build at
+    once, each one that paused it lets it go on.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

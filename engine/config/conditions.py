@@ -5,37 +5,30 @@ Whether their metrics, words and expressions mean anything is checked by `engine
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeGuard
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from engine.config.choices import SeverityField
-from engine.config.types import Identifier, PositiveDuration, Strict, as_tuple, parse_duration
+from engine.config.comparing import (
+    COMPARED,
+    SIGNS,
+    Comparison,
+    InRow,
+    Labels,
+    Levelled,
+    Levels,
+    MinCount,
+    Number,
+    Percent,
+    Unlevelled,
+    Window,
+    as_operator,
+    is_float,
+    levels_instead,
+)
+from engine.config.types import PositiveDuration, Strict, as_tuple
 from engine.model import Severity
-
-_OPERATOR_ALIASES = {
-    "gt": ">", "lt": "<", "gte": ">=", "ge": ">=", "lte": "<=", "le": "<=", "eq": "==", "ne": "!=",
-}  # fmt: skip
-_SIGNS = (">", "<", ">=", "<=")
-_OPERATORS = (*_SIGNS, "==", "!=", "contains")
-_COMPARED = "how the metric is held against the value."
-
-
-def _operator(value: object) -> object:
-    return _OPERATOR_ALIASES.get(value.lower(), value) if isinstance(value, str) else value
-
-
-def _number_or_text(value: object) -> object:
-    """Durations and percentages in a comparison become numbers: `30s` is 30.0, `50%` is 50.0."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(value, str):
-        text = value.strip()
-        try:
-            return float(text[:-1]) if text.endswith("%") else parse_duration(text)
-        except ValueError:
-            return value
-    return value
 
 
 def _joined(value: object) -> object:
@@ -57,51 +50,17 @@ _RULES = {
         {"type": "object", "properties": {"any": _IDS}, "required": ["any"], "additionalProperties": False},
     ]
 }
-ConditionOperator = Annotated[
-    Literal[">", "<", ">=", "<=", "==", "!=", "contains"],
-    BeforeValidator(_operator),
-    WithJsonSchema({"enum": [*_OPERATORS, *_OPERATOR_ALIASES], "description": _COMPARED}),
-]
-ConditionValue = Annotated[float | str | bool, BeforeValidator(_number_or_text)]
-Number = Annotated[
-    float,
-    BeforeValidator(_number_or_text),
-    Field(allow_inf_nan=False),
-    WithJsonSchema({"type": ["number", "string"]}),
-]
-Percent = Annotated[
-    float,
-    BeforeValidator(_number_or_text),
-    Field(ge=0, le=100, strict=False),
-    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^\s*[\d.]+\s*%?\s*$"}]}),
-]
-Window = Annotated[PositiveDuration, Field(le=86_400, description="how far it looks back.")]
-"""What is remembered of a workflow's executions reaches back one day."""
-MinCount = Annotated[int, Field(ge=1, le=100_000, description="values below which nothing is known.")]
-InRow = Annotated[int, Field(ge=1, le=2_000)]
-Labels = Annotated[
-    dict[Identifier, Annotated[str, Field(max_length=200)]],
-    Field(max_length=20, description="which of the series of a series.… metric."),
-]
-Levels = Annotated[dict[SeverityField, Number], Field(min_length=1)]
+_IDS = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+_RULES = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "object", "properties": {"all": _IDS}, "required": ["all"], "additionalProperties": False},
+        {"type": "object", "properties": {"any": _IDS}, "required": ["any"], "additionalProperties": False},
+    ]
+}
 
 
-class _Comparison(Strict):
-    """A metric held against a value."""
-
-    metric: Annotated[str, Field(description="what is looked at, such as workflow.duration.")]
-    operator: ConditionOperator
-    value: Annotated[ConditionValue, Field(description="a number, a duration, a percentage or a word.")]
-    labels: Labels = Field(default_factory=dict)
-
-
-def _levels_or_value(schema: dict[str, Any]) -> None:
-    """For editors: `value` may be left out where `levels` are given."""
-    schema["required"].remove("value")
-    schema["anyOf"] = [{"required": ["value"]}, {"required": ["levels"]}]
-
-
-class ThresholdCondition(_Comparison):
+class ThresholdCondition(Levelled, Comparison):
     """The metric now, compared with a value; rates look at `window` and at least `min_count` executions.
 
     Keys:
@@ -117,52 +76,43 @@ class ThresholdCondition(_Comparison):
     window: Window = 600.0
     min_count: MinCount = 3
 
-    model_config = {"json_schema_extra": _levels_or_value}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _lowest_level(cls, value: Any) -> Any:
-        if not isinstance(value, dict) or "value" in value or not isinstance(value.get("levels"), dict):
-            return value
-        numbers = [number for number in map(_number_or_text, value["levels"].values()) if _is_float(number)]
-        if not numbers:
-            return value
-        downwards = str(_operator(value.get("operator"))).startswith("<")
-        return {**value, "value": max(numbers) if downwards else min(numbers)}
+    model_config = {"json_schema_extra": levels_instead("value")}
 
     @model_validator(mode="after")
     def _fits(self) -> ThresholdCondition:
-        if self.levels is None and self.clear is None:
+        if self.clear is None:
             return self
         sign = self.operator[0]
-        if sign not in "<>" or not _is_float(self.value):
+        if sign not in "<>" or not is_float(self.value):
             raise ValueError("levels: and clear: go with the operators >, >=, <, <= and numbers")
         direction = 1 if sign == ">" else -1
-        ordered = sorted((self.levels or {}).items(), key=lambda level: level[0].rank)
-        heights = [direction * height for _, height in ordered]
-        if heights != sorted(set(heights)):
-            raise ValueError("levels: each higher severity takes a value further off")
-        if heights and heights[0] != direction * float(self.value):
-            raise ValueError("value: is the level that is reached first; leave it out where there are levels")
-        if self.clear is not None and direction * self.clear > direction * float(self.value):
+        if direction * self.clear > direction * float(self.value):
             raise ValueError(f"clear: is to lie {'below' if direction > 0 else 'above'} what fires")
         return self
 
 
-class RateCondition(_Comparison):
+class RateCondition(Levelled, Comparison):
     """The share of executions within `window` that met `metric operator value` is above `rate` percent.
 
     Example: more than 20 % of executions in 10 minutes took over 2 seconds.
 
     Keys:
+        levels: a severity by share, such as `{WARNING: 20%, CRITICAL: 50%}`; the alert has the highest
+            that is exceeded, and its `rate` is the one that is reached first.
         clear: an alert that is firing goes on until the share is not above this percentage, either.
     """
+
+    first: ClassVar[str] = "rate"
+    rises: ClassVar[bool] = True
 
     type: Literal["RATE"]
     window: Window
     rate: Percent
+    levels: Annotated[dict[SeverityField, Percent], Field(min_length=1)] | None = None
     clear: Percent | None = None
     min_count: MinCount = 3
+
+    model_config = {"json_schema_extra": levels_instead("rate")}
 
     @model_validator(mode="after")
     def _fits(self) -> RateCondition:
@@ -171,7 +121,7 @@ class RateCondition(_Comparison):
         return self
 
 
-class PatternCondition(Strict):
+class PatternCondition(Unlevelled):
     """A text metric has a `text`, or fits an RE2 `pattern`; or log lines fit a `search`.
 
     Keys:
@@ -200,14 +150,22 @@ class PatternCondition(Strict):
         return self
 
 
-class DurationCondition(_Comparison):
-    """The comparison has held without a break for `duration` seconds."""
+class DurationCondition(Levelled, Comparison):
+    """The comparison has held without a break for `duration` seconds.
+
+    Keys:
+        levels: a severity by value, such as `{WARNING: 1s, CRITICAL: 5s}`: the comparison with the one that
+            is reached first, which is `value`, has to hold; the alert has the highest that is reached now.
+    """
 
     type: Literal["DURATION"]
     duration: PositiveDuration
+    levels: Levels | None = None
+
+    model_config = {"json_schema_extra": levels_instead("value")}
 
 
-class CustomCondition(Strict):
+class CustomCondition(Unlevelled):
     """An expression over metrics, in the rule language (`engine.rules.expression`).
 
     Keys:
@@ -219,20 +177,28 @@ class CustomCondition(Strict):
     window: Window = 600.0
 
 
-class AbsenceCondition(Strict):
+class AbsenceCondition(Levelled):
     """Nothing came for `duration` seconds; unknown before the engine has watched for so long.
 
     Keys:
+        levels: a severity by time, such as `{WARNING: 10m, CRITICAL: 1h}`; the alert has the highest that is
+            reached, and `duration` is the one that is reached first.
         of: `execution` (skipped ones do not count), `success`, `point` of the series `metric`, `heartbeat` of
             the workflow's job, or `log`: a line of the workflow, one that fits `search` when given.
     """
 
+    first: ClassVar[str] = "duration"
+    rises: ClassVar[bool] = True
+
     type: Literal["ABSENCE"]
     of: Literal["execution", "success", "point", "heartbeat", "log"] = "execution"
     duration: PositiveDuration
+    levels: Annotated[dict[SeverityField, PositiveDuration], Field(min_length=1)] | None = None
     metric: str | None = None
     labels: Labels = Field(default_factory=dict)
     search: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+
+    model_config = {"json_schema_extra": levels_instead("duration")}
 
     @model_validator(mode="after")
     def _fits(self) -> AbsenceCondition:
@@ -243,24 +209,35 @@ class AbsenceCondition(Strict):
         return self
 
 
-class ConsecutiveCondition(_Comparison):
+class ConsecutiveCondition(Unlevelled, Comparison):
     """The comparison held for the last `count` executions, or points of a series, in a row."""
 
     type: Literal["CONSECUTIVE"]
     count: InRow
 
 
-class XOfYCondition(_Comparison):
-    """The comparison held for at least `x` of the last `y` executions, or points of a series."""
+class XOfYCondition(Levelled, Comparison):
+    """The comparison held for at least `x` of the last `y` executions, or points of a series.
+
+    Keys:
+        levels: a severity by number, such as `{WARNING: 3, CRITICAL: 8}`; the alert has the highest that is
+            reached, and `x` is the one that is reached first.
+    """
+
+    first: ClassVar[str] = "x"
+    rises: ClassVar[bool] = True
 
     type: Literal["X_OF_Y"]
     x: InRow
     y: InRow
+    levels: Annotated[dict[SeverityField, InRow], Field(min_length=1)] | None = None
+
+    model_config = {"json_schema_extra": levels_instead("x")}
 
     @model_validator(mode="after")
     def _fits(self) -> XOfYCondition:
-        if self.x > self.y:
-            raise ValueError("x: is at most y:")
+        if max((self.x, *(self.levels or {}).values())) > self.y:
+            raise ValueError("levels: are at most y:" if self.levels else "x: is at most y:")
         return self
 
 
@@ -289,7 +266,7 @@ BURN_WINDOWS = (
 """2 % of 30 days' budget in an hour, 5 % in six hours, 10 % in three days (Google's SRE Workbook, ch. 5)."""
 
 
-class BurnRateCondition(Strict):
+class BurnRateCondition(Unlevelled):
     """The workflow uses up the error budget of an objective too fast, over a long and a short window.
 
     Keys:
@@ -311,7 +288,7 @@ class BurnRateCondition(Strict):
     min_errors: MinCount = 3
 
 
-class CompositeCondition(Strict):
+class CompositeCondition(Unlevelled):
     """Other rules: each is true while it has a firing alert, and unknown while its own result is.
 
     Keys:
@@ -327,24 +304,29 @@ class CompositeCondition(Strict):
     subject: Literal["same", "any"] = "same"
 
 
-class TrendCondition(_Comparison):
+class TrendCondition(Levelled, Comparison):
     """A straight line through the metric's values within `window` comes to `value` `within` so many seconds.
 
     Keys:
         metric: workflow.duration, workflow.attempts or a series.
+        levels: a severity by forecast, such as `{WARNING: 80, CRITICAL: 95}`; the alert has the highest that
+            is reached `within` so long, and `value` is the one that is reached first.
         min_count: values below which nothing is known.
     """
 
     type: Literal["TREND"]
     operator: Annotated[
         Literal[">", "<", ">=", "<="],
-        BeforeValidator(_operator),
-        WithJsonSchema({"enum": [*_SIGNS, "gt", "lt", "gte", "ge", "lte", "le"], "description": _COMPARED}),
+        BeforeValidator(as_operator),
+        WithJsonSchema({"enum": [*SIGNS, "gt", "lt", "gte", "ge", "lte", "le"], "description": COMPARED}),
     ]
     value: Number
+    levels: Levels | None = None
     within: PositiveDuration
     window: Window = 21_600.0
     min_count: Annotated[int, Field(ge=3, le=2_000)] = 10
+
+    model_config = {"json_schema_extra": levels_instead("value")}
 
 
 SimpleCondition = Annotated[
@@ -387,10 +369,6 @@ def _condition_kind(value: Any) -> str:
     if isinstance(value, dict):
         return "group" if "type" not in value and {"all", "any", "not"} & value.keys() else "simple"
     return "group" if isinstance(value, Group) else "simple"
-
-
-def _is_float(value: object) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 Condition = Annotated[

@@ -262,6 +262,7 @@ def _filled_in(path: Path, step: StepSpec) -> Iterator[tuple[Path, str]]:
 def _check_expectations(path: Path, step: StepSpec, report: Report) -> None:
     from engine.workflows.assertions import Extraction, parse_expectation
 
+    kind = step.kind
     if FAILURE in step.expect and len(step.expect) > 1:
         report.at(
             (*path, "expect"), f"`{FAILURE}` stands alone: a reply that is to fail has nothing to expect"
@@ -269,7 +270,7 @@ def _check_expectations(path: Path, step: StepSpec, report: Report) -> None:
     for key, listed in (("expect", step.expect), ("degraded", step.degraded)):
         for index, text in enumerate(listed):
             if text != FAILURE or key == "degraded":
-                _check_field(parse_expectation, text, step.kind, (*path, key, index), report)
+                _check_field(parse_expectation, text, kind, (*path, key, index), report)
     for index, text in enumerate(step.when):
         _check_condition(parse_expectation, text, (*path, "when", index), report)
     if isinstance(step.spec, AssertSpec):
@@ -282,7 +283,7 @@ def _check_expectations(path: Path, step: StepSpec, report: Report) -> None:
         def parse(text: str, pattern: str | None = pattern) -> FieldPath:
             return Extraction.of(text, pattern).path
 
-        _check_field(parse, written, step.kind, place, report, may_fill_in=False)
+        _check_field(parse, written, kind, place, report, may_fill_in=False)
 
 
 def _check_field(

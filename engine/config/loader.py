@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine.collector import collector_paused
 from engine.config.code import load_modules, module_files
 from engine.config.composition import compose
 from engine.config.credentials import credentials
@@ -58,6 +59,7 @@ class LoadedConfig:
         return load_config(self.path, self.asked, self.env)
 
 
+@collector_paused()
 def load_config(
     path: Path, environment: str | None = None, env: Mapping[str, str] | None = None
 ) -> LoadedConfig:

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from engine.config.types import DURATION, format_duration
 from engine.text import nearest, plain
 
 _WANTED = {
@@ -97,7 +98,7 @@ def _single(name: str, value: object, error: Mapping[str, Any]) -> tuple[str, st
         return f"{name}: {sentence}, found {found(value)}", ""
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
-        return f"{name} is {words} {context[key]:g}, found {found(value)}", ""
+        return f"{name} is {words} {_limit(context[key], value)}, found {found(value)}", ""
     if kind in _LENGTHS:
         key, words, one, many = _LENGTHS[kind]
         limit = context[key]
@@ -105,6 +106,12 @@ def _single(name: str, value: object, error: Mapping[str, Any]) -> tuple[str, st
     if kind == "string_pattern_mismatch":
         return f"{name} is made of {_IDENTIFIER}, found {found(value)}", ""
     return f"{name}: {plain(error['msg'], 200)}", ""
+
+
+def _limit(limit: float, value: object) -> str:
+    """A bound in the unit of the value that is beyond it: durations are numbers to the validator."""
+    is_duration = isinstance(value, str) and DURATION.fullmatch(value.strip())
+    return format_duration(limit) if is_duration else f"{limit:,.12g}"
 
 
 def _wanted(error: Mapping[str, Any]) -> str:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from engine.config.muting import SilenceSpec
+from engine.config.muting import MaintenanceSpec, SilenceSpec
 from engine.config.nodes import plain_data
 from engine.config.yaml_guard import parse_yaml
 from engine.errors import ConfigError
+
+Spec = TypeVar("Spec", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Remains:
     rules: int = 0
     channels: int = 0
     silences: tuple[SilenceSpec, ...] = ()
+    maintenance: tuple[MaintenanceSpec, ...] = ()
 
 
 def remains_of(text: str, environment: str) -> Remains:
@@ -48,7 +51,8 @@ def remains_of(text: str, environment: str) -> Remains:
         {name: _workflow(name, spec) for name, spec in workflows.items()},
         len({name for layer in layers for name, _ in parts_of(layer, "rules")}),
         len({name for layer in layers for name, _ in parts_of(layer, "channels")}),
-        tuple(_silences(layers)),
+        tuple(_specs(layers, "silences", SilenceSpec)),
+        tuple(_specs(layers, "maintenance", MaintenanceSpec)),
     )
 
 
@@ -87,12 +91,12 @@ def _workflow(name: str, spec: Mapping[str, Any]) -> WorkflowRemains:
     )
 
 
-def _silences(layers: Sequence[Any]) -> list[SilenceSpec]:
+def _specs(layers: Sequence[Any], key: str, kind: type[Spec]) -> list[Spec]:
     """Those that can be read without what has been left out; an overlay's stand for the file's."""
-    found: list[SilenceSpec] = []
-    for spec in next((listed for layer in reversed(layers) if (listed := part_of(layer, "silences"))), ()):
+    found: list[Spec] = []
+    for spec in next((listed for layer in reversed(layers) if (listed := part_of(layer, key))), ()):
         try:
-            found.append(SilenceSpec.model_validate(spec))
+            found.append(kind.model_validate(spec))
         except ValidationError:
             continue
     return found

@@ -24,7 +24,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 
 from engine.config.choices import SeverityField
 from engine.config.times import Periods
-from engine.config.types import Duration, Identifier, Names, PositiveDuration, Strict, as_tuple
+from engine.config.types import Duration, Identifier, Names, PositiveDuration, Strict, VariableName, as_tuple
 from engine.model import Severity
 
 KINDS = ("url", "console", "log", "webhook", "command", "file", "sentry", "pagerduty")
@@ -37,7 +37,6 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 HeaderName = Annotated[str, AfterValidator(lambda name: _header_name(name))]
 HeaderValue = Annotated[str, AfterValidator(lambda text: _header(text))]
-VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
 GroupBy = Annotated[
     tuple[Literal["rule", "subject", "severity", "tags"], ...], BeforeValidator(as_tuple), Field(max_length=4)
 ]

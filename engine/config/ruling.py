@@ -20,8 +20,10 @@ from engine.config.conditions import (
     XOfYCondition,
 )
 from engine.config.messages import did_you_mean, found
+from engine.config.nodes import mapping
 from engine.config.report import OPEN, Path, Report
 from engine.config.schema import Rule
+from engine.model import Severity
 from engine.text import own_words
 
 _COUNTING = (RateCondition, ConsecutiveCondition, XOfYCondition, TrendCondition)
@@ -128,7 +130,7 @@ def _check_condition(path: Path, condition: Condition, report: Report) -> None:
         case _ if _check_metric(path, condition, report):
             _check_comparison(path, condition, report)
             if isinstance(condition, RateCondition):
-                _check_percent("rate", condition.rate, (*path, "rate"), report)
+                _check_percents("rate", condition, path, report)
 
 
 def _check_pattern(path: Path, condition: PatternCondition, report: Report) -> None:
@@ -191,7 +193,23 @@ def _check_comparison(path: Path, condition: Any, report: Report) -> None:
     elif isinstance(value, str):
         parses(lambda word: check_word(metric, operator, word), value, (*path, "value"), report)
     elif metric.endswith("_rate"):
-        _check_percent(metric, value, (*path, "value"), report)
+        _check_percents("value", condition, path, report)
+
+
+def _check_percents(key: str, condition: Any, path: Path, report: Report) -> None:
+    """The value of `key`, or the levels that stand in its place."""
+    name = condition.metric if key == "value" else key
+    levels = getattr(condition, "levels", None)
+    if levels is None:
+        _check_percent(name, getattr(condition, key), (*path, key), report)
+    for severity, value in (levels or {}).items():
+        written = _written(severity, (*path, "levels"), report)
+        _check_percent(name, value, (*path, "levels", written), report)
+
+
+def _written(severity: Severity, path: Path, report: Report) -> str:
+    """A severity as the file has it: case does not count there."""
+    return next((key for key in mapping(report.node(path)) if key.upper() == severity), severity.value)
 
 
 def _check_percent(name: str, value: float, path: Path, report: Report) -> None:

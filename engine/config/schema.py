@@ -12,7 +12,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from engine.config.choices import PriorityField, SeverityField
 from engine.config.classify import ClassifySpec
-from engine.config.conditions import Conditions, Percent
+from engine.config.comparing import Percent
+from engine.config.conditions import Conditions
 from engine.config.lifecycle import Escalation as Escalation
 from engine.config.lifecycle import Escalations, Flapping
 from engine.config.muting import Inhibitions, Maintenances, Silences
@@ -34,12 +35,20 @@ from engine.config.types import (
     PositiveDuration,
     Prose,
     Strict,
+    Written,
     format_duration,
 )
 from engine.model import Priority, Severity
 from engine.workflows.steps import StepSpec
 
 Objective = Annotated[Percent, Field(gt=0, lt=100)]
+Overlap = Annotated[
+    str,
+    Written(
+        r"^(skip|queue|replace|allow:[1-9][0-9]{0,2})$",
+        "one of skip, queue, replace or allow:n is wanted, n from 1 to 999",
+    ),
+]
 
 
 def _tuple(value: object) -> object:
@@ -107,7 +116,7 @@ class Workflow(Strict):
     timezone: str | None = None
     every_failing: PositiveDuration | None = None
     jitter: Duration = 0.0
-    overlap: Annotated[str, Field(pattern=r"^(skip|queue|replace|allow:[1-9][0-9]{0,2})$")] = "skip"
+    overlap: Overlap = "skip"
     catch_up: Duration | None = None
     on_call: bool = False
     timeout: PositiveDuration = 60.0
@@ -163,6 +172,8 @@ class Rule(Strict):
         cooldown: after an alert fired, or was resolved by hand, none fires about its subject for so long.
         depends_on: rules; while one of them has an active alert about the same subject, or about health, this
             one makes and tells none.
+        inhibits: rules; the same from the other side: while this one has an active alert, those make and tell
+            none about the same.
         reopen: an alert whose condition is true again so soon after its end fires again itself, without a new
             alert and whatever its cooldown.
         remind: tells of an alert again that long after the last time, while nobody has acknowledged it.
@@ -183,6 +194,7 @@ class Rule(Strict):
     auto_resolve: PositiveDuration = 3600.0
     workflows: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = ("*",)
     depends_on: Names = ()
+    inhibits: Names = ()
     reopen: Duration = 0.0
     remind: PositiveDuration | None = None
     flapping: Flapping = None

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from engine.config.types import PositiveDuration, Strict
+from engine.config.types import PositiveDuration, Strict, Token, Written
 from engine.redaction import is_secret_name
 
 Signal = Literal["traces", "logs", "metrics"]
@@ -49,6 +49,15 @@ Share = Annotated[
 ]
 
 
+_HeaderName = Annotated[
+    str,
+    Written(
+        r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$",
+        "the name of a header is letters, digits and signs such as `-`, at most 100",
+    ),
+]
+
+
 class ExportSpec(Strict):
     """An OpenTelemetry collector that gets what is recorded, over OTLP/HTTP with JSON.
 
@@ -60,9 +69,7 @@ class ExportSpec(Strict):
     """
 
     url: Annotated[str, AfterValidator(_base_url)]
-    headers: dict[Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$")], str] = Field(
-        default_factory=dict
-    )
+    headers: dict[_HeaderName, str] = Field(default_factory=dict)
     signals: Annotated[tuple[Signal, ...], BeforeValidator(_tuple), Field(min_length=1)] = ("traces",)
 
 
@@ -81,7 +88,7 @@ class TracingSpec(Strict):
 
     sample: Share = 1.0
     slow: PositiveDuration | None = None
-    accept: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,128}$")] | None = None
+    accept: Token | None = None
     export: ExportSpec | None = None
 
     @property

@@ -4,22 +4,53 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic_core.core_schema import CoreSchema, no_info_after_validator_function
 
 from engine.text import clean, plain
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _PORT = re.compile(r"[0-9]{1,5}")
-_DURATION = re.compile(rf"(?:{_PART.pattern})+")
+DURATION = re.compile(rf"(?:{_PART.pattern})+")
 
 
 class Strict(BaseModel):
     """Unknown keys and wrong types are errors; values never change after loading."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, str_max_length=65_536)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Of a text: the pattern that the whole of it has, and what is said of one that has not."""
+
+    pattern: str
+    sentence: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "pattern": self.pattern}
+
+    def _checked(self, text: str) -> str:
+        if re.fullmatch(self.pattern, text) is None:
+            raise ValueError(self.sentence)
+        return text
 
 
 def parse_duration(value: object) -> float:
@@ -30,7 +61,7 @@ def parse_duration(value: object) -> float:
     """
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         seconds = float(value)
-    elif isinstance(value, str) and _DURATION.fullmatch(value.strip()):
+    elif isinstance(value, str) and DURATION.fullmatch(value.strip()):
         seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(value))
     else:
         raise ValueError("a duration is a number with a unit, such as 500ms, 30s, 5m, 1h30m or 7d")
@@ -118,7 +149,7 @@ _WRITTEN = WithJsonSchema(
     {
         "anyOf": [
             {"type": "number", "minimum": 0},
-            {"type": "string", "pattern": rf"^\s*{_DURATION.pattern}\s*$"},
+            {"type": "string", "pattern": rf"^\s*{DURATION.pattern}\s*$"},
         ]
     }
 )
@@ -127,6 +158,16 @@ PositiveDuration = Annotated[float, BeforeValidator(_positive), _WRITTEN]
 LoopbackAddress = Annotated[str, BeforeValidator(_loopback)]
 Address = Annotated[str, BeforeValidator(_address)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
+VariableName = Annotated[
+    str,
+    Written(
+        r"^[A-Za-z_][A-Za-z0-9_]{0,127}$",
+        "the name of a variable is letters, digits and `_`, at most 128, and begins with no digit",
+    ),
+]
+Token = Annotated[
+    str, Written(r"^[A-Za-z0-9_-]{16,128}$", "a token is 16 to 128 letters, digits, `-` and `_`")
+]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=120), BeforeValidator(_one_line)]
 Prose = Annotated[str, BeforeValidator(_lines)]
 Names = Annotated[tuple[Identifier, ...], BeforeValidator(as_tuple)]

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import yaml
@@ -36,6 +37,8 @@ _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _MERGE = "<<"
+_NO_KEYS: Any = MappingProxyType({})
+"""Those of a value that is no mapping: most values are none, and a dict for each of them is felt."""
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +55,6 @@ class Node:
     text: str = ""
     size: int = 1
     keys: dict[str, tuple[int, int]] = field(default_factory=dict)
-    merges: list[Node] = field(default_factory=list)
 
 
 def parse_yaml(text: str, file: str) -> tuple[Node, list[Problem]]:
@@ -89,7 +91,11 @@ def resolve(text: str) -> str | int | float | bool | None:
 
 
 class _Composer:
-    """Builds nodes from events; `_open` holds the collections not yet closed, outermost first."""
+    """Builds nodes from events; `_open` holds the collections not yet closed, outermost first.
+
+    `_keys` are the keys that these stand under, `_key` the one that waits for its value, and `_merges` the
+    mappings that a `<<` names, by the depth of the one that it stands in.
+    """
 
     def __init__(self, file: str) -> None:
         self.problems: list[Problem] = []
@@ -97,6 +103,7 @@ class _Composer:
         self._open: list[Node] = []
         self._key: Node | None = None
         self._keys: list[Node | None] = []
+        self._merges: dict[int, list[Node]] = {}
         self._anchors: dict[str, Node] = {}
         self._root: Node | None = None
         self._copied = 0
@@ -108,9 +115,9 @@ class _Composer:
             if kind is events.ScalarEvent:
                 self._add(self._scalar(event), event)
             elif kind is events.MappingStartEvent:
-                self._enter(self._collection(event, {}, "map"), event)
+                self._enter(self._collection(event, {}, {}, "map"), event)
             elif kind is events.SequenceStartEvent:
-                self._enter(self._collection(event, [], "seq"), event)
+                self._enter(self._collection(event, [], _NO_KEYS, "seq"), event)
             elif kind is events.MappingEndEvent or kind is events.SequenceEndEvent:
                 self._leave()
             elif kind is events.AliasEvent:
@@ -128,18 +135,25 @@ class _Composer:
         return self._root
 
     def _scalar(self, event: Any) -> Node:
-        mark, text = event.start_mark, event.value
-        value = resolve(text) if event.implicit[0] and event.tag is None else text
-        self._check_tag(event, ("str",))
-        return Node(value, mark.line + 1, mark.column + 1, text, 1 + len(text) // _TEXT_UNIT)
+        mark, value = event.start_mark, event.value
+        text: str = value
+        if event.tag is not None:
+            self._check_tag(event, "str")
+        elif event.implicit[0]:
+            value = resolve(text)
+        node = Node(value, mark.line + 1, mark.column + 1, text, 1 + len(text) // _TEXT_UNIT, _NO_KEYS)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = node
+        return node
 
-    def _collection(self, event: Any, value: Any, tag: str) -> Node:
-        self._check_tag(event, (tag,))
-        return Node(value, event.start_mark.line + 1, event.start_mark.column + 1)
+    def _collection(self, event: Any, value: Any, keys: Any, tag: str) -> Node:
+        if event.tag is not None:
+            self._check_tag(event, tag)
+        return Node(value, event.start_mark.line + 1, event.start_mark.column + 1, keys=keys)
 
-    def _check_tag(self, event: Any, allowed: tuple[str, ...]) -> None:
+    def _check_tag(self, event: Any, allowed: str) -> None:
         tag = event.tag
-        if tag is not None and tag != "!" and tag.removeprefix("tag:yaml.org,2002:") not in allowed:
+        if tag != "!" and tag.removeprefix("tag:yaml.org,2002:") != allowed:
             shown = plain(tag.replace("tag:yaml.org,2002:", "!!"), 60)
             self._refuse(
                 event.start_mark, f"unknown tag `{shown}`", "tags have no meaning here: write the plain value"
@@ -170,44 +184,42 @@ class _Composer:
         self._key = None
 
     def _leave(self) -> None:
+        merges = self._merges.pop(len(self._open), ())
         node = self._open.pop()
         self._key = self._keys.pop()
-        for merged in node.merges:
+        for merged in merges:
             self._merge(node, merged)
-        node.merges.clear()
         self._place(node)
 
     def _add(self, node: Node, event: Any) -> None:
-        if event.anchor is not None and type(event) is events.ScalarEvent:
-            self._anchors[event.anchor] = node
-        parent = self._open[-1] if self._open else None
-        if parent is not None and isinstance(parent.value, dict) and self._key is None:
+        if self._key is None and self._open and type(self._open[-1].value) is dict:
             self._take_key(node, event)
         else:
             self._place(node)
 
     def _take_key(self, node: Node, event: Any) -> None:
-        if isinstance(node.value, (dict, list)):
-            self._refuse(event.start_mark, "a key is a plain word, not a list or a mapping")
+        mark = event.start_mark
+        if type(event) is events.AliasEvent:
+            if isinstance(node.value, (dict, list)):
+                self._refuse(mark, "a key is a plain word, not a list or a mapping")
+            node = Node(node.text, mark.line + 1, mark.column + 1, node.text)
         if not node.text:
-            self._refuse(event.start_mark, "a key is missing before `:`")
-        self._key = Node(node.text, event.start_mark.line + 1, event.start_mark.column + 1, node.text)
+            self._refuse(mark, "a key is missing before `:`")
+        self._key = node
 
     def _place(self, node: Node) -> None:
         """Put a finished value into its parent, and count what it adds."""
         if not self._open:
             self._root = node
             return
-        parent = self._open[-1]
-        if isinstance(parent.value, list):
+        parent, key = self._open[-1], self._key
+        if key is None:
             self._grow(parent, node)
             parent.value.append(node)
             return
-        key = self._key
-        assert key is not None
         self._key = None
         if key.text == _MERGE:
-            self._remember_merge(parent, node, key)
+            self._remember_merge(node, key)
             return
         self._grow(parent, node)
         if key.text in parent.value:
@@ -218,10 +230,10 @@ class _Composer:
             parent.value[key.text] = node
             parent.keys[key.text] = (key.line, key.column)
 
-    def _remember_merge(self, parent: Node, node: Node, key: Node) -> None:
+    def _remember_merge(self, node: Node, key: Node) -> None:
         sources = node.value if isinstance(node.value, list) else [node]
         if all(isinstance(source.value, dict) for source in sources):
-            parent.merges += sources
+            self._merges.setdefault(len(self._open), []).extend(sources)
         else:
             self._problem(key, "`<<` takes a mapping, or a list of mappings", "such as `<<: *defaults`")
 

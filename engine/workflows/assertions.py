@@ -10,6 +10,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -161,10 +162,12 @@ class Expectation:
         return round(actual, digits)
 
 
+@lru_cache(1_024)
 def parse_expectation(text: str) -> Expectation:
     """Read an expectation: `[not] path operator value`, or `len(path) operator value`.
 
     Operators: `== != < <= > >= in contains matches`; `matches` takes an RE2 pattern and searches.
+    What has been read is kept: the checks of a file mostly expect the same.
 
     Raises:
         ValueError: with a sentence that says what is wrong.

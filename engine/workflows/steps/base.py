@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from functools import cache
 from typing import Annotated, Any, Protocol
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from engine.config.retrying import RetrySpec
-from engine.config.types import Identifier, PositiveDuration, Strict
+from engine.config.types import Identifier, PositiveDuration, Strict, Written
 from engine.errors import TocsinError
 from engine.model import Assertion, Failure, Phases, Scalar, SpanLink
 from engine.model.record import record
@@ -108,6 +109,15 @@ Round = Value | Annotated[dict[Identifier, Value], Field(max_length=20)]
 Rounds = Annotated[tuple[Round, ...], BeforeValidator(_tuple), Field(max_length=100)]
 
 
+_FieldName = Annotated[
+    str,
+    Written(
+        r"^[A-Za-z0-9!#$%&*+.^_`|~-]+$",
+        "the name of a header or cookie is letters, digits and signs such as `-`",
+    ),
+]
+
+
 class Capture(Strict):
     """What `extract` takes when a path alone does not say it; exactly one of `from`, `header`, `cookie`.
 
@@ -120,8 +130,8 @@ class Capture(Strict):
     """
 
     from_: Annotated[str | None, Field(alias="from")] = None
-    header: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9!#$%&*+.^_`|~-]+$")] = None
-    cookie: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9!#$%&*+.^_`|~-]+$")] = None
+    header: _FieldName | None = None
+    cookie: _FieldName | None = None
     regex: Annotated[str | None, Field(min_length=1, max_length=1000)] = None
     secret: bool | None = None
 
@@ -185,7 +195,7 @@ class StepBase(Strict):
 
     @model_validator(mode="after")
     def _one_type(self) -> StepBase:
-        kinds = [name for name in type(self).model_fields if name not in StepBase.model_fields]
+        kinds = _kinds(type(self))
         given = [name for name in kinds if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"a step has exactly one type: {', '.join(kinds)}")
@@ -198,11 +208,7 @@ class StepBase(Strict):
     @property
     def kind(self) -> str:
         """The name of the step's type, such as `http`."""
-        return next(
-            name
-            for name in type(self).model_fields
-            if name not in StepBase.model_fields and getattr(self, name) is not None
-        )
+        return next(name for name in _kinds(type(self)) if getattr(self, name) is not None)
 
     @property
     def spec(self) -> Strict:
@@ -210,3 +216,9 @@ class StepBase(Strict):
         spec = getattr(self, self.kind)
         assert isinstance(spec, Strict)
         return spec
+
+
+@cache
+def _kinds(step: type[StepBase]) -> tuple[str, ...]:
+    """The keys of which a step has exactly one: those of its types."""
+    return tuple(name for name in step.model_fields if name not in StepBase.model_fields)

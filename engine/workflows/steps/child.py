@@ -17,7 +17,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from engine.config.types import format_duration
+from engine.config.types import VariableName, format_duration
 from engine.model import ErrorCategory, ErrorType, Failure
 from engine.text import own_words, plain
 from engine.workflows.steps.base import CheckError, StepContext, StepError
@@ -37,7 +37,6 @@ def as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
 Environment = Annotated[dict[VariableName, str], Field(max_length=100)]
 Inherited = Annotated[tuple[VariableName, ...], BeforeValidator(as_tuple), Field(max_length=100)]
 MaxOutput = Annotated[int, Field(ge=0, le=16 * 1024 * 1024)]

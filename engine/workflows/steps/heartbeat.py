@@ -17,12 +17,12 @@ sends a `traceparent` header has its span linked from the step's.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from engine.clock import Clock
-from engine.config.types import PositiveDuration, Strict
+from engine.config.types import PositiveDuration, Strict, Token
 from engine.model import ErrorCategory, ErrorType, Failure, Scalar, SpanLink
 from engine.telemetry.tracing import parse_traceparent
 from engine.workflows.heartbeats import Due, Every, Heartbeats, state_of
@@ -40,7 +40,7 @@ class HeartbeatSpec(Strict):
         grace: how late a success may be, and how long a run that was started may take.
     """
 
-    token: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,128}$")]
+    token: Token
     period: PositiveDuration | None = None
     cron: str | None = None
     timezone: str | None = None

@@ -29,7 +29,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from engine.clock import Clock
-from engine.config.types import PositiveDuration, Strict, format_duration
+from engine.config.types import PositiveDuration, Strict, Written, format_duration
 from engine.model import ErrorCategory, ErrorType, Failure, Scalar
 from engine.resilience.classify import classify
 from engine.text import plain
@@ -55,6 +55,9 @@ _FRAME = re.compile(rb'\(most recent call first\):\n  File "([^"\n]{1,500})", li
 _PROGRAM = Path(__file__).with_name("python_child.py")
 _FLAGS = ("-I", "-X", "faulthandler", "-X", "utf8")
 _SIZE_SCHEMA = WithJsonSchema({"type": ["integer", "string"], "default": 1024 * 1_048_576})
+_CALL = Written(
+    r"^[^:\s][^:]*:[A-Za-z_][A-Za-z0-9_.]*$", "a call is `package.module:function` or `path/file.py:function`"
+)
 _WRONG = (ErrorType.PERMANENT, ErrorCategory.VALIDATION)
 
 
@@ -82,7 +85,7 @@ class PythonSpec(Strict):
         env, inherit, cwd, max_output: as of a `shell` step.
     """
 
-    call: Annotated[str, Field(pattern=r"^[^:\s][^:]*:[A-Za-z_][A-Za-z0-9_.]*$", max_length=500)]
+    call: Annotated[str, Field(max_length=500), _CALL]
     with_: Annotated[
         Any,
         Field(alias="with", default_factory=dict),

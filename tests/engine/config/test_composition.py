@@ -5,6 +5,7 @@ from textwrap import dedent
 
 import pytest
 
+from engine.config import composition
 from engine.config.loader import LoadedConfig, load_config
 from engine.errors import ConfigError
 from engine.model import Severity
@@ -165,7 +166,8 @@ def test_faults_of_fragments_are_where_they_stand(tmp_path: Path) -> None:
     ]
 
 
-def test_fragments_cannot_multiply_without_end(tmp_path: Path) -> None:
+def test_fragments_cannot_multiply_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(composition, "MAX_VALUES", 5_000)
     names = "abcde"
     fragments = "".join(
         f"  {name}: {{steps: [{', '.join(f'{{use: {names[i + 1]}, id: p{n}}}' for n in range(90))}]}}\n"
@@ -176,7 +178,7 @@ def test_fragments_cannot_multiply_without_end(tmp_path: Path) -> None:
         "workflows:\n- {id: w, name: W, every: 1s, steps: [{use: a}]}\n"
     )
     (tmp_path / "f.yaml").write_text(text)
-    with pytest.raises(ConfigError, match="more than 100,000 values"):
+    with pytest.raises(ConfigError, match="more than 5,000 values"):
         load_config(tmp_path / "f.yaml", env={})
 
 

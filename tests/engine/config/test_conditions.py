@@ -28,6 +28,11 @@ VALID = [
     "{type: THRESHOLD, metric: workflow.duration, operator: gte, value: 2s, clear: 500ms}",
     "{type: THRESHOLD, metric: workflow.duration, operator: '>', levels: {warning: 1s, CRITICAL: 5s}}",
     "{type: THRESHOLD, metric: series.disk.used, operator: '>', value: 90%, labels: {mount: /}}",
+    "{type: RATE, metric: workflow.status, operator: ==, value: failed, window: 5m, levels: {warning: 0.5%}}",
+    "{type: DURATION, metric: workflow.duration, operator: '>', levels: {INFO: 1s, ERROR: 2s}, duration: 5m}",
+    "{type: ABSENCE, of: heartbeat, levels: {WARNING: 10m, CRITICAL: 1h}}",
+    "{type: X_OF_Y, metric: workflow.status, operator: ==, value: failed, levels: {INFO: 2, ERROR: 5}, y: 5}",
+    "{type: TREND, metric: series.disk.free, operator: '<', levels: {WARNING: 20, ERROR: 5}, within: 6h}",
     "{type: RATE, metric: series.ok, operator: ==, value: 0, window: 5m, rate: 50%, clear: 20%}",
     "{type: PATTERN, text: refused}",
     "{type: PATTERN, search: 'level:error timeout', count: 3, window: 5m}",
@@ -126,6 +131,43 @@ def test_every_kind_is_taken_and_fits_the_schema(tmp_path: Path) -> None:
             "go with the operators",
         ),
         ("{type: THRESHOLD, metric: workflow.duration, operator: '>'}", "`value` is missing"),
+        ("{type: RATE, metric: workflow.attempts, operator: '>', value: 1, window: 5m}", "`rate` is missing"),
+        (
+            "{type: RATE, metric: workflow.attempts, operator: '>', value: 1, window: 5m, "
+            "levels: {info: 0.2}}",
+            "`rate` is percent, found the number 0.2",
+        ),
+        (
+            "{type: RATE, metric: workflow.attempts, operator: '>', value: 1, window: 5m, rate: 20%,"
+            " levels: {ERROR: 50%}}",
+            "rate: is the level that is reached first",
+        ),
+        (
+            "{type: DURATION, metric: workflow.status, operator: ==, value: ok, "
+            "levels: {INFO: 2}, duration: 5m}",
+            "levels: and clear: go with the operators >",
+        ),
+        (
+            "{type: ABSENCE, levels: {WARNING: 1h, ERROR: 10m}}",
+            "each higher severity takes a value further off",
+        ),
+        (
+            "{type: X_OF_Y, metric: workflow.status, operator: ==, value: failed, levels: {ERROR: 6}, y: 5}",
+            "levels: are at most y:",
+        ),
+        (
+            "{type: BURN_RATE, objective: 99, levels: {ERROR: 6}}",
+            "has a severity: in each of its windows: instead",
+        ),
+        (
+            "{type: PATTERN, text: refused, levels: {ERROR: 6}}",
+            "levels: a PATTERN has no value that says how bad it is",
+        ),
+        (
+            "{type: CONSECUTIVE, metric: workflow.status, operator: ==, value: ok, count: 3, "
+            "levels: {INFO: 6}}",
+            "levels: a CONSECUTIVE has no value that says how bad it is",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, condition: str, says: str) -> None:

@@ -130,9 +130,10 @@ def test_no_structure_goes_with_a_secret(text: str, expected: object) -> None:
     assert yaml.safe_load(left) == expected
 
 
-@given(
-    st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
-)
+TEXT = st.text(max_size=20)
+
+
+@given(st.recursive(TEXT, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=6))
 @example("\xa0")
 def test_whatever_holds_no_secret_is_shown_as_written(value: object) -> None:
     text = yaml.safe_dump({"a": value}, allow_unicode=True)

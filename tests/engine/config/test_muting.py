@@ -70,6 +70,8 @@ inhibit:
         ({"SHOP": "depends_on: [dv]"}, "there is no workflow `dv` (there is db, shop)"),
         ({"SHOP": "depends_on: [shop]"}, "`shop` depends on itself (a circle would keep all of it quiet)"),
         ({"RUL2": "depends_on: [c]"}, "there is no rule `c`"),
+        ({"RULE": "inhibits: [bb]"}, "there is no rule `bb`"),
+        ({"RULE": "inhibits: [a]"}, "`a` inhibits itself (a circle would keep all of it quiet)"),
         ({"RULE": "flapping: {low: 50}"}, "low: is not above high:"),
     ],
 )
@@ -84,6 +86,34 @@ def test_a_circle_is_said_of_each_in_it(tmp_path: Path) -> None:
         "`db` depends on `shop`, which depends on it",
         "`shop` depends on `db`, which depends on it",
     ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        (
+            "inhibits: [b]",
+            "inhibits: [a]",
+            ["`a` inhibits `b`, which keeps it quiet", "`b` inhibits `a`, which"],
+        ),
+        ("inhibits: [b]", "tags: []", None),
+        ("inhibits: [b]", "depends_on: [a]", None),
+        (
+            "inhibits: [b], depends_on: [b]",
+            "tags: []",
+            ["`a` depends on `b`, which", "`a` inhibits `b`, which"],
+        ),
+    ],
+)
+def test_what_depends_and_what_inhibits_may_not_go_in_a_circle(
+    tmp_path: Path, one: str, other: str, said: list[str] | None
+) -> None:
+    if said is None:
+        assert load(tmp_path, RULE=one, RUL2=other).rules[0].inhibits == ("b",)
+        return
+    found = problems(tmp_path, RULE=one, RUL2=other)
+    assert [any(text.startswith(words) for text in found) for words in said] == [True] * len(said)
+    assert len(found) == len(said)
 
 
 @pytest.mark.parametrize(
