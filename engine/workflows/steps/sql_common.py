@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from engine.model import ErrorCategory, ErrorType, Failure, Scalar
@@ -19,6 +19,16 @@ SIZE_LIMIT = 1_048_576
 
 WIRE_LIMIT = 16 * 1_048_576
 """Bytes that a server may send for one query, whatever they are; beyond them it is cut off."""
+
+Kind = tuple[ErrorType, ErrorCategory]
+"""What became of a question: whether to ask again, and whose fault it is."""
+
+FORBIDDEN: Final[Kind] = (ErrorType.PERMANENT, ErrorCategory.AUTHENTICATION)
+MISSING: Final[Kind] = (ErrorType.PERMANENT, ErrorCategory.NOT_FOUND)
+INVALID: Final[Kind] = (ErrorType.PERMANENT, ErrorCategory.VALIDATION)
+PASSING: Final[Kind] = (ErrorType.TRANSIENT, ErrorCategory.DATABASE)
+GONE: Final[Kind] = (ErrorType.NETWORK, ErrorCategory.DATABASE)
+LATE: Final[Kind] = (ErrorType.TIMEOUT, ErrorCategory.DATABASE)
 
 SCHEMES = {"sqlite": "sqlite", "postgres": "postgres", "postgresql": "postgres", "mysql": "mysql",
            "mariadb": "mysql"}  # fmt: skip

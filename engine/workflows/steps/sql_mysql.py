@@ -22,7 +22,14 @@ from engine.workflows.steps.dial import wrong
 from engine.workflows.steps.probe import Probe
 from engine.workflows.steps.route import context_with
 from engine.workflows.steps.sql_common import (
+    FORBIDDEN,
+    GONE,
+    INVALID,
+    LATE,
+    MISSING,
+    PASSING,
     WIRE_LIMIT,
+    Kind,
     Place,
     Question,
     Table,
@@ -37,21 +44,13 @@ from engine.workflows.steps.wire import network_fault
 if TYPE_CHECKING:
     from engine.workflows.steps.sql import SqlSpec
 
-Kind = tuple[ErrorType, ErrorCategory]
-
-_FORBIDDEN: Kind = (ErrorType.PERMANENT, ErrorCategory.AUTHENTICATION)
-_MISSING: Kind = (ErrorType.PERMANENT, ErrorCategory.NOT_FOUND)
-_INVALID: Kind = (ErrorType.PERMANENT, ErrorCategory.VALIDATION)
-_PASSING: Kind = (ErrorType.TRANSIENT, ErrorCategory.DATABASE)
-_GONE: Kind = (ErrorType.NETWORK, ErrorCategory.DATABASE)
-_LATE: Kind = (ErrorType.TIMEOUT, ErrorCategory.DATABASE)
 _CODES: dict[int, Kind] = {
-    **dict.fromkeys((1044, 1045, 1142, 1143, 1227, 1698), _FORBIDDEN),
-    **dict.fromkeys((1049, 1146), _MISSING),
-    **dict.fromkeys((1054, 1064, 1305, 1568), _INVALID),
-    **dict.fromkeys((1040, 1053, 1203, 1205, 1213, 1226), _PASSING),
-    **dict.fromkeys((2002, 2003, 2006, 2013, 2055), _GONE),
-    **dict.fromkeys((1317, 1969, 3024), _LATE),
+    **dict.fromkeys((1044, 1045, 1142, 1143, 1227, 1698), FORBIDDEN),
+    **dict.fromkeys((1049, 1146), MISSING),
+    **dict.fromkeys((1054, 1064, 1305, 1568), INVALID),
+    **dict.fromkeys((1040, 1053, 1203, 1205, 1213, 1226), PASSING),
+    **dict.fromkeys((2002, 2003, 2006, 2013, 2055), GONE),
+    **dict.fromkeys((1317, 1969, 3024), LATE),
     2026: (ErrorType.PERMANENT, ErrorCategory.NETWORK),
 }
 _CLOSED = 2013
@@ -119,7 +118,7 @@ async def _dial(place: Place, addresses: Sequence[str], probe: Probe) -> socket.
     reason = "there is no address"
     if refused is not None:
         reason = os.strerror(refused.errno).lower() if refused.errno else own_words(refused, 200)
-    raise StepError(Failure(f"{place.name}: {reason} (connect)", *_GONE), probe.phases)
+    raise StepError(Failure(f"{place.name}: {reason} (connect)", *GONE), probe.phases)
 
 
 def _ask(
@@ -234,10 +233,10 @@ def _refused(pymysql: Any, place: Place, error: Any, probe: Probe) -> StepError:
         return StepError(broken_off(place, said, _doing(probe)), probe.phases)
     if isinstance(cause, OSError):
         reason = os.strerror(cause.errno).lower() if cause.errno else own_words(cause, 200)
-        return StepError(fault(place, f"the connection broke: {reason}{where}", *_GONE).failure, probe.phases)
+        return StepError(fault(place, f"the connection broke: {reason}{where}", *GONE).failure, probe.phases)
     if code == _CLOSED:
         message = f"the server closed the connection{where}"
-        return StepError(fault(place, message, *_GONE).failure, probe.phases)
+        return StepError(fault(place, message, *GONE).failure, probe.phases)
     kind = _CODES.get(code, (ErrorType.UNKNOWN, ErrorCategory.DATABASE))
     failure = fault(place, f"{words} ({code}){where}" if code else f"{words}{where}", *kind).failure
     return StepError(failure, probe.phases)

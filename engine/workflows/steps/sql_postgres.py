@@ -19,7 +19,14 @@ from engine.workflows.steps.base import StepError
 from engine.workflows.steps.dial import conversation, wrong
 from engine.workflows.steps.probe import Probe
 from engine.workflows.steps.sql_common import (
+    FORBIDDEN,
+    GONE,
+    INVALID,
+    LATE,
+    MISSING,
+    PASSING,
     WIRE_LIMIT,
+    Kind,
     Place,
     Question,
     Table,
@@ -37,29 +44,22 @@ if TYPE_CHECKING:
 LET_GO = 0.12
 """Seconds that a cancelled query has to tell the server; then its connection is closed on the spot."""
 
-Kind = tuple[ErrorType, ErrorCategory]
-
-_FORBIDDEN: Kind = (ErrorType.PERMANENT, ErrorCategory.AUTHENTICATION)
-_MISSING: Kind = (ErrorType.PERMANENT, ErrorCategory.NOT_FOUND)
-_INVALID: Kind = (ErrorType.PERMANENT, ErrorCategory.VALIDATION)
-_PASSING: Kind = (ErrorType.TRANSIENT, ErrorCategory.DATABASE)
-_GONE: Kind = (ErrorType.NETWORK, ErrorCategory.DATABASE)
 # By the longest beginning of the SQLSTATE.
 _STATES: dict[str, Kind] = {
-    "08": _GONE,
-    "22": _INVALID,
-    "25006": _INVALID,
-    "28": _FORBIDDEN,
-    "3D": _MISSING,
-    "40": _PASSING,
-    "42": _INVALID,
-    "42501": _FORBIDDEN,
-    "42P01": _MISSING,
-    "53": _PASSING,
-    "55P03": _PASSING,
-    "57": _PASSING,
-    "57014": (ErrorType.TIMEOUT, ErrorCategory.DATABASE),
-    "58": _PASSING,
+    "08": GONE,
+    "22": INVALID,
+    "25006": INVALID,
+    "28": FORBIDDEN,
+    "3D": MISSING,
+    "40": PASSING,
+    "42": INVALID,
+    "42501": FORBIDDEN,
+    "42P01": MISSING,
+    "53": PASSING,
+    "55P03": PASSING,
+    "57": PASSING,
+    "57014": LATE,
+    "58": PASSING,
 }
 _READ_ONLY = "25006"
 _TCP_INFO_SIZE = 136
@@ -72,10 +72,10 @@ _NO_POSTGRES = re.compile(
 )
 # What libpq tells of a connection it could not make has words only.
 _BY_WORDS: tuple[tuple[re.Pattern[str], Kind], ...] = (
-    (re.compile(r"password|pg_hba|authentication|role .* does not exist", re.I), _FORBIDDEN),
+    (re.compile(r"password|pg_hba|authentication|role .* does not exist", re.I), FORBIDDEN),
     (re.compile(r"certificate|host name", re.I), (ErrorType.PERMANENT, ErrorCategory.NETWORK)),
-    (re.compile(r"does not exist", re.I), _MISSING),
-    (re.compile(r"too many|remaining connection|starting up|shutting down|recovery", re.I), _PASSING),
+    (re.compile(r"does not exist", re.I), MISSING),
+    (re.compile(r"too many|remaining connection|starting up|shutting down|recovery", re.I), PASSING),
 )
 
 
@@ -268,7 +268,7 @@ def _no_connection(place: Place, error: psycopg.Error, probe: Probe) -> StepErro
     if _NO_POSTGRES.search(message) and "unexpectedly" not in message:
         said = f"does not speak PostgreSQL as it should: {message}"
         return StepError(broken_off(place, said, "connect"), probe.phases)
-    kind = next((kind for pattern, kind in _BY_WORDS if pattern.search(message)), _GONE)
+    kind = next((kind for pattern, kind in _BY_WORDS if pattern.search(message)), GONE)
     return StepError(Failure(f"{place.name}: {message} (connect)", *kind), probe.phases)
 
 
@@ -286,6 +286,6 @@ def _refused(place: Place, error: psycopg.Error, probe: Probe) -> StepError:
         said = f"does not speak PostgreSQL as it should: {message}"
         return StepError(broken_off(place, said, "query"), probe.phases)
     found = (_STATES[state[:length]] for length in (5, 2) if state[:length] in _STATES)
-    default = (ErrorType.UNKNOWN, ErrorCategory.DATABASE) if state else _GONE
+    default = (ErrorType.UNKNOWN, ErrorCategory.DATABASE) if state else GONE
     failure = fault(place, f"{message} ({state})" if state else message, *next(found, default)).failure
     return StepError(failure, probe.phases)
