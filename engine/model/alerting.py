@@ -78,6 +78,84 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True)
+class MaintenanceWish:
+    """A maintenance window that somebody asks for.
+
+    Args:
+        workflows: patterns of ids and names, one of which has to fit.
+        tags: patterns, one of which has to fit one of the workflow's tags; none for any.
+        mode: `mute` tells nobody of their alerts, `stop` does not run them either.
+        starts_at: now unless given.
+        ends_at, lasting: when it ends, or how many seconds after it began; one of the two.
+    """
+
+    workflows: tuple[str, ...]
+    tags: tuple[str, ...]
+    mode: str
+    author: str
+    reason: str
+    starts_at: float | None = None
+    ends_at: float | None = None
+    lasting: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """A maintenance window made at run time: see `MaintenanceWish`. It may be ended early."""
+
+    id: int
+    workflows: tuple[str, ...]
+    tags: tuple[str, ...]
+    mode: str
+    author: str
+    reason: str
+    created_at: float
+    starts_at: float
+    ends_at: float
+    ended_at: float | None = None
+    ended_by: str = ""
+
+    def is_active(self, now: float) -> bool:
+        """Whether it is on now; one that began when it was made has begun, wherever the clock is set."""
+        return self.starts_at <= max(now, self.created_at) and now < self.end
+
+    @property
+    def end(self) -> float:
+        """When it ends, or has been ended."""
+        return self.ends_at if self.ended_at is None else min(self.ended_at, self.ends_at)
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceStatus:
+    """A maintenance window of the configuration, or made at run time.
+
+    Args:
+        id: its name in the configuration, or its number.
+        when: its times in words.
+        ends_at: None when it comes again and again.
+        is_standing: it stands in the configuration, and can only be ended there.
+        state: `on`, `waiting` or `ended`.
+    """
+
+    id: str
+    workflows: tuple[str, ...]
+    tags: tuple[str, ...]
+    mode: str
+    when: str
+    author: str
+    reason: str
+    ends_at: float | None
+    is_standing: bool
+    state: str
+
+    @property
+    def whom(self) -> str:
+        """Which workflows it is about: `workflow=db-* tag=web`."""
+        words = [f"workflow={pattern}" for pattern in self.workflows if pattern != "*" or not self.tags]
+        return " ".join([*words, *(f"tag={pattern}" for pattern in self.tags)])
+
+
+@dataclass(frozen=True, slots=True)
 class AlertEvent:
     """One transition of an alert; `author` is a person's name, `recovery`, `auto` or `rule`."""
 
@@ -125,11 +203,13 @@ class Notice:
 
 
 class Muted(NamedTuple):
-    """What a restart takes over: silences that have not ended, and fingerprints that were said to flap."""
+    """What a restart takes over: silences and maintenance that have not ended, and what was said to flap."""
 
     silences: tuple[Silence, ...] = ()
     next_silence: int = 1
     flapping: tuple[str, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
+    next_maintenance: int = 1
 
 
 NOT_MUTED = Muted()

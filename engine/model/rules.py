@@ -8,6 +8,9 @@ from enum import StrEnum
 from engine.model.alerting import Decision
 from engine.model.words import AlertState, Severity
 
+MAX_STRIKES = 3
+"""Failures of a rule after which it is not looked at any more."""
+
 
 class RuleState(StrEnum):
     """The most pressing first. `failed`: it raised an error so often that it is not evaluated any more."""

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from engine.config.choices import SeverityField, member
+from engine.config.comparing import Labels
 from engine.config.loader import LoadedConfig, load_config, read_text
 from engine.config.messages import describe, did_you_mean
 from engine.config.muting import Matchers, Moment
@@ -19,8 +20,9 @@ from engine.config.report import Report
 from engine.config.types import Duration, Identifier, Name, PositiveDuration, Strict, as_tuple
 from engine.config.yaml_guard import parse_yaml
 from engine.errors import ConfigError
-from engine.model import AlertEventKind, AlertState, HealthStatus, Outcome
+from engine.model import AlertEventKind, AlertState, HealthStatus, LogLevel, Outcome
 from engine.rehearsal.notation import durations as read_durations
+from engine.rehearsal.notation import numbers as read_numbers
 from engine.rehearsal.notation import words
 from engine.text import plain
 
@@ -51,6 +53,17 @@ def read_outcomes(text: str) -> list[Outcome | None]:
 def read_statuses(text: str) -> list[HealthStatus | None]:
     """The statuses that a series means. Raises ValueError."""
     return words(text, _status)
+
+
+def _level(value: object) -> object:
+    known = {level.label: level for level in LogLevel}
+    if isinstance(value, str) and value.lower() in known:
+        return known[value.lower()]
+    raise ValueError(f"there is no level `{plain(str(value), 40)}`; there is {', '.join(known)}")
+
+
+def _each(value: object) -> object:
+    return as_tuple(value) if isinstance(value, (list, tuple)) else (value,)
 
 
 def _means(read: Any) -> AfterValidator:
@@ -93,6 +106,40 @@ class InputHealth(Strict):
 
     component: Name
     statuses: Annotated[str, _means(read_statuses)]
+
+
+class InputPoints(Strict):
+    """Points of one series, one at each interval, the first at the start.
+
+    Keys:
+        series: its name without `series.`, such as `disk.used`; `labels` tell it from others of the name.
+        values: such as `50 60+5x3 _ 90 x5`.
+    """
+
+    series: Name
+    labels: Labels = Field(default_factory=dict)
+    values: Annotated[str, BeforeValidator(_text), _means(read_numbers)]
+
+
+class InputLogs(Strict):
+    """A log line of a workflow, or of `source`, at each of some times from the start.
+
+    Keys:
+        fields: such as `{signal: success}` for a heartbeat of the workflow's job.
+    """
+
+    workflow: Identifier | None = None
+    source: Identifier | None = None
+    level: Annotated[LogLevel, BeforeValidator(_level)] = LogLevel.INFO
+    message: Annotated[str, Field(max_length=8_192)]
+    fields: dict[Identifier, str] = Field(default_factory=dict)
+    at: Annotated[tuple[Duration, ...], BeforeValidator(_each), Field(min_length=1, max_length=10_000)]
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> InputLogs:
+        if (self.workflow is None) == (self.source is None):
+            raise ValueError("a line is of a workflow: or of a source:")
+        return self
 
 
 class TestSilence(Strict):
@@ -149,6 +196,8 @@ class Case(Strict):
         tuple[InputExecutions, ...], BeforeValidator(as_tuple), Field(max_length=1000)
     ] = ()
     input_health: Annotated[tuple[InputHealth, ...], BeforeValidator(as_tuple), Field(max_length=1000)] = ()
+    input_points: Annotated[tuple[InputPoints, ...], BeforeValidator(as_tuple), Field(max_length=1000)] = ()
+    input_logs: Annotated[tuple[InputLogs, ...], BeforeValidator(as_tuple), Field(max_length=1000)] = ()
     silences: Annotated[tuple[TestSilence, ...], BeforeValidator(as_tuple), Field(max_length=100)] = ()
     alerts: Annotated[tuple[AlertCheck, ...], BeforeValidator(as_tuple), Field(max_length=1000)] = ()
     notifications: Annotated[
@@ -234,6 +283,8 @@ def _check_names(file: TestFile, loaded: LoadedConfig, report: Report) -> None:
         named: list[tuple[Place, str, str, list[str]]] = [
             *((("input_executions", i, "workflow"), "workflow", one.workflow, workflows)
               for i, one in enumerate(case.input_executions)),
+            *((("input_logs", i, "workflow"), "workflow", one.workflow, workflows)
+              for i, one in enumerate(case.input_logs) if one.workflow is not None),
             *((("alerts", i, "rule"), "rule", one.rule, rules) for i, one in enumerate(case.alerts)),
             *((("notifications", i, "channel"), "channel", one.channel, list(config.channels))
               for i, one in enumerate(case.notifications)),

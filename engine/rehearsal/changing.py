@@ -31,6 +31,8 @@ _ALIASES = {"threshold": "value", "count": "min_count"}
 _TIMES = ("duration", "within", "window", "for", "cooldown")
 _KNOBS = ("threshold", "rate", "count", "x", *_TIMES)
 """What is tuned most, in this order."""
+_WHOLE = frozenset({"count", "min_count", "min_errors", "x", "y"})
+"""Keys that take whole numbers alone."""
 _IN_GROUPS = ("all", "any", "not")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _AMOUNT = re.compile(r"(-?\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w|%)?")
@@ -60,7 +62,7 @@ def parse_sweep(text: str) -> tuple[Change, ...]:
     """`KEY=FROM..TO` or `KEY=FROM..TO:STEP`, ends included; without a step, ten values.
 
     Raises:
-        TocsinError: it is written otherwise, or means more than 50 values.
+        TocsinError: it is written otherwise, means more than 50 values, or such as the key never takes.
     """
     change = parse_change(text, "--sweep")
     span, _, step = change.value.partition(":")
@@ -76,6 +78,12 @@ def parse_sweep(text: str) -> tuple[Change, ...]:
     width = float(by[1]) if by is not None else (high - low) / _STEPS
     if unit != other or (by is not None and (by[2] or "") != unit):
         raise TocsinError(f"--sweep {plain(text, 80)}: FROM, TO and STEP have different units")
+    is_whole = change.key.rpartition(".")[2] in _WHOLE
+    if is_whole and (unit or not all(number.is_integer() for number in (low, high, width))):
+        raise TocsinError(
+            f"--sweep {plain(text, 80)}: {change.key} takes whole numbers, and so do FROM and STEP",
+            f"such as {change.key}={math.floor(low)}..{math.ceil(high)}:1",
+        )
     if high <= low or width <= 0:
         raise TocsinError(f"--sweep {plain(text, 80)}: TO is above FROM, and STEP above 0")
     count = math.floor((high - low) / width + 1e-9) + 1

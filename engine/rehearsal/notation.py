@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 MAX_VALUES = 100_000
 _TIMES = re.compile(r"(_?)x(\d{1,6})")
-_RAMP = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?([+-])(\d+(?:\.\d+)?)(ms|s|m|h)?x(\d{1,6})")
+_RAMP = re.compile(r"(-?\d+(?:\.\d+)?)(ms|s|m|h)?([+-])(\d+(?:\.\d+)?)(ms|s|m|h)?x(\d{1,6})")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
@@ -47,15 +47,24 @@ def words(text: str, read: Callable[[str], T]) -> list[T | None]:
 
 def durations(text: str) -> list[float | None]:
     """Seconds, None for nothing. Raises ValueError."""
+    return [None if value is None else max(value, 0.0) for value in _values(text, _seconds)]
+
+
+def numbers(text: str) -> list[float | None]:
+    """Numbers, which may lie below zero, or seconds; None for nothing. Raises ValueError."""
+    return _values(text, lambda word: -_seconds(word[1:]) if word.startswith("-") else _seconds(word))
+
+
+def _values(text: str, read: Callable[[str], float]) -> list[float | None]:
     values: list[float | None] = []
     for word in _joined(text):
         ramp = _RAMP.fullmatch(word)
         if ramp is None:
-            values += words(word, _seconds)
+            values += words(word, read)
         else:
-            first, step = _seconds(ramp[1] + (ramp[2] or "")), _seconds(ramp[4] + (ramp[5] or ""))
+            first, step = read(ramp[1] + (ramp[2] or "")), _seconds(ramp[4] + (ramp[5] or ""))
             step *= 1 if ramp[3] == "+" else -1
-            values += [max(first + number * step, 0.0) for number in range(int(ramp[6]) + 1)]
+            values += [first + number * step for number in range(int(ramp[6]) + 1)]
         _check(values)
     return values
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.health import ENGINE_PARTS, ENGINE_WEIGHT, WEIGHTS, summarize
 from engine.model import ComponentHealth, Health, HealthCheck
 from engine.rehearsal.results import Rehearsed
 from engine.rehearsal.stage import Stage
+from engine.rehearsal.witnessing import Sights
 from engine.rules.metrics import SYSTEM
-from engine.rules.scope import health_looked_at, reach
-from engine.store.history import ENDED, Coverage, History, Stretch
+from engine.rules.recalling import looks_back
+from engine.rules.scope import health_looked_at, leaves, reach
+from engine.store.history import ENDED, Coverage, Ended, History, Stretch
 
 if TYPE_CHECKING:
     from engine.config.schema import Config
 
-LONGEST_LEAD = 86_400.0
+LONGEST_LEAD = 7 * 86_400.0
 """Seconds before the range in which rules come to know what an engine would have known."""
 
 Progress = Callable[[float, int], None]
@@ -42,7 +44,8 @@ def rehearse(
     """What each of `configs` would have done from `since` to `until`; the history is read once for all.
 
     Alerts that were firing before `since` are known, but do not count. Nobody acknowledges anything, and
-    states of circuit breakers, which no file remembers, are unknown.
+    states of circuit breakers, which no file remembers, are unknown. Points and log lines count from their
+    own time on, as if each had been stored at once.
 
     Raises:
         StoreError: the file cannot be read.
@@ -55,6 +58,7 @@ def rehearse(
     parts = health_looked_at(rule for config in configs.values() for rule in config.rules)
     checks = history.health(start, until, None if SYSTEM in parts else parts) if parts else ()
     health = HealthBefore(first, checks)
+    sights = Sights.of(configs, history, start, until)
     moments = _Moments(coverage.stretches, first.settings.evaluation_interval)
     read = 0
     for chunk in history.executions(start, until):
@@ -62,22 +66,34 @@ def rehearse(
         while at < len(chunk):
             # Up to the next tick, executions follow one another undisturbed.
             end = bisect_left(chunk, moments.next.at, lo=at, key=ENDED)
-            for stage in stages.values():
-                stage.take(chunk[at:end])
+            if sights.some:
+                _take(stages.values(), chunk[at:end], sights)
+            else:
+                for stage in stages.values():
+                    stage.take(chunk[at:end])
             at = end
             if at < len(chunk):
-                _tick(stages.values(), moments, health)
+                _tick(stages.values(), moments, health, sights)
         if chunk:
             read += len(chunk)
             progress(chunk[-1][0], read)
     while moments.next.at < until:
-        _tick(stages.values(), moments, health)
+        _tick(stages.values(), moments, health, sights)
     return {name: stage.result(seen) for name, stage in stages.items()}
 
 
-def _tick(stages: Iterable[Stage], moments: _Moments, health: HealthBefore) -> None:
+def _take(stages: Collection[Stage], executions: Sequence[Ended], sights: Sights) -> None:
+    """One after the other, each after what was seen until it ended."""
+    for one in executions:
+        sights.show(stages, one[0])
+        for stage in stages:
+            stage.take((one,))
+
+
+def _tick(stages: Collection[Stage], moments: _Moments, health: HealthBefore, sights: Sights) -> None:
     moment = moments.take()
     known = health.until(moment.at)
+    sights.show(stages, moment.at)
     for stage in stages:
         if moment.begins:
             stage.begin(moment.at)
@@ -87,7 +103,9 @@ def _tick(stages: Iterable[Stage], moments: _Moments, health: HealthBefore) -> N
 def _lead(config: Config) -> float:
     rules = config.rules
     waits = (rule.for_ + max(rule.cooldown, rule.auto_resolve) for rule in rules)
-    return min(reach(rules) + max(waits, default=0.0), LONGEST_LEAD)
+    held = (getattr(each, "duration", 0.0) for rule in rules for each in leaves(rule.conditions))
+    back = max(reach(rules), looks_back(rules), *held, 0.0)
+    return min(back + max(waits, default=0.0), LONGEST_LEAD)
 
 
 def _within(stretches: Iterable[Stretch], since: float) -> Iterator[Stretch]:

@@ -111,13 +111,19 @@ class Rehearsed:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What a candidate did, and which fires only it has, or only the live rule; rules that were left out."""
+    """What a candidate did, and which fires only it has, or only the live rule.
+
+    Args:
+        unseen: rules that were left out.
+        partly: sentences about what was not replayed from the beginning.
+    """
 
     name: str
     rehearsed: Rehearsed
     added: tuple[Fire, ...] = ()
     gone: tuple[Fire, ...] = ()
     unseen: tuple[str, ...] = ()
+    partly: tuple[str, ...] = ()
 
 
 def only_in(one: Iterable[Fire], other: Sequence[Fire]) -> tuple[Fire, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from engine.alerts.announce import audience, notifications
 from engine.alerts.judge import Consideration, Judge
-from engine.model import Alert, AlertEventKind, Health, Notification
+from engine.model import Alert, AlertEventKind, Health, LogRecord, Notification, Point
 from engine.notify.facts import Occasion
 from engine.notify.messages import Words
 from engine.notify.routes import Router
@@ -76,6 +76,10 @@ class Stage:
             for considered in judge.of_workflow(execution.workflow_id, now, execution):
                 self._apply(considered, now)
         self._executions += len(executions) - bisect_left(executions, self._since, key=ENDED)
+
+    def witness(self, points: Sequence[Point], lines: Sequence[LogRecord]) -> None:
+        """Points and log lines that count from now on."""
+        self.judge.witness(points, lines)
 
     def tick(self, health: Health | None, now: float) -> None:
         """Time passes, as it does each evaluation interval."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.lines import moment, percent, table
 from engine.lines import seconds as span
-from engine.rehearsal.results import Comparison, Fire, Rehearsed
+from engine.rehearsal.results import WEEK, Comparison, Fire, Rehearsed
 from engine.text import counted, plain
 
 LISTED = 10
@@ -34,8 +34,13 @@ def lines(
     yield from _gates(found)
     for one in found[1:]:
         yield from _different(one)
+    if 0 < coverage.seconds < WEEK:
+        factor = WEEK / coverage.seconds
+        yield f"note: a week's figures are those of {span(coverage.seconds)} of looking, times {factor:,.3g}"
     if found[0].unseen:
-        yield f"note: not replayed, as they look at log lines or points: {', '.join(found[0].unseen)}"
+        names = ", ".join(found[0].unseen)
+        yield f"note: not replayed, as they look at log lines or points that the file has not: {names}"
+    yield from (f"note: {words}" for words in found[0].partly)
     for fault in dict.fromkeys(fault for one in found for fault in one.rehearsed.faults):
         yield f"note: {plain(fault)}"
 
@@ -61,7 +66,7 @@ def record(one: Comparison) -> dict[str, Any]:
         "messages_per_week": rehearsed.per_week(rehearsed.messages),
         "new": [_fire_record(fire) for fire in one.added],
         "gone": [_fire_record(fire) for fire in one.gone],
-        "notes": list(rehearsed.faults),
+        "notes": [*rehearsed.faults, *one.partly],
     }
 
 

@@ -7,11 +7,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.config.muting import SilenceSpec
 from engine.config.types import format_duration
-from engine.model import AlertState, Execution, Failure, HealthCheck, HealthStatus, Outcome
+from engine.model import (
+    AlertState,
+    Execution,
+    Failure,
+    HealthCheck,
+    HealthStatus,
+    LogRecord,
+    Outcome,
+    Point,
+)
 from engine.rehearsal.cases import (
     AlertCheck,
     Case,
@@ -21,9 +30,10 @@ from engine.rehearsal.cases import (
     read_outcomes,
     read_statuses,
 )
-from engine.rehearsal.notation import durations
+from engine.rehearsal.notation import durations, numbers
 from engine.rehearsal.replaying import HealthBefore
 from engine.rehearsal.stage import Stage
+from engine.rules.series import PREFIX, pairs
 
 if TYPE_CHECKING:
     from engine.config.schema import Config
@@ -91,7 +101,8 @@ class _Run:
         checks: list[tuple[float, int, int, AlertCheck | NotificationCheck]] = sorted(
             [*alerts, *told], key=lambda check: check[:3]
         )
-        events = heapq.merge(
+        events: Iterator[tuple[float, int, Any]] = heapq.merge(
+            ((row.at, -1, row) for row in _rows(case)),
             ((execution.ended_at, 0, execution) for execution in self._executions),
             ((at, 1, None) for at in self._ticks),
             key=lambda event: event[:2],
@@ -108,11 +119,15 @@ class _Run:
                 mismatches.append(Mismatch(case.name, line, *found))
         return Outcomes(case.name, len(checks), tuple(mismatches), self._stage.faults)
 
-    def _happen(self, at: float, _: int, execution: Execution | None) -> None:
-        if execution is None:
+    def _happen(self, at: float, _: int, what: Execution | Point | LogRecord | None) -> None:
+        if what is None:
             self._stage.tick(self._health.until(at), at)
+        elif isinstance(what, Execution):
+            self._stage.take(((at, what),))
+        elif isinstance(what, Point):
+            self._stage.witness((what,), ())
         else:
-            self._stage.take(((at, execution),))
+            self._stage.witness((), (what,))
 
     def _alerts(self, check: AlertCheck) -> tuple[str, tuple[str, ...], tuple[str, ...]] | None:
         wanted = check.expected
@@ -202,6 +217,31 @@ def _executions(config: Config, case: Case) -> Iterator[Execution]:
                 failure=Failure(given.error) if outcome.is_failure else None,
                 attempt_count=1,
             )
+
+
+def _rows(case: Case) -> list[Point | LogRecord]:
+    """Points and log lines in the order of their times."""
+    points = (
+        Point(
+            given.series.removeprefix(PREFIX), pairs(given.labels), case.start + number * case.interval, value
+        )
+        for given in case.input_points
+        for number, value in enumerate(numbers(given.values))
+        if value is not None
+    )
+    lines = (
+        LogRecord(
+            case.start + at,
+            given.level,
+            given.message,
+            given.workflow,
+            fields=given.fields,
+            source=given.source,
+        )
+        for given in case.input_logs
+        for at in given.at
+    )
+    return sorted(chain(points, lines), key=attrgetter("at"))
 
 
 def _runs(given: InputExecutions) -> Iterator[tuple[Outcome | None, float | None]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from engine.config.conditions import (
@@ -19,7 +20,7 @@ from engine.config.conditions import (
     TrendCondition,
     XOfYCondition,
 )
-from engine.model import Scalar, Severity
+from engine.model import Execution, Scalar, Severity
 from engine.patterns import found
 from engine.rules.composite import parse_rules
 from engine.rules.expression import parse, parse_test
@@ -30,7 +31,7 @@ from engine.rules.nodes import any_of
 from engine.rules.scopes import WindowScope, meeting, numbers_of
 from engine.rules.series import PREFIX
 from engine.rules.tallies import Numbers, Tallied
-from engine.rules.window import WorkflowWindow, failed_one
+from engine.rules.window import failed_one
 
 
 class Held(NamedTuple):
@@ -64,16 +65,16 @@ def _threshold(condition: ThresholdCondition, look: Look, path: str) -> Finding:
     clearing = look.active and condition.clear is not None and result is False
     if clearing:
         result = compare(value, condition.operator, condition.clear)
-    severity = _level(condition, value) if result else None
+    severity = _level(condition.levels, value, condition.operator) if result else None
     return Finding(condition, result, value, severity=severity, clearing=clearing)
 
 
-def _level(condition: ThresholdCondition, value: Scalar) -> Severity | None:
+def _level(levels: Mapping[Severity, float] | None, value: Scalar, sign: str) -> Severity | None:
     """The highest level that is reached; the lowest while `clear` holds the alert."""
-    if condition.levels is None:
+    if levels is None:
         return None
-    ordered = sorted(condition.levels, key=lambda severity: severity.rank)
-    reached = [each for each in ordered if compare(value, condition.operator, condition.levels[each])]
+    ordered = sorted(levels, key=lambda severity: severity.rank)
+    reached = [each for each in ordered if compare(value, sign, levels[each])]
     return reached[-1] if reached else ordered[0]
 
 
@@ -87,7 +88,8 @@ def _rate(condition: RateCondition, look: Look, path: str) -> Finding:
     share = 100.0 * hits / total
     clearing = look.active and condition.clear is not None and share <= condition.rate
     limit = condition.clear if clearing and condition.clear is not None else condition.rate
-    return Finding(condition, share > limit, share, detail=total, clearing=clearing)
+    severity = _level(condition.levels, share, ">") if share > limit else None
+    return Finding(condition, share > limit, share, detail=total, severity=severity, clearing=clearing)
 
 
 def _pattern(condition: PatternCondition, look: Look, path: str) -> Finding:
@@ -135,8 +137,10 @@ def _duration(condition: DurationCondition, look: Look, path: str) -> Finding:
     since = look.now if before.since is None else min(before.since, look.now)
     look.memory[key] = Held(since, before.certain)
     held = look.now - since
-    too_short = False if before.certain else None
-    return Finding(condition, held >= condition.duration or too_short, value, detail=held)
+    if held < condition.duration:
+        return Finding(condition, False if before.certain else None, value, detail=held)
+    severity = _level(condition.levels, value, condition.operator)
+    return Finding(condition, True, value, detail=held, severity=severity)
 
 
 def _custom(condition: CustomCondition, look: Look, path: str) -> Finding:
@@ -154,9 +158,11 @@ def _absence(condition: AbsenceCondition, look: Look, path: str) -> Finding:
     ago = max(look.now - last, 0.0) if is_number(last) and last is not None else None
     if ago is not None and ago < condition.duration:
         return Finding(condition, False, ago)
-    if witness is None or witness.watched(look.now) < condition.duration:
+    watched = witness.watched(look.now) if witness is not None else 0.0
+    if watched < condition.duration:
         return Finding(condition, None, ago)
-    return Finding(condition, True, ago)
+    seen = watched if ago is None else min(ago, watched)
+    return Finding(condition, True, ago, severity=_level(condition.levels, seen, ">="))
 
 
 def _last_seen(condition: AbsenceCondition, facts: Facts) -> float | None:
@@ -183,7 +189,8 @@ def _consecutive(condition: ConsecutiveCondition, look: Look, path: str) -> Find
 
 
 def _x_of_y(condition: XOfYCondition, look: Look, path: str) -> Finding:
-    return _of_the_last(condition, condition.x, condition.y, look)
+    found = _of_the_last(condition, condition.x, condition.y, look)
+    return replace(found, severity=_level(condition.levels, found.value, ">=")) if found.result else found
 
 
 def _of_the_last(condition: ConsecutiveCondition | XOfYCondition, x: int, y: int, look: Look) -> Finding:
@@ -201,7 +208,9 @@ def _burn_rate(condition: BurnRateCondition, look: Look, path: str) -> Finding:
     window = look.facts.window
     if window is None or not window.known:
         return Finding(condition, None)
-    burns = [_burn(condition, pair, window, look.now) for pair in condition.windows]
+    key, met, spans = burning(condition)
+    counts = window.long_shares(key, met, look.now, spans)
+    burns = [_burn(condition, pair, counts) for pair in condition.windows]
     hot = [(pair, rates) for pair, (burning, *rates) in zip(condition.windows, burns, strict=True) if burning]
     pair, rates = (
         max(hot, key=lambda each: (each[0].severity.rank if each[0].severity else -1, each[1][0]))
@@ -218,19 +227,22 @@ def _burn_rate(condition: BurnRateCondition, look: Look, path: str) -> Finding:
     )
 
 
+def burning(
+    condition: BurnRateCondition,
+) -> tuple[str, Callable[[Execution], bool | None], tuple[float, ...]]:
+    """What a burn rate asks of executions: the name of the question, the question, and over which spans."""
+    met = meeting(parse_test(condition.bad)) if condition.bad else failed_one
+    spans = tuple([span for pair in condition.windows for span in (pair.long, pair.short)])
+    return condition.bad or "failed", met, spans
+
+
 def _burn(
-    condition: BurnRateCondition, pair: BurnWindow, window: WorkflowWindow, now: float
+    condition: BurnRateCondition, pair: BurnWindow, counts: Mapping[float, tuple[int, int]]
 ) -> tuple[bool | None, float, float]:
     """Whether both windows burn too fast, and how many times as fast as the budget lasts."""
-    test = parse_test(condition.bad) if condition.bad else None
-    met = meeting(test) if test is not None else failed_one
-    key = condition.bad or "failed"
-    rates: list[float] = []
-    counts = [window.long_share(key, met, now, span) for span in (pair.long, pair.short)]
-    for bad, total in counts:
-        ratio = bad / total if total else 0.0
-        rates.append(ratio / (1.0 - condition.objective / 100.0))
-    (errors, executions), (_, lately) = counts
+    (errors, executions), (bad, lately) = counts[pair.long], counts[pair.short]
+    budget = 1.0 - condition.objective / 100.0
+    rates = errors / executions / budget if executions else 0.0, bad / lately / budget if lately else 0.0
     if executions < condition.min_count or not lately:
         return None, rates[0], rates[1]
     burning = errors >= condition.min_errors and min(rates) > pair.factor
@@ -257,7 +269,10 @@ def _trend(condition: TrendCondition, look: Look, path: str) -> Finding:
     there = compare(height, condition.operator, condition.value)
     result = there or compare(forecast, condition.operator, condition.value)
     ahead = (condition.value - height) / slope if slope and not there else 0.0
-    return Finding(condition, result, forecast, detail=max(ahead, 0.0), sources=(("now", height),))
+    worst = max(height, forecast) if condition.operator.startswith(">") else min(height, forecast)
+    severity = _level(condition.levels, worst, condition.operator) if result else None
+    sources = (("now", height),)
+    return Finding(condition, result, forecast, max(ahead, 0.0), sources=sources, severity=severity)
 
 
 def _numbers(condition: TrendCondition, look: Look) -> Numbers[Any] | None:

@@ -17,6 +17,7 @@ MAX_DEPTH = 12
 MAX_CHAIN = 50
 _TOKEN = re.compile(r"\s*(?:([()])|([A-Za-z0-9_][A-Za-z0-9_.-]*)|(\S))")
 _WORDS = ("and", "or", "not")
+_NONE: Mapping[str, Iterable[str]] = {}
 
 State = Callable[[str], bool | None]
 """Whether a rule holds, None when unknown."""
@@ -118,8 +119,8 @@ def referred(conditions: Iterable[Condition]) -> frozenset[str]:
     return frozenset(found)
 
 
-def in_order(rules: Mapping[str, Rule]) -> list[Rule]:
-    """The rules, each after those that it looks at; otherwise as they were.
+def in_order(rules: Mapping[str, Rule], before: Mapping[str, Iterable[str]] = _NONE) -> list[Rule]:
+    """The rules, each after those that it looks at, and after those `before` it; otherwise as they were.
 
     Raises:
         ValueError: rules look at each other in a circle; the sentence names them.
@@ -134,7 +135,7 @@ def in_order(rules: Mapping[str, Rule]) -> list[Rule]:
             raise ValueError(f"rules look at each other in a circle: {circle}")
         if len(above) == MAX_CHAIN:
             raise ValueError(f"rules look at more than {MAX_CHAIN} others in a row, up to {rule.id}")
-        for name in sorted(referred(rule.conditions)):
+        for name in sorted({*referred(rule.conditions), *before.get(rule.id, ())}):
             if name in rules:
                 place(rules[name], (*above, rule.id))
         ordered[rule.id] = rule

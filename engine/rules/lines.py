@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import OrderedDict, deque
+from bisect import bisect_left, insort
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -107,8 +108,8 @@ class LineBook:
 
     def __init__(self, searches: Iterable[str]) -> None:
         self._searches = {text: _readable(text) for text in searches}
-        self._times: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
-        self._newest: dict[tuple[str, str], str] = {}
+        self._times: OrderedDict[tuple[str, str], list[float]] = OrderedDict()
+        self._newest: dict[tuple[str, str], tuple[float, str]] = {}
         self._heartbeats: dict[str, float] = {}
 
     def add(self, records: Iterable[LogRecord]) -> None:
@@ -124,12 +125,11 @@ class LineBook:
     def count(self, search: str, subject: str, since: float) -> int:
         """How many fitting lines there were from `since` on, at most 1,000."""
         times = self._times.get((search, subject), ())
-        return sum(at >= since for at in times)
+        return len(times) - bisect_left(times, since)
 
     def newest(self, search: str, subject: str) -> tuple[float, str] | None:
-        """When the newest fitting line was written, and its text."""
-        times = self._times.get((search, subject))
-        return (times[-1], self._newest[(search, subject)]) if times else None
+        """When the fitting line that came last was written, and its text."""
+        return self._newest.get((search, subject))
 
     def heartbeat(self, workflow_id: str) -> float | None:
         """When the workflow's job last said that it succeeded."""
@@ -148,10 +148,13 @@ class LineBook:
         if times is None:
             if len(self._times) == MAX_KEPT:
                 del self._newest[self._times.popitem(last=False)[0]]
-            times = self._times[key] = deque(maxlen=MAX_COUNT)
-        times.append(record.at)
+            times = self._times[key] = []
+        # Files of several sources are not read in the order of their lines.
+        insort(times, record.at)
+        if len(times) > MAX_COUNT:
+            del times[0]
         self._times.move_to_end(key)
-        self._newest[key] = plain(record.message, 200)
+        self._newest[key] = record.at, plain(record.message, 200)
 
 
 def _readable(text: str) -> LineSearch | None:

@@ -69,11 +69,16 @@ _EXECUTION: dict[str, tuple[Kind, Callable[[Execution], Scalar]]] = {
 }
 _WINDOW = ("workflow.consecutive_failures", "workflow.failure_rate", "workflow.success_rate")
 BREAKER = "workflow.breaker"
+STRIKES = "rule.strikes"
+"""Of a rule about the monitor's rules: how often the one that is its subject has failed."""
+SUBJECT_RULE = "rule:"
+"""What subjects that are rules begin with."""
 _COMPONENTS = ("scheduler", "store", "notifier", "network")
-_NUMERIC: dict[str, Callable[[Any, Any], bool]] = {
+SIGNS: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt, "<": operator.lt, ">=": operator.ge,
     "<=": operator.le, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
+"""The comparisons of numbers."""
 _SERIES = re.compile(r"series(\.[A-Za-z_][A-Za-z0-9_-]{0,99}){1,10}")
 _NO_LABELS: Mapping[str, str] = {}
 _LASTING = frozenset({"workflow.name", "workflow.priority"})
@@ -169,6 +174,8 @@ def value_of(
         return series.value if series is not None and series.at >= now - span else None
     if name == BREAKER:
         return facts.breaker
+    if name == STRIKES:
+        return facts.witness.strikes.get(facts.subject.removeprefix(SUBJECT_RULE)) if facts.witness else None
     window = facts.window
     if window is None:
         return None
@@ -186,16 +193,19 @@ def compare(left: Scalar, sign: str, right: Scalar) -> bool | None:
 
     Numbers know the six comparisons; text knows `==`, `!=` and `contains`, all without regard to case.
     """
+    if is_number(left) and is_number(right):
+        verdict = SIGNS.get(sign)
+        return verdict(left, right) if verdict else None
     if isinstance(left, str) and isinstance(right, str):
         return _compare_text(left.casefold(), sign, right.casefold())
-    if not (is_number(left) and is_number(right)):
-        return None
-    verdict = _NUMERIC.get(sign)
-    return verdict(left, right) if verdict else None
+    return None
 
 
 def is_number(value: object) -> bool:
     """A finite number; truth values are none."""
+    if type(value) is float:
+        # Neither infinite nor NaN, for less than asking so.
+        return value - value == 0
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 

@@ -145,8 +145,11 @@ class Comparison:
     rest: tuple[tuple[str, Node], ...]
 
     def evaluate(self, scope: Scope) -> bool | None:
-        verdicts: list[bool | None] = []
         left = self.first.evaluate(scope)
+        if len(self.rest) == 1:
+            sign, node = self.rest[0]
+            return compare(left, sign, node.evaluate(scope))
+        verdicts: list[bool | None] = []
         for sign, node in self.rest:
             right = node.evaluate(scope)
             verdicts.append(compare(left, sign, right))

@@ -20,7 +20,7 @@ from engine.config.conditions import (
 from engine.config.schema import Rule
 from engine.rules.expression import parse
 from engine.rules.lines import SOURCE, parse_search
-from engine.rules.metrics import EXECUTION_METRICS, SYSTEM, component_of
+from engine.rules.metrics import EXECUTION_METRICS, STRIKES, SYSTEM, component_of
 from engine.rules.series import PREFIX, Wanted, pairs
 from engine.rules.tallies import MAX_AGE
 
@@ -41,6 +41,11 @@ def own_subject(rule: Rule) -> str | None:
         return None
     subjects = {metric if metric.startswith(SOURCE) else component_of(metric) for metric in metrics}
     return (subjects.pop() or SYSTEM) if len(subjects) == 1 else SYSTEM
+
+
+def is_about_rules(rule: Rule) -> bool:
+    """Whether its subjects are the monitor's rules. Raises ValueError: an expression cannot be read."""
+    return STRIKES in _looks_at(rule)
 
 
 def health_looked_at(rules: Iterable[Rule]) -> set[str]:

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from engine.model import Execution, Scalar
-from engine.rules.metrics import Facts, execution_value, is_number, value_of
+from engine.rules.metrics import (
+    EXECUTION_METRICS,
+    Facts,
+    execution_value,
+    is_number,
+    reader_of,
+    value_of,
+)
 from engine.rules.nodes import Node, Sample, truth
 from engine.rules.series import PREFIX
 from engine.rules.tallies import Numbers
@@ -19,11 +27,17 @@ class WindowScope:
         self._facts = facts
         self._now = now
         self._span = span
+        self._samples: dict[str, Sample | None] = {}
 
     def metric(self, name: str) -> Scalar:
         return value_of(name, self._facts, self._now, self._span)
 
     def sample(self, name: str) -> Sample | None:
+        if name not in self._samples:
+            self._samples[name] = self._sample(name)
+        return self._samples[name]
+
+    def _sample(self, name: str) -> Sample | None:
         if name.startswith(PREFIX):
             series = self._facts.series(name, {})
             return series.numbers("value", float, self._now, self._span) if series else None
@@ -82,9 +96,15 @@ def meeting(test: Node) -> Callable[[Execution], bool | None]:
 
 def numbers_of(window: WorkflowWindow, metric: str, now: float, span: float) -> Numbers[Execution]:
     """A metric of each execution of the last `span` seconds; what is no finite number is left out."""
+    return window.numbers(metric, _number(metric), now, span)
+
+
+@lru_cache(maxsize=len(EXECUTION_METRICS))
+def _number(metric: str) -> Callable[[Execution], float | None]:
+    read = reader_of(metric)
 
     def number(execution: Execution) -> float | None:
-        value = execution_value(metric, execution)
-        return float(value) if is_number(value) and isinstance(value, (int, float)) else None
+        value = read(execution)
+        return float(value) if isinstance(value, (int, float)) and is_number(value) else None
 
-    return window.numbers(metric, number, now, span)
+    return number

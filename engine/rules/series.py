@@ -70,6 +70,11 @@ class SeriesBook:
         self.dropped = 0
         """Series that went because there were too many."""
 
+    @property
+    def names(self) -> Iterable[str]:
+        """Those of the series that are wanted, without their prefix."""
+        return self._kept
+
     def add(self, points: Iterable[Point]) -> None:
         """Take in points that are wanted; a value that is no finite number is passed over."""
         for point in points:

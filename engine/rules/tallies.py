@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from operator import mul
 from typing import Any, Generic, Protocol, TypeVar
 
 MAX_ITEMS = 2_000
 MAX_AGE = 86_400.0
 BUCKETS = 720
 """Into how many parts a long count is divided: it forgets in steps of one part."""
-_REFRESH = 1_024
-"""Changes after which sums are made anew, so that rounding errors do not add up."""
 
 T = TypeVar("T")
 _In = TypeVar("_In", contravariant=True)
@@ -64,11 +62,32 @@ class Tallied(Generic[T]):
         """
         return self._tally((key, span), Share, met, span).counts(now - span)
 
-    def long_share(
-        self, key: Hashable, met: Callable[[T], bool | None], now: float, span: float
-    ) -> tuple[int, int]:
-        """As `share`, of any span and number of items, exact to a 720th of the span."""
-        return self._tally((key, span), LongShare, met, span).counts(now - span)
+    def long_shares(
+        self, key: Hashable, met: Callable[[T], bool | None], now: float, spans: tuple[float, ...]
+    ) -> dict[float, tuple[int, int]]:
+        """As `share`, of each of some spans, of any length and number of items, exact to a 720th of it."""
+        return self._tally((key, spans), LongShares, met, spans).counts(now)
+
+    def begin_long(
+        self,
+        key: Hashable,
+        met: Callable[[T], bool | None],
+        spans: tuple[float, ...],
+        parts: Sequence[tuple[float, int, int]],
+    ) -> None:
+        """Let the counts of `long_shares` begin with `parts`, in order: a time, and hits and total there."""
+        tally = LongShares(met, spans)
+        for at, hits, total in parts:
+            tally.take(at, hits, total)
+        newest = parts[-1][0] if parts else -math.inf
+        for at, item in self._items():
+            if at > newest:
+                tally.add(item, at)
+        self._tallies[(LongShares, (key, spans))] = tally
+
+    def keep_long(self) -> None:
+        """Forget all counts but those of `long_shares`, which reach further back than what is remembered."""
+        self._tallies = {key: tally for key, tally in self._tallies.items() if isinstance(tally, LongShares)}
 
     def last(self, key: Hashable, met: Callable[[T], bool | None], number: int) -> tuple[int, int]:
         """How many of the last `number` items that could tell met something, out of how many there were."""
@@ -114,32 +133,67 @@ class Share(Generic[T]):
         self._hits -= self._entries.popleft() > 0
 
 
-class LongShare(Generic[T]):
-    """The same over days, in parts: each its beginning, hits and total."""
+class LongShares(Generic[T]):
+    """The same over days, of several spans: each item is asked once."""
 
-    def __init__(self, met: Callable[[T], bool | None], span: float) -> None:
+    def __init__(self, met: Callable[[T], bool | None], spans: tuple[float, ...]) -> None:
         self._met = met
-        self._width = span / BUCKETS
-        self._parts: deque[list[float]] = deque(maxlen=BUCKETS + 1)
-        self._hits = 0
-        self._total = 0
+        self._shares = {span: _LongShare(span / BUCKETS) for span in spans}
 
     def add(self, item: T, at: float) -> None:
         verdict = self._met(item)
         if verdict is None:
             return
-        parts = self._parts
-        if not parts or at >= parts[-1][0] + self._width:
-            if len(parts) == parts.maxlen:
+        for share in self._shares.values():
+            share.add(verdict, at)
+
+    def take(self, at: float, hits: int, total: int) -> None:
+        """Count several items of about one time."""
+        for share in self._shares.values() if total else ():
+            share.take(at, hits, total)
+
+    def counts(self, now: float) -> dict[float, tuple[int, int]]:
+        """By span."""
+        return {span: share.counts(now - span) for span, share in self._shares.items()}
+
+
+class _LongShare:
+    """One of them in parts, so many seconds wide: each its beginning, hits and total."""
+
+    __slots__ = ("_hits", "_newest", "_parts", "_total", "_until", "_width")
+
+    def __init__(self, width: float) -> None:
+        self._width = width
+        self._parts: deque[list[float]] = deque(maxlen=BUCKETS + 1)
+        self._newest: list[float] = []
+        self._until = -math.inf
+        """When the newest part is over."""
+        self._hits = 0
+        self._total = 0
+
+    def add(self, verdict: bool, at: float) -> None:
+        if at >= self._until or not self._parts:
+            if len(self._parts) > BUCKETS:
                 self._forget()
-            parts.append([at, 0, 0])
-        parts[-1][1] += verdict
-        parts[-1][2] += 1
-        self._hits += verdict
+            self._newest = [at, 0, 0]
+            self._until = at + self._width
+            self._parts.append(self._newest)
+        self._newest[2] += 1
         self._total += 1
+        if verdict:
+            self._newest[1] += 1
+            self._hits += 1
+
+    def take(self, at: float, hits: int, total: int) -> None:
+        self.add(False, at)
+        self._newest[1] += hits
+        self._newest[2] += total - 1
+        self._hits += hits
+        self._total += total - 1
 
     def counts(self, since: float) -> tuple[int, int]:
-        while self._parts and self._parts[0][0] < since:
+        parts = self._parts
+        while parts and parts[0][0] < since:
             self._forget()
         return self._hits, self._total
 
@@ -171,16 +225,21 @@ class Last(Generic[T]):
 
 
 class Numbers(Generic[T]):
-    """The numbers of a span: in their order of time, sorted, and the sums of a straight line through them."""
+    """The numbers of a span: in their order of time, sorted, and the sums of a straight line through them.
+
+    The sums are kept from the first question for the line on. What leaves them leaves a rounding error, so
+    that others are begun beside them: once all that was there before is gone, those take their place.
+    """
 
     def __init__(self, number: Callable[[T], float | None], span: float) -> None:
         self._number = number
         self._span = min(span, MAX_AGE)
         self._entries: deque[tuple[float, float]] = deque()
         self._sorted: list[float] = []
-        self._origin = 0.0
-        self._changes = _REFRESH
-        self._sums = [0.0, 0.0, 0.0, 0.0]
+        self._sums: _Sums | None = None
+        self._next = _Sums(0.0)
+        self._older = 0
+        """Entries that the next sums do not have."""
 
     def add(self, item: T, at: float) -> None:
         value = self._number(item)
@@ -188,7 +247,9 @@ class Numbers(Generic[T]):
             return
         self._entries.append((at, value))
         insort(self._sorted, value)
-        self._count(at, value, 1.0)
+        if self._sums is not None:
+            self._sums.count(at, value, 1.0)
+            self._next.count(at, value, 1.0)
         self.forget(at - self._span)
         if len(self._entries) > MAX_ITEMS:
             self._drop()
@@ -211,38 +272,53 @@ class Numbers(Generic[T]):
     def line(self, now: float) -> tuple[float, float] | None:
         """Height at `now` and slope per second of the line of least squares; None where there is none."""
         count = len(self._entries)
-        if count < 2:
+        if count < 2 or self._entries[0][0] == self._entries[-1][0]:
             return None
-        if self._changes >= _REFRESH:
-            self._sum_up()
-        times, values, squares, products = self._sums
-        spread = count * squares - times * times
-        if spread <= 0 or self._entries[0][0] == self._entries[-1][0]:
-            return None
-        slope = (count * products - times * values) / spread
-        return (values - slope * times) / count + slope * (now - self._origin), slope
+        if self._sums is None:
+            self._sums = _Sums(self._entries[-1][0])
+            for at, value in self._entries:
+                self._sums.count(at, value, 1.0)
+            self._begin_next()
+        return self._sums.line(count, now)
+
+    def _begin_next(self) -> None:
+        self._next = _Sums(self._entries[-1][0])
+        self._older = len(self._entries)
 
     def _drop(self) -> None:
         at, value = self._entries.popleft()
         del self._sorted[bisect_left(self._sorted, value)]
-        self._count(at, value, -1.0)
-
-    def _count(self, at: float, value: float, sign: float) -> None:
-        self._changes += 1
-        if self._changes >= _REFRESH:
+        if self._sums is None:
             return
-        since = at - self._origin
-        sums = self._sums
-        sums[0] += sign * since
-        sums[1] += sign * value
-        sums[2] += sign * since * since
-        sums[3] += sign * since * value
+        self._sums.count(at, value, -1.0)
+        self._older -= 1
+        if not self._entries:
+            self._sums = None
+        elif self._older == 0:
+            self._sums = self._next
+            self._begin_next()
 
-    def _sum_up(self) -> None:
-        """Count from the middle of the span, where the sums lose least."""
-        origin = self._origin = (self._entries[0][0] + self._entries[-1][0]) / 2
-        times = [at - origin for at, _ in self._entries]
-        values = [value for _, value in self._entries]
-        squares, products = map(mul, times, times), map(mul, times, values)
-        self._sums = [sum(times), sum(values), sum(squares), sum(products)]
-        self._changes = 0
+
+class _Sums:
+    """What a line of least squares is made of, with times in seconds since `origin`."""
+
+    __slots__ = ("origin", "products", "squares", "times", "values")
+
+    def __init__(self, origin: float) -> None:
+        self.origin = origin
+        self.times = self.values = self.squares = self.products = 0.0
+
+    def count(self, at: float, value: float, sign: float) -> None:
+        since = at - self.origin
+        part = sign * since
+        self.times += part
+        self.values += sign * value
+        self.squares += part * since
+        self.products += part * value
+
+    def line(self, count: int, now: float) -> tuple[float, float] | None:
+        spread = count * self.squares - self.times * self.times
+        if spread <= 0:
+            return None
+        slope = (count * self.products - self.times * self.values) / spread
+        return (self.values - slope * self.times) / count + slope * (now - self.origin), slope

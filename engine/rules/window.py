@@ -10,6 +10,7 @@ from engine.model import Execution, Outcome
 from engine.rules.tallies import MAX_AGE, MAX_ITEMS, Tallied
 
 NO_NEWS = (Outcome.SKIPPED, Outcome.INTERRUPTED)
+_FAILURES = tuple(outcome for outcome in Outcome if outcome.is_failure)
 
 
 class WorkflowWindow(Tallied[Execution]):
@@ -25,28 +26,28 @@ class WorkflowWindow(Tallied[Execution]):
     def __init__(self, reach: float = MAX_AGE) -> None:
         super().__init__()
         self._reach = min(reach, MAX_AGE)
+        self.current: Execution | None = None
+        """The newest execution, None when it brought no news or nobody has looked since a pause."""
         self._latest: Execution | None = None
         self._succeeded_at: float | None = None
         self._executions: deque[tuple[float, Execution]] = deque(maxlen=MAX_ITEMS)
         self._failures_in_row = 0
-        self._fresh = False
         self._held = False
 
     def add(self, execution: Execution) -> None:
         """Take in what has just ended."""
         outcome = execution.outcome
         if outcome in NO_NEWS:
-            self._fresh = False
+            self.current = None
             return
-        self._fresh = True
         self._held = False
         ended = execution.started_at + execution.duration
-        if outcome.is_failure:
+        if outcome in _FAILURES:
             self._failures_in_row += 1
         else:
             self._failures_in_row = 0
             self._succeeded_at = ended
-        self._latest = execution
+        self.current = self._latest = execution
         if execution.attempts or execution.trace_id:
             # No rule asks an older one for them, and they are most of what an execution weighs.
             self._executions.append((ended, replace(execution, attempts=(), trace_id="")))
@@ -62,7 +63,7 @@ class WorkflowWindow(Tallied[Execution]):
         """Look back `reach` seconds from now on; `older` executions go before those that are known."""
         self._reach = min(reach, MAX_AGE)
         # Counted anew when they are asked for; those of other rules would be kept up to date for nothing.
-        self._tallies.clear()
+        self.keep_long()
         first = self._executions[0][0] if self._executions else float("inf")
         found = [(one.started_at + one.duration, one) for one in older if one.outcome not in NO_NEWS]
         kept = [each for each in found if each[0] < first]
@@ -70,7 +71,7 @@ class WorkflowWindow(Tallied[Execution]):
 
     def hold(self) -> None:
         """What is known may be out of date: the present is unknown until the next real execution."""
-        self._fresh = False
+        self.current = None
         self._held = True
 
     @property
@@ -82,11 +83,6 @@ class WorkflowWindow(Tallied[Execution]):
     def succeeded_at(self) -> float | None:
         """When the newest success ended."""
         return self._succeeded_at
-
-    @property
-    def current(self) -> Execution | None:
-        """The newest execution, None when it brought no news or nobody has looked since a pause."""
-        return self._latest if self._fresh else None
 
     @property
     def consecutive_failures(self) -> int | None:

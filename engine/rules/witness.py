@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from engine.config.conditions import Condition
     from engine.config.schema import Rule
 
+_NO_STRIKES: Mapping[str, int] = {}
+
 
 class Witness:
     """Keeps what the conditions of some rules ask for, and nothing else.
@@ -25,10 +27,14 @@ class Witness:
     Args:
         rules: those that will be evaluated.
         is_active: whether a rule has a firing or acknowledged alert about a subject.
+        strikes: how often rules have failed, those that did; it may change.
     """
 
     def __init__(
-        self, rules: Iterable[Rule], is_active: Callable[[str, str], bool] = lambda rule, subject: False
+        self,
+        rules: Iterable[Rule],
+        is_active: Callable[[str, str], bool] = lambda rule, subject: False,
+        strikes: Mapping[str, int] = _NO_STRIKES,
     ) -> None:
         rules = tuple(rules)
         conditions = [leaf for rule in rules for leaf in leaves(rule.conditions)]
@@ -42,6 +48,7 @@ class Witness:
         self.wants_points = any(True for _ in _series(conditions))
         self.referred = frozenset(name for rule in rules for name in referred(rule.conditions))
         self.is_active = is_active
+        self.strikes = strikes
         self._results: dict[str, dict[str, bool | None]] = {name: {} for name in self.referred}
         self._about_one = {rule.id for rule in rules if rule.id in self.referred and _is_about_one(rule)}
         self._since: float | None = None

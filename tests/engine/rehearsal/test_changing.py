@@ -68,7 +68,7 @@ def test_conditions_inside_groups_are_reached() -> None:
     [
         ("treshold=5s", "rule r has no `treshold` to change .did you mean `threshold`"),
         ("threshold=soon", "`workflow.duration` is compared with a number"),
-        ("window=2d", "`window` is at most 86400"),
+        ("window=2d", "`window` is at most 1d"),
         ("threshold", "KEY=VALUE is wanted"),
         ("for=-5", "a duration is between 0 and 10 years"),
     ],
@@ -85,6 +85,8 @@ def test_what_cannot_be_changed_is_said(change: str, sentence: str) -> None:
         ("threshold=1..2:0.5", ["1", "1.5", "2"]),
         ("rate=10%..30%:10%", ["10%", "20%", "30%"]),
         ("window=5m..12m:5m", ["5m", "10m"]),
+        ("x=1..5:2", ["1", "3", "5"]),
+        ("count=1..10", [str(n) for n in range(1, 11)]),
     ],
 )
 def test_a_sweep_has_both_ends(text: str, values: list[str]) -> None:
@@ -98,6 +100,10 @@ def test_a_sweep_has_both_ends(text: str, values: list[str]) -> None:
         ("threshold=1s..2m", "different units"),
         ("threshold=2s..1s", "TO is above FROM"),
         ("threshold=1..1000:1", "means 1,000 values; at most 50"),
+        ("count=1..5", "count takes whole numbers, and so do FROM and STEP"),
+        ("2.x=1..5:0.5", "2.x takes whole numbers"),
+        ("y=1.5..5.5:1", "y takes whole numbers"),
+        ("min_count=1s..5s:1s", "min_count takes whole numbers"),
     ],
 )
 def test_a_sweep_that_cannot_be_is_said(text: str, sentence: str) -> None:

@@ -27,6 +27,19 @@ rules:
   - id: store
     name: Store
     conditions: [{type: THRESHOLD, metric: health.store.status, operator: "==", value: unhealthy}]
+  - id: disk
+    name: Disk
+    conditions: [{type: THRESHOLD, metric: series.disk.used, operator: ">", value: 90, window: 2m}]
+  - id: freezing
+    name: Freezing
+    conditions: [{type: THRESHOLD, metric: series.room, operator: "<", value: 0}]
+  - id: noisy
+    name: Noisy
+    conditions: [{type: PATTERN, search: "level:error timeout", count: 2, window: 5m}]
+  - id: job
+    name: Job
+    workflows: [login]
+    conditions: [{type: ABSENCE, of: heartbeat, duration: 10m}]
 """
 SLOW = """
     input_executions:
@@ -126,3 +139,55 @@ def test_a_file_that_cannot_be_used_is_refused_with_the_place(
 ) -> None:
     with pytest.raises(ConfigError, match=sentence):
         outcomes(tmp_path, body)
+
+
+def test_points_are_a_subject_by_their_labels(tmp_path: Path) -> None:
+    found = outcomes(
+        tmp_path,
+        """
+    input_points:
+      - {series: disk.used, labels: {host: a}, values: "80+5x4 50"}
+      - {series: series.disk.used, labels: {host: b}, values: "10 x9"}
+      - {series: room, values: "2-1x4"}
+    alerts:
+      - {at: 1m29s, rule: disk}
+      - {at: 1m30s, rule: disk, expected: [{subject: host=a}]}
+      - {at: 2m30s, rule: disk}
+      - {at: 1m, rule: freezing}
+      - {at: 1m30s, rule: freezing, expected: [{subject: room}]}
+""",
+    )
+    assert found.passed, found
+
+
+def test_lines_and_heartbeats_count_from_their_time_on(tmp_path: Path) -> None:
+    found = outcomes(
+        tmp_path,
+        """
+    input_logs:
+      - {workflow: search, level: error, message: "timeout after 5 s", at: [1m, 3m]}
+      - {workflow: search, message: "timeout, but calmly", at: 2m}
+      - {workflow: login, message: done, fields: {signal: success}, at: [5m]}
+    alerts:
+      - {at: 2m59s, rule: noisy}
+      - {at: 3m, rule: noisy, expected: [{subject: search}]}
+      - {at: 14m45s, rule: job}
+      - {at: 15m, rule: job, expected: [{subject: login}]}
+""",
+    )
+    assert found.passed, found
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ("input_logs: [{message: x, at: 1m}]", "a line is of a workflow: or of a source:"),
+        ("input_logs: [{workflow: search, message: x, level: loud, at: 1m}]", "there is no level `loud`"),
+        ("input_logs: [{workflow: serach, message: x, at: 1m}]", "there is no workflow `serach`"),
+        ("input_points: [{series: a, values: many}]", "a duration is a number with a unit"),
+    ],
+)
+def test_what_cannot_be_put_in_is_said(tmp_path: Path, body: str, sentence: str) -> None:
+    with pytest.raises(ConfigError) as found:
+        outcomes(tmp_path, f"\n    {body}\n")
+    assert any(sentence in str(problem) for problem in found.value.problems)

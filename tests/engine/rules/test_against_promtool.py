@@ -1,7 +1,7 @@
 """`for` and `keep_firing_for` mean what they mean in Prometheus, whose own `promtool` judges every minute.
 
 Each seed is 12 rules over 20 series of two hours: 28,800 states that have to be the same. `TOCSIN_SEEDS=20`
-makes it as many; the default is few enough to be quick.
+makes it as many; the default is one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from engine.model import Alert, Point
 from tests.engine.rules.build import START
 
 PROMTOOL = shutil.which("promtool")
-SEEDS = int(os.environ.get("TOCSIN_SEEDS", "3"))
+SEEDS = int(os.environ.get("TOCSIN_SEEDS", "1"))
 FOR = (0, 1, 3, 7)
 KEEP = (0, 2, 5)
 SERIES = 20
@@ -130,7 +130,7 @@ def test_every_state_is_the_same(seed: int, tmp_path: Path) -> None:
 
 
 def test_promtool_sees_a_difference(tmp_path: Path) -> None:
-    samples = [written(random.Random(1)) for _ in range(SERIES)]
+    samples = [written(random.Random(1))]
     states = ours([seen(each) for each in samples])
-    states[60] ^= {("r0-0", "7")}
+    states[60] ^= {("r0-0", "0")}
     assert "time: 1h" in judged(tmp_path, samples, states)

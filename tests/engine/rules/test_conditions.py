@@ -298,53 +298,6 @@ class TestSeries:
         assert watched.look(10).result is expected
 
 
-class TestLevels:
-    CONDITION = {
-        "type": "THRESHOLD", "metric": "workflow.duration", "operator": ">",
-        "levels": {"WARNING": "1s", "CRITICAL": "5s"}, "clear": "500ms",
-    }  # fmt: skip
-
-    def severity(self, took: float, active: bool = False) -> Severity | None:
-        return Watched(self.CONDITION).look(0, durations(took), active=active).severity
-
-    def test_the_highest_that_is_reached(self) -> None:
-        assert [self.severity(took) for took in (1.0, 1.1, 5.1)] == [
-            None,
-            Severity.WARNING,
-            Severity.CRITICAL,
-        ]
-
-    def test_hysteresis(self) -> None:
-        def result(took: float, active: bool) -> bool | None:
-            return Watched(self.CONDITION).look(0, durations(took), active=active).result
-
-        assert [result(took, active=False) for took in (0.4, 0.7, 1.1)] == [False, False, True]
-        assert [result(took, active=True) for took in (0.5, 0.7, 1.1)] == [False, True, True]
-        assert self.severity(0.7, active=True) is Severity.WARNING
-        found = Watched(self.CONDITION).look(0, durations(0.7), active=True)
-        assert found.explanation == "workflow.duration (700ms) > 500ms, which clears > 1s"
-
-    def test_a_share_clears_lower_than_it_fires(self) -> None:
-        condition = {"type": "RATE", **SLOW, "window": "1h", "rate": "50%", "clear": "20%"}
-        watched = Watched(condition)
-        history = durations(3, 1, 1)
-        assert watched.look(9, history).result is False
-        assert watched.look(9, history, active=True).result is True
-        assert watched.look(9, durations(1, 1, 1), active=True).result is False
-
-    def test_downwards(self) -> None:
-        condition = {
-            "type": "THRESHOLD", "metric": "workflow.success_rate", "operator": "<",
-            "levels": {"WARNING": "90%", "CRITICAL": "50%"}, "clear": "95%",
-        }  # fmt: skip
-        assert Watched(condition).look(9, outcomes("offf")).severity is Severity.CRITICAL
-        assert Watched(condition).look(9, outcomes("ooof")).severity is Severity.WARNING
-
-    def test_below_a_not_no_severity_is_asked_for(self) -> None:
-        found = evaluate(rule({"not": self.CONDITION}), Facts("x", durations(0.1)), START, {})
-        assert (found.result, found.severity) == (True, None)
-
-
 def test_a_rule_sleeps_outside_of_its_times() -> None:
     """START is a Tuesday, 22:13:20 UTC."""
     awake = {"days": ["tue"], "from": "22:00", "to": "23:00"}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from engine.model import Execution, Outcome
 from engine.rules.expression import MAX_CHARACTERS, parse
+from tests.effort import tried
 from tests.engine.rules.build import execution, health, look, window
 
 
@@ -244,7 +245,7 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=tried(150, 1_000), deadline=None)
 @given(st.one_of(st.text(max_size=600), st.lists(WORDS, max_size=40).map("".join)))
 @example("-" * 499 + "1")
 @example("(" * 200 + "1" + ")" * 200)
@@ -263,7 +264,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=tried(80, 400), deadline=None)
 @given(NUMBERS, st.sampled_from(["+", "-", "*", "/", "%"]), NUMBERS)
 def test_arithmetic_never_raises_and_never_leaves_the_range(left: float, sign: str, right: float) -> None:
     runs = (execution(at=0, duration=abs(left) if math.isfinite(left) else left), execution(at=1, duration=1))

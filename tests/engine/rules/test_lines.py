@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -81,3 +83,11 @@ def test_what_is_kept_is_bounded() -> None:
     assert book.count("x", "login", START + 1) == 0
     assert book.count("x", "shop", START) == 0
     assert book.newest("x", "login") == (START, "x")
+
+
+@given(times=st.lists(st.floats(0, 50), max_size=40), since=st.floats(-10, 60))
+def test_lines_are_counted_in_whatever_order_they_come(times: list[float], since: float) -> None:
+    book = LineBook(["x"])
+    book.add(replace(line("x"), at=START + at) for at in times)
+    assert book.count("x", "login", START + since) == sum(START + at >= START + since for at in times)
+    assert book.newest("x", "login") == ((START + times[-1], "x") if times else None)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from engine.rules.series import SeriesWindow
 from engine.rules.tallies import BUCKETS, MAX_ITEMS
+from tests.effort import tried
 from tests.engine.rules.build import START
 
 steps = st.lists(st.tuples(st.floats(0, 50), st.floats(-1e6, 1e6)), min_size=1, max_size=60)
@@ -32,14 +33,14 @@ def series(
         told.append((at, value))
         if number == asked_after:
             window.share("high", high, at, 60)
-            window.long_share("high", high, at, 60)
+            window.long_shares("high", high, at, (60, 20))
             window.last("high", high, 7)
             window.numbers("value", float, at, 60).line(at)
     return window, told
 
 
 @given(points=steps, asked_after=st.integers(0, 60), later=st.floats(0, 100))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=tried(80, 400), deadline=None)
 def test_counts(points: list[tuple[float, float]], asked_after: int, later: float) -> None:
     window, told = series(points, asked_after)
     now = told[-1][0] + later
@@ -54,21 +55,21 @@ def test_counts(points: list[tuple[float, float]], asked_after: int, later: floa
 
 
 @given(points=steps, asked_after=st.integers(0, 60), later=st.floats(0, 100))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=tried(80, 400), deadline=None)
 def test_a_long_count_is_exact_to_a_part(
     points: list[tuple[float, float]], asked_after: int, later: float
 ) -> None:
     window, told = series(points, asked_after)
     now = told[-1][0] + later
     counted = [at for at, value in told if high(value) is not None]
-    hits, total = window.long_share("high", high, now, 60)
-    assert sum(at >= now - 60 + 60 / BUCKETS for at in counted) <= total
-    assert total <= sum(at >= now - 60 for at in counted)
-    assert 0 <= hits <= total
+    for span, (hits, total) in window.long_shares("high", high, now, (60, 20)).items():
+        assert sum(at >= now - span + span / BUCKETS for at in counted) <= total
+        assert total <= sum(at >= now - span for at in counted)
+        assert 0 <= hits <= total
 
 
 @given(points=steps, asked_after=st.integers(0, 60))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=tried(80, 400), deadline=None)
 def test_the_line_of_least_squares(points: list[tuple[float, float]], asked_after: int) -> None:
     window, told = series(points, asked_after)
     now = told[-1][0]
