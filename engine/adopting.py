@@ -13,7 +13,8 @@ from engine.health import UPTIME_WINDOW
 from engine.model import HealthCheck, Heartbeat, ScheduleCursor, SourceFile
 from engine.own_rules import with_own_rules
 from engine.redaction import Redactor
-from engine.restoring import Recent, recent_executions
+from engine.restoring import Hours, Recent, earlier_hours, moments, recent_executions
+from engine.rules.recalling import looks_back
 from engine.rules.scope import reach
 from engine.supervisor import Supervisor
 from engine.telemetry.sampling import Sampler
@@ -36,6 +37,7 @@ class _Known:
 
     cursors: dict[str, ScheduleCursor]
     recent: Recent
+    hours: Hours
     beats: tuple[Heartbeat, ...]
     history: Iterable[HealthCheck]
     keep: Keep | None
@@ -93,9 +95,7 @@ class Adopter:
         rooms.outbox.adopt(config.channels)
         rooms.words.adopt(config.channels, config.templates)
         rooms.deadman.adopt(config.deadman, config.channels, rooms.deliverer)
-        rooms.words.adopt(config.channels, config.templates)
-        rooms.deadman.adopt(config.deadman, config.channels, rooms.deliverer)
-        rooms.alerts.adopt(with_own_rules(config), known.recent)
+        rooms.alerts.adopt(with_own_rules(config), known.recent, known.hours)
 
     async def _known(self, before: Config, after: Config) -> _Known:
         rooms, store = self.rooms, self.rooms.store
@@ -103,7 +103,13 @@ class Adopter:
         await store.writer.flush()
         reader, old = store.reader, {workflow.id for workflow in before.workflows}
         new = [workflow for workflow in after.workflows if workflow.id not in old]
-        looks_further = reach(after.rules) > reach(before.rules)
+        looks_further = reach(after.rules) > reach(before.rules) or looks_back(after.rules) > looks_back(
+            before.rules
+        )
+        wanted = after.workflows if looks_further else new
+        now = self.clock.now()
+        further = moments(after.rules, wanted, now)
+        recent = await recent_executions(reader, wanted, now - reach(after.rules), further)
         keep, limits = rooms.runner.keep, rooms.runner.limits
         if after.settings.responses != before.settings.responses:
             keep = await keeper(after.settings.responses, store, self.clock, self.redactor)
@@ -112,9 +118,8 @@ class Adopter:
         since = self.clock.now() - UPTIME_WINDOW
         return _Known(
             cursors=await reader.cursors() if new else {},
-            recent=await recent_executions(
-                reader, after.workflows if looks_further else new, self.clock.now() - reach(after.rules)
-            ),
+            recent=recent,
+            hours=await earlier_hours(reader, recent, further),
             beats=await reader.heartbeats(),
             history=await reader.health_history(since) if new else (),
             keep=keep,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,9 +17,8 @@ from typing import Any, TypeVar
 from engine.alerts import lifecycle
 from engine.alerts.announce import audience, notifications
 from engine.alerts.lifecycle import Transition
-from engine.alerts.silences import Silences, expired
 from engine.attached_explaining import AttachedExplaining
-from engine.attached_past import AttachedPast
+from engine.attached_muting import Act, AttachedMuting
 from engine.attached_rules import AttachedRules
 from engine.client import EngineInfo, Listener, WorkflowStatus
 from engine.clock import Clock, SystemClock
@@ -32,8 +31,6 @@ from engine.control import (
     unpack_notification,
     unpack_pledges,
     unpack_reload,
-    unpack_silence,
-    unpack_silences,
     unpack_workflows,
 )
 from engine.errors import EngineUnavailableError, LockedError
@@ -45,7 +42,6 @@ from engine.model import (
     Notice,
     Notification,
     ReloadReport,
-    Silence,
 )
 from engine.notify.letters import revived
 from engine.notify.messages import compose
@@ -57,19 +53,14 @@ from engine.store.following import FollowingPool
 from engine.store.lock import InstanceLock
 from engine.store.news import FileNews
 from engine.store.reader import Activity, Reader
-from engine.store.silences import muted
-from engine.store.silences import silences as stored_silences
 from engine.store.store import Store
 from engine.version import __version__
 
 T = TypeVar("T")
 WORKFLOWS_A_TIME = 200
 
-Act = Callable[[Store, float], Awaitable[Alert | Notification | Silence]]
-"""Changes an open file."""
 
-
-class FileClient(AttachedRules, AttachedExplaining, AttachedPast):
+class FileClient(AttachedRules, AttachedExplaining, AttachedMuting):
     """An `EngineClient` on a database file. Made by `open()`, ended by `close()`."""
 
     def __init__(self, path: Path, reader: Reader, clock: Clock) -> None:
@@ -141,16 +132,17 @@ class FileClient(AttachedRules, AttachedExplaining, AttachedPast):
         return tuple(sorted(statuses, key=lambda status: (status.name, status.id)))
 
     async def acknowledge(
-        self, alert_id: int, author: str, note: str = "", until: float | None = None
+        self, alert_id: int, author: str, note: str = "", lasting: float | None = None
     ) -> Alert:
         """Durable when it returns; raises EngineUnavailableError and StoreError as well."""
 
         def act(alert: Alert, now: float) -> Transition:
+            until = None if lasting is None else now + lasting
             return lifecycle.acknowledge(alert, author, note, now, until)
 
         told: dict[str, Any] = {"alert_id": alert_id, "author": author, "note": note}
-        if until is not None:
-            told["until"] = until
+        if lasting is not None:
+            told["lasting"] = lasting
         return unpack_alert(await self._change("acknowledge", told, partial(_change_alert, alert_id, act)))
 
     async def resolve(self, alert_id: int, author: str, note: str = "") -> Alert:
@@ -184,47 +176,6 @@ class FileClient(AttachedRules, AttachedExplaining, AttachedPast):
     async def notices(self, after: int = 0) -> tuple[Notice, ...]:
         """None: they are for the console that runs the engine."""
         return ()
-
-    async def silences(self, at: float | None = None) -> tuple[Silence, ...]:
-        """As the engine knows them; without one those of the file."""
-        if at is not None:
-            return await self._past.silences(at)
-        if InstanceLock.holder(self._path) is not None:
-            return unpack_silences(await self._command("silences"))
-        return await stored_silences(self._reader.pool, since=self._clock.now())
-
-    async def silence(
-        self,
-        matchers: Sequence[str],
-        author: str,
-        reason: str,
-        ends_at: float,
-        starts_at: float | None = None,
-    ) -> Silence:
-        """Durable when it returns; raises EngineUnavailableError and StoreError as well."""
-
-        def act(silences: Silences, now: float) -> Silence:
-            return silences.draft(matchers, author, reason, starts_at, ends_at, now)
-
-        told = {"matchers": list(matchers), "author": author, "reason": reason}
-        times = {"ends_at": ends_at, "starts_at": starts_at}
-        return unpack_silence(await self._change("silence", told | times, partial(_change_silence, act)))
-
-    async def expire_silence(self, silence_id: int, author: str) -> Silence:
-        """Durable when it returns; raises EngineUnavailableError and StoreError as well."""
-
-        def act(silences: Silences, now: float) -> Silence:
-            return expired(silences.find(silence_id), author, now)
-
-        told = {"silence_id": silence_id, "author": author}
-        return unpack_silence(await self._change("expire_silence", told, partial(_change_silence, act)))
-
-    async def muted(self) -> Mapping[int, str]:
-        """As the engine knows; nothing without one."""
-        if InstanceLock.holder(self._path) is None:
-            return {}
-        answer = await self._command("muted")
-        return {int(number): str(words) for number, words in answer.get("muted", {}).items()}
 
     async def pledges(self) -> tuple[Pledge, ...]:
         """As the engine knows them; without one the objectives of the configuration that ran last."""
@@ -309,14 +260,6 @@ async def _change_alert(
     queued = notifications(transition, notices, compose, now)
     await store.writer.must(transition.alert, event, *queued)
     return transition.alert
-
-
-async def _change_silence(act: Callable[[Silences, float], Silence], store: Store, now: float) -> Silence:
-    known, silences = await muted(store.reader.pool, now), Silences()
-    silences.restore(known.silences, known.next_silence)
-    silence = act(silences, now)
-    await store.writer.must(silence)
-    return silence
 
 
 def _with_activity(status: WorkflowStatus, known: Activity | None) -> WorkflowStatus:

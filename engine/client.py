@@ -7,7 +7,7 @@ Every method may be awaited from any loop; none blocks the caller's loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -32,10 +32,10 @@ from engine.model import (
     Priority,
     ReloadReport,
     Series,
-    Silence,
     Span,
     Topic,
 )
+from engine.muting_client import MutingClient
 from engine.past_client import PastClient
 from engine.reporting.model import Pledge
 from engine.rules_client import RulesClient
@@ -173,7 +173,7 @@ class RetryReport:
     targets: tuple[RetryFigures, ...] = ()
 
 
-class EngineClient(RulesClient, PastClient, Protocol):
+class EngineClient(RulesClient, PastClient, MutingClient, Protocol):
     """Reads and commands; raises errors of `engine.errors` only.
 
     With `at`, a read tells how it was then, and with `until` what there was by then; nothing is known of
@@ -313,9 +313,9 @@ class EngineClient(RulesClient, PastClient, Protocol):
         ...
 
     async def acknowledge(
-        self, alert_id: int, author: str, note: str = "", until: float | None = None
+        self, alert_id: int, author: str, note: str = "", lasting: float | None = None
     ) -> Alert:
-        """Durable when it returns; firing again at `until`, unless it has ended by then.
+        """Durable when it returns; firing again `lasting` seconds from now, unless it has ended by then.
 
         Raises NotFoundError, ConflictError.
         """
@@ -327,32 +327,6 @@ class EngineClient(RulesClient, PastClient, Protocol):
 
     async def note(self, alert_id: int, author: str, note: str) -> Alert:
         """Write something down about an open alert. Raises NotFoundError, ConflictError."""
-        ...
-
-    async def silences(self, at: float | None = None) -> tuple[Silence, ...]:
-        """Those that have not ended; with an engine also those of its configuration, ids below zero."""
-        ...
-
-    async def silence(
-        self,
-        matchers: Sequence[str],
-        author: str,
-        reason: str,
-        ends_at: float,
-        starts_at: float | None = None,
-    ) -> Silence:
-        """Tell nobody of alerts that meet all `matchers` (`engine.alerts.matchers`) until `ends_at`.
-
-        Durable when it returns. Raises TocsinError for what cannot be meant, ConflictError for too many.
-        """
-        ...
-
-    async def expire_silence(self, silence_id: int, author: str) -> Silence:
-        """End a silence now; durable when it returns. Raises NotFoundError, ConflictError."""
-        ...
-
-    async def muted(self) -> Mapping[int, str]:
-        """Why nobody is told of open alerts, by their numbers; only an engine knows."""
         ...
 
     async def explain(self, alert_id: int, at: float | None = None) -> tuple[ExplanationLine, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.control import pack
 from engine.errors import NotFoundError, TocsinError
-from engine.model import ExplanationLine
+from engine.model import ExplanationLine, MaintenanceWish
 from engine.text import own_words, plain
 from engine.version import __version__
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 BREAKERS_TOLD = 1_000
 """Those that let least through come first: what is left out is closed, unless there are that many open."""
 SILENCES_TOLD = 500
+WINDOWS_TOLD = 200
 
 
 async def obey(engine: Engine, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -46,6 +47,12 @@ async def obey(engine: Engine, command: str, arguments: dict[str, Any]) -> dict[
                 return pack(await engine.alerts.silence(**arguments))
             case "expire_silence":
                 return pack(await engine.alerts.expire_silence(**arguments))
+            case "maintenance":
+                return {"maintenance": [pack(each) for each in engine.alerts.maintenance()[:WINDOWS_TOLD]]}
+            case "maintain":
+                return pack(await engine.alerts.maintain(_wish(**arguments)))
+            case "end_maintenance":
+                return pack(await engine.alerts.end_maintenance(**arguments))
             case "muted":
                 return {"muted": {str(number): words for number, words in engine.alerts.muted().items()}}
             case "explain":
@@ -73,6 +80,11 @@ async def obey(engine: Engine, command: str, arguments: dict[str, Any]) -> dict[
     except TypeError as error:
         raise TocsinError(f"{command}: {own_words(error)}") from error
     return {}
+
+
+def _wish(wish: dict[str, Any]) -> MaintenanceWish:
+    patterns = {name: tuple(map(str, wish.get(name, ()))) for name in ("workflows", "tags")}
+    return MaintenanceWish(**{**wish, **patterns})
 
 
 def _told(lines: Iterable[ExplanationLine]) -> dict[str, Any]:

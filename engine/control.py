@@ -16,7 +16,7 @@ import stat
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.client import EngineInfo, WorkflowStatus
 from engine.errors import ConflictError, EngineUnavailableError, NotFoundError, TocsinError
@@ -26,6 +26,7 @@ from engine.model import (
     AlertState,
     BreakerState,
     BreakerStatus,
+    MaintenanceStatus,
     Notification,
     NotificationState,
     Priority,
@@ -40,6 +41,7 @@ from engine.text import clean, own_words
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+T = TypeVar("T")
 LINE_LIMIT = 65_536
 REQUEST_DEADLINE = 5.0
 MAX_CONNECTIONS = 16
@@ -195,10 +197,19 @@ def unpack_notification(answer: dict[str, Any]) -> Notification:
         raise _foreign(error) from error
 
 
-def unpack_silences(answer: dict[str, Any]) -> tuple[Silence, ...]:
-    """The silences of an answer. Raises EngineUnavailableError when they are none."""
+def unpack_maintenance(answer: dict[str, Any]) -> MaintenanceStatus:
+    """The maintenance window of an answer. Raises EngineUnavailableError when it is none."""
     try:
-        return tuple(map(unpack_silence, answer["silences"]))
+        whom = {name: tuple(map(str, answer[name])) for name in ("workflows", "tags")}
+        return MaintenanceStatus(**{**answer, **whom})
+    except (KeyError, TypeError) as error:
+        raise _foreign(error) from error
+
+
+def unpack_each(answer: dict[str, Any], key: str, unpack: Callable[[dict[str, Any]], T]) -> tuple[T, ...]:
+    """What an answer lists under `key`. Raises EngineUnavailableError when it does not."""
+    try:
+        return tuple(map(unpack, answer[key]))
     except (KeyError, TypeError) as error:
         raise _foreign(error) from error
 

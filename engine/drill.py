@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 WORKFLOW = "drill"
 WORDS = "This is a drill: nothing is wrong."
 DEADLINE = 30.0
+NO_CHANNELS = "the file has no channels; one is such as `channels: {seen: {console: {}}}`"
 _UNDER_WAY = frozenset({NotificationState.QUEUED, NotificationState.SENDING})
 
 
@@ -77,7 +78,7 @@ async def drill(
         words = f"{plain(alert.rule_name)} fired at {clock_time(alert.fired_at)}: {alert.message}"
         yield Hop("rule", True, words)
         rows = (await engine.reader.alert(alert.id)).notifications
-        yield await _routed(engine, alert, rows)
+        yield await _routed(engine, alert, rows, config)
         if rows:
             async for hop in _told(engine, alert, clock, deadline):
                 yield hop
@@ -90,9 +91,8 @@ def staged(config: Config, channels: Sequence[str] = (), rule_id: str | None = N
 
     for name in channels:
         if name not in config.channels:
-            raise NotFoundError(
-                f"there is no channel {plain(name, 80)}", f"there is {', '.join(config.channels)}"
-            )
+            known = f"there is {', '.join(config.channels)}" if config.channels else NO_CHANNELS
+            raise NotFoundError(f"there is no channel {plain(name, 80)}", known)
     model = _model(config, rule_id)
     step = {"id": "fails", "wait": {"for": 0.001}, "expect": "failure"}
     workflow = Workflow.model_validate(
@@ -152,14 +152,16 @@ async def _running(loaded: LoadedConfig, clock: Clock) -> AsyncIterator[Engine]:
             await engine.stop(2.0)
 
 
-async def _routed(engine: Engine, alert: Alert, rows: Sequence[Notification]) -> Hop:
+async def _routed(engine: Engine, alert: Alert, rows: Sequence[Notification], config: Config) -> Hop:
     """Whom it goes to, and at which gate it stopped for others."""
     decisions = (await engine.reader.alert(alert.id)).decisions
     gates = [gate for decision in decisions for gate in decision.gates]
     stops = [f"not {gate.name.partition(':')[2]}: {gate.detail}" for gate in _stops(gates)]
     to = ", ".join(dict.fromkeys(row.channel for row in rows))
-    words = "; ".join([f"to {to}" if to else "nobody would be told", *stops])
-    return Hop("route", bool(rows), words)
+    if to:
+        return Hop("route", True, "; ".join([f"to {to}", *stops]))
+    silent = "its rule names none, and there are no routes" if config.channels else NO_CHANNELS
+    return Hop("route", False, f"nobody would be told: {'; '.join(stops) or silent}")
 
 
 def _stops(gates: Iterable[Gate]) -> list[Gate]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from engine.client import AlertDetail, Bucket, EngineInfo, Listener, RetryReport, WorkflowStatus
 from engine.clock import Clock, SystemClock
 from engine.errors import EngineUnavailableError
+from engine.local_muting import LocalMuting, at_once, past_of
 from engine.model import (
     Alert,
     AlertState,
@@ -32,7 +33,6 @@ from engine.model import (
     PointBucket,
     ReloadReport,
     Series,
-    Silence,
     Span,
 )
 from engine.rules_client import Progress, unheeded
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from engine.config.loader import LoadedConfig
     from engine.engine import Engine
     from engine.model.rules import RuleDetail, RuleStatus, TestReceipt
-    from engine.past import Past
     from engine.rehearsal.results import Comparison
     from engine.reporting.model import Pledge
 
@@ -50,7 +49,7 @@ START_DEADLINE = 30.0
 ANSWER_DEADLINE = 15.0
 
 
-class LocalClient:
+class LocalClient(LocalMuting):
     """An `EngineClient` whose engine lives in this process."""
 
     def __init__(self, loaded: LoadedConfig, db: Path, clock: Clock | None = None) -> None:
@@ -103,29 +102,29 @@ class LocalClient:
 
     async def info(self, at: float | None = None) -> EngineInfo:
         if at is not None:
-            return await self._ask(lambda engine: _past(engine).info(at))
+            return await self._ask(lambda engine: past_of(engine).info(at))
         return await self._ask(lambda engine: engine.info())
 
     async def health(self, at: float | None = None) -> Health:
         if at is not None:
-            return await self._ask(lambda engine: _past(engine).health(at))
+            return await self._ask(lambda engine: past_of(engine).health(at))
         return await self._ask(lambda engine: engine.current_health())
 
     async def configuration(self, at: float | None = None) -> InForce:
         moment = self._clock.now() if at is None else at
-        return await self._ask(lambda engine: _past(engine).configuration(moment))
+        return await self._ask(lambda engine: past_of(engine).configuration(moment))
 
     async def configurations(self, since: float, until: float) -> tuple[InForce, ...]:
-        return await self._ask(lambda engine: _past(engine).configurations(since, until))
+        return await self._ask(lambda engine: past_of(engine).configurations(since, until))
 
     async def landmark(self, at: float, *, later: bool) -> Landmark | None:
-        return await self._ask(lambda engine: _past(engine).landmark(at, later=later))
+        return await self._ask(lambda engine: past_of(engine).landmark(at, later=later))
 
     async def workflows(
         self, since: float, until: float, at: float | None = None
     ) -> tuple[WorkflowStatus, ...]:
         if at is not None:
-            return await self._ask(lambda engine: _past(engine).workflows(since, until, at))
+            return await self._ask(lambda engine: past_of(engine).workflows(since, until, at))
         return await self._ask(lambda engine: engine.workflow_statuses(since, until))
 
     async def executions(
@@ -170,13 +169,13 @@ class LocalClient:
     ) -> tuple[Alert, ...]:
         if at is not None:
             return await self._ask(
-                lambda engine: _past(engine).alerts(at, states=states, since=since, limit=limit)
+                lambda engine: past_of(engine).alerts(at, states=states, since=since, limit=limit)
             )
         return await self._ask(lambda engine: engine.reader.alerts(states=states, since=since, limit=limit))
 
     async def alert(self, alert_id: int, at: float | None = None) -> AlertDetail:
         if at is not None:
-            return await self._ask(lambda engine: _past(engine).alert(alert_id, at))
+            return await self._ask(lambda engine: past_of(engine).alert(alert_id, at))
         return await self._ask(lambda engine: engine.reader.alert(alert_id))
 
     async def logs(
@@ -216,14 +215,14 @@ class LocalClient:
         self, *, until: float | None = None, limit: int = 200
     ) -> tuple[Notification, ...]:
         if until is not None:
-            return await self._ask(lambda engine: _past(engine).notifications(until, limit))
+            return await self._ask(lambda engine: past_of(engine).notifications(until, limit))
         return await self._ask(lambda engine: engine.reader.notifications(limit=limit))
 
     async def retry_notification(self, key: str) -> Notification:
         return await self._ask(lambda engine: engine.retry_notification(key))
 
     async def notices(self, after: int = 0) -> tuple[Notice, ...]:
-        return await self._ask(lambda engine: _at_once(lambda: engine.board.after(after)))
+        return await self._ask(lambda engine: at_once(lambda: engine.board.after(after)))
 
     async def summary(self, since: float, until: float) -> MetricsSummary:
         return await self._ask(lambda engine: engine.reader.summary(since, until))
@@ -242,7 +241,7 @@ class LocalClient:
         return await self._ask(lambda engine: engine.reader.retries(since, until, workflow_id))
 
     async def pledges(self) -> tuple[Pledge, ...]:
-        return await self._ask(lambda engine: _at_once(engine.pledges))
+        return await self._ask(lambda engine: at_once(engine.pledges))
 
     async def replies(self, workflow_id: str, *, limit: int = 20) -> tuple[KeptReply, ...]:
         from engine.workflows.responses import replies
@@ -250,9 +249,9 @@ class LocalClient:
         return await self._ask(lambda engine: replies(engine.reader, workflow_id, limit))
 
     async def acknowledge(
-        self, alert_id: int, author: str, note: str = "", until: float | None = None
+        self, alert_id: int, author: str, note: str = "", lasting: float | None = None
     ) -> Alert:
-        return await self._ask(lambda engine: engine.alerts.acknowledge(alert_id, author, note, until))
+        return await self._ask(lambda engine: engine.alerts.acknowledge(alert_id, author, note, lasting))
 
     async def resolve(self, alert_id: int, author: str, note: str = "") -> Alert:
         return await self._ask(lambda engine: engine.alerts.resolve(alert_id, author, note))
@@ -276,34 +275,11 @@ class LocalClient:
     ) -> tuple[Comparison, ...]:
         from engine.rulebook import rehearsed
 
-        config = await self._ask(lambda engine: _at_once(lambda: engine.rules.config))
+        config = await self._ask(lambda engine: at_once(lambda: engine.rules.config))
         return await rehearsed(config, self._db, rule_id, since, until, changes, progress)
 
     async def try_channel(self, name: str) -> TestReceipt:
         return await self._ask(lambda engine: engine.rules.try_channel(name))
-
-    async def silences(self, at: float | None = None) -> tuple[Silence, ...]:
-        if at is not None:
-            return await self._ask(lambda engine: _past(engine).silences(at))
-        return await self._ask(lambda engine: _at_once(engine.alerts.silences))
-
-    async def silence(
-        self,
-        matchers: Sequence[str],
-        author: str,
-        reason: str,
-        ends_at: float,
-        starts_at: float | None = None,
-    ) -> Silence:
-        return await self._ask(
-            lambda engine: engine.alerts.silence(matchers, author, reason, ends_at, starts_at)
-        )
-
-    async def expire_silence(self, silence_id: int, author: str) -> Silence:
-        return await self._ask(lambda engine: engine.alerts.expire_silence(silence_id, author))
-
-    async def muted(self) -> Mapping[int, str]:
-        return await self._ask(lambda engine: _at_once(engine.alerts.muted))
 
     async def explain(self, alert_id: int, at: float | None = None) -> tuple[ExplanationLine, ...]:
         return await self._ask(lambda engine: engine.explainer.alert(alert_id, at))
@@ -383,15 +359,3 @@ class LocalClient:
             await self._stop.wait()
         finally:
             await engine.stop(self._grace)
-
-
-async def _at_once(answer: Callable[[], T]) -> T:
-    """What needs no waiting, asked in the engine's thread all the same."""
-    return answer()
-
-
-def _past(engine: Engine) -> Past:
-    """What its file tells of earlier moments."""
-    from engine.past import Past
-
-    return Past(engine.reader)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
-from engine.alerts.past import alert_at, events_at, notification_at, silence_at
+from engine.alerts.maintenance import Windows
+from engine.alerts.past import alert_at, events_at, maintenance_at, notification_at, silence_at
 from engine.alerts.silences import standing
 from engine.client import AlertDetail, EngineInfo, WorkflowStatus
 from engine.config.remains import Remains, WorkflowRemains, remains_of
@@ -21,6 +22,7 @@ from engine.model import (
     HealthStatus,
     InForce,
     Landmark,
+    MaintenanceStatus,
     Notification,
     Priority,
     Silence,
@@ -128,6 +130,13 @@ class Past:
         stood = standing((await self._said(await past.run_at(self._reader.pool, at))).silences)
         found = [silence for silence in (*made, *stood) if silence is not None and silence.end > at]
         return tuple(sorted(found, key=lambda silence: silence.end))
+
+    async def maintenance(self, at: float) -> tuple[MaintenanceStatus, ...]:
+        """Windows that had not ended, as they were to end."""
+        made = (maintenance_at(window, at) for window in await past.maintenance(self._reader.pool, at))
+        windows = Windows((await self._said(await past.run_at(self._reader.pool, at))).maintenance)
+        windows.restore((window for window in made if window is not None), 1)
+        return windows.statuses(at)
 
     async def configuration(self, at: float) -> InForce:
         """With its text. Raises NotFoundError when none is remembered."""

@@ -26,7 +26,7 @@ from engine.own_rules import with_own_rules
 from engine.publisher import Publisher
 from engine.recorder import Recorder
 from engine.redaction import Redactor
-from engine.restoring import recent_executions, restore
+from engine.restoring import earlier_hours, moments, recent_executions, restore
 from engine.rules.scope import reach
 from engine.sources.following import Sources
 from engine.store.care import Caretaker
@@ -96,7 +96,9 @@ class Wiring:
         execution_id, alert_id = await store.reader.next_ids()
         cursors = await store.reader.cursors()
         since = clock.now() - reach(with_own_rules(config).rules)
-        recent = await recent_executions(store.reader, config.workflows, since)
+        further = moments(config.rules, config.workflows, clock.now())
+        recent = await recent_executions(store.reader, config.workflows, since, further)
+        hours = await earlier_hours(store.reader, recent, further)
         hearing = await Hearing.open(config, store, clock, log)
         runner = await self._runner(hearing)
         health = await self._health()
@@ -107,9 +109,9 @@ class Wiring:
         scheduler = self._scheduler(cursors, recorder)
         words = Wordsmith(config.channels, config.templates)
         alerts = self._alerts(alert_id, outbox, runner, words)
-        outbox.is_muted, scheduler.stopped = alerts.is_muted, alerts.is_stopped
+        outbox.remind, scheduler.stopped = alerts.remind, alerts.is_stopped
         self.feed.add(alerts.witness)
-        await restore(store.reader, recent, alerts, health, clock.now())
+        await restore(store.reader, recent, hours, alerts, health, clock.now())
         recorder.cut_off(config.workflows, cursors, recent)
         return Rooms(
             store=store,

@@ -33,6 +33,7 @@ COMMANDS = {
     "alerts": "list, acknowledge and resolve alerts",
     "explain": "say why an alert fired or not, and who was told or why nobody was",
     "silence": "tell nobody of certain alerts for a while",
+    "maintenance": "tell nobody of certain workflows, or do not run them, while they are worked on",
     "rules": "list rules, test them, and try them on what happened",
     "notify": "try a channel, see its words, list what was told, try again",
     "drill": "prove the way from a check to the channels, by a failure that is none",

@@ -44,7 +44,10 @@ _MUTING = frozenset({"inhibited", "maintenance", "silence", "flapping"})
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a rule stands with one subject now: `gates` are those that its open `alert` is at."""
+    """How a rule stands with one subject now.
+
+    `gates` are those that its open `alert` is at; without one, those that would mute it.
+    """
 
     subject: str
     result: bool | None

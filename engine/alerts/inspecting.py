@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from engine.alerts.judge import MAX_STRIKES, Judge
+from engine.alerts.judge import Judge
 from engine.alerts.lifecycle import fingerprint
 from engine.config.conditions import AbsenceCondition, Condition, RateCondition
 from engine.config.types import format_duration
 from engine.model import Alert, Decision, Scalar
-from engine.model.rules import ConditionState, RuleState, RuleStatus, SubjectState
+from engine.model.rules import MAX_STRIKES, ConditionState, RuleState, RuleStatus, SubjectState
 from engine.rules.evaluator import Evaluation
 from engine.rules.explain import joined, threshold
 from engine.rules.findings import Finding

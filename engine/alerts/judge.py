@@ -7,7 +7,7 @@ between a consideration and `apply()`: the engine stores it first, a rehearsal d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from engine.alerts.announce import Notices
 from engine.alerts.book import AlertBook
@@ -24,30 +24,22 @@ from engine.alerts.lifecycle import (
     reopened,
 )
 from engine.alerts.muting import Muting
-from engine.alerts.roster import Concern, Roster
+from engine.alerts.roster import Concern, Glance, Roster
 from engine.errors import ConflictError, NotFoundError
 from engine.model import Alert, AlertEventKind, Execution, Gate, Health, LogRecord, Point
 from engine.rules.carrying import carried
 from engine.rules.evaluator import Evaluation, Memory, evaluate
 from engine.rules.metrics import Facts
-from engine.rules.quick import Quick
+from engine.rules.recalling import Hour, recall
+from engine.rules.strikes import Strikes
 from engine.rules.window import WorkflowWindow
-from engine.text import own_words
 
 if TYPE_CHECKING:
     from engine.config.schema import Config, Rule
 
-MAX_STRIKES = 3
+_NO_HOURS: Mapping[str, Sequence[Hour]] = {}
 GAP = 60.0
 """Seconds without an evaluation after which what is known counts as out of date (the machine slept)."""
-
-
-class _Glance(NamedTuple):
-    """A workflow whose rules ask for nothing but its newest execution: the alert and the result of each."""
-
-    window: WorkflowWindow
-    facts: Facts
-    checks: tuple[tuple[str, Quick], ...]
 
 
 class Judge:
@@ -71,13 +63,12 @@ class Judge:
         fault: Callable[[str], None] = lambda message: None,
     ) -> None:
         self._breaker = breaker
-        self._fault = fault
+        self._strikes = Strikes(fault)
         self._windows: dict[str, WorkflowWindow] = {}
         self._gone: set[str] = set()
         self._follow(config)
         self._book = AlertBook(first_id, config.settings.max_active_alerts)
         self._memory: Memory = {}
-        self._strikes: dict[str, int] = {}
         self._health: Health | None = None
         self._muting = Muting(config, self._book, self._is_failing)
         self._flapping = Flapping()
@@ -98,20 +89,24 @@ class Judge:
         """The workflows about which something may come of the passing of time alone."""
         return tuple(self._restless)
 
+    def rule(self, rule_id: str) -> Rule | None:
+        """The rule of that id that is in force."""
+        return self._roster.rules.get(rule_id)
+
     @property
     def disabled(self) -> tuple[str, ...]:
         """Rules that failed three times, and are unknown for good."""
-        return tuple(sorted(each for each, count in self._strikes.items() if count >= MAX_STRIKES))
+        return self._strikes.disabled
 
     @property
     def strikes(self) -> Mapping[str, int]:
         """How often rules have failed, those that did."""
-        return self._strikes
+        return self._strikes.counts
 
     def peek(self, rule_id: str, now: float) -> Iterator[tuple[str, Evaluation]]:
         """What a rule says of each of its subjects now; nothing comes of it, and nothing is remembered."""
         rule = self._roster.rules.get(rule_id)
-        if rule is None or self._strikes.get(rule_id, 0) >= MAX_STRIKES:
+        if rule is None or self._strikes.is_out(rule_id):
             return
         memory = {place: held for place, held in self._memory.items() if place[0] == rule_id}
         witness = self._roster.witness.bystander()
@@ -121,21 +116,29 @@ class Judge:
             facts = Facts(subject, window, self._health, breaker, witness, labels)
             yield subject, evaluate(rule, facts, now, memory, self._is_active(rule_id, subject))
 
-    def gates(self, alert: Alert, evaluation: Evaluation, now: float) -> tuple[Gate, ...]:
-        """The gates at which an open alert is, if that is what a look at its rule came to."""
-        rule = self._roster.rules[alert.rule_id]
-        at = self._book.circumstances(alert.fingerprint, now, self.mute(alert, now))
+    def gates(self, rule_id: str, subject: str, evaluation: Evaluation, now: float) -> tuple[Gate, ...]:
+        """The gates at which an alert is, if that is what a look at its rule came to, and what mutes it.
+
+        Where there is no alert, what would keep one from being made or told.
+        """
+        rule, known = self._roster.rules[rule_id], fingerprint(rule_id, subject)
+        alert = self._book.get(known)
+        if alert is None:
+            return self.mute(draft(0, rule, subject, evaluation, None, now), now)
+        at = self._book.circumstances(known, now, self.mute(alert, now))
         transition = observe(alert, rule, evaluation, at)
-        return transition.gates if transition is not None else at.mute
+        gates = transition.gates if transition is not None else ()
+        return tuple(dict.fromkeys((*gates, *at.mute)))
 
     def restore(
         self,
         open_alerts: Sequence[Alert],
         last_alerts: Sequence[Alert],
-        executions: Mapping[str, Iterable[Execution]],
+        executions: Mapping[str, Sequence[Execution]],
         announced: Mapping[int, frozenset[str]],
         now: float,
         flapping: Iterable[str] = (),
+        hours: Mapping[str, Sequence[Hour]] = _NO_HOURS,
     ) -> None:
         """Take over what an earlier run left behind; call before the first evaluation.
 
@@ -146,6 +149,7 @@ class Judge:
             executions: by workflow, oldest first.
             announced: the channels that were told of each open alert's fire.
             flapping: the fingerprints that were said to change too often.
+            hours: by workflow, what it did before those executions, for rules that count further back.
         """
         self._flapping.restore(flapping)
         self._book.restore(open_alerts, last_alerts, announced)
@@ -153,15 +157,23 @@ class Judge:
             window = self._window(workflow_id)
             for execution in history:
                 window.add(execution)
+            recall(window, self._roster.about(workflow_id), history, hours.get(workflow_id, ()))
         self.begin(now)
+        self._strikes.expect(alert.subject for alert in open_alerts)
 
-    def adopt(self, config: Config, executions: Mapping[str, Iterable[Execution]]) -> None:
+    def adopt(
+        self,
+        config: Config,
+        executions: Mapping[str, Sequence[Execution]],
+        hours: Mapping[str, Sequence[Hour]] = _NO_HOURS,
+    ) -> None:
         """Go by another configuration from the next look on; open alerts, and what is known, are kept.
 
         Alerts of rules and workflows that are gone are ended by `of_uncovered()`.
 
         Args:
             executions: earlier ones, oldest first, of workflows that are new or looked back on further now.
+            hours: what those did before.
         """
         before, known = self._roster, self._windows
         self._gone |= before.names.keys()
@@ -174,26 +186,27 @@ class Judge:
                 for execution in executions.get(workflow_id, ()):
                     window.add(execution)
                 window.hold()
+            if history := executions.get(workflow_id):
+                recall(window, self._roster.about(workflow_id), history, hours.get(workflow_id, ()))
         rules = self._roster.rules
         self._memory = carried(self._memory, before.rules, rules)
-        same = {each for each, rule in rules.items() if before.rules.get(each) == rule}
-        self._strikes = {each: count for each, count in self._strikes.items() if each in same}
+        self._strikes.forgive({each for each, rule in rules.items() if before.rules.get(each) == rule})
         self._book.limit = config.settings.max_active_alerts
         self._muting.adopt(config)
 
     def _follow(self, config: Config, before: Roster | None = None) -> None:
-        self._roster = Roster(config, self._is_active, before)
+        self._roster = Roster(config, self._is_active, self._strikes.counts, before)
         self._reach = self._roster.reach
         known = self._windows
         self._windows = {each: known.get(each) or WorkflowWindow(self._reach) for each in self._roster.names}
         self._restless = dict.fromkeys(self._windows)
-        self._glances: dict[str, _Glance] = {}
+        self._glances: dict[str, Glance] = {}
         self._gap = max(GAP, 4 * config.settings.evaluation_interval)
 
     def begin(self, now: float) -> None:
         """An engine starts: what rules had seen by themselves is forgotten, what is happening is unknown."""
         self._memory.clear()
-        self._strikes.clear()
+        self._strikes.forgive()
         self._looked_at = None
         self._look_afresh(now)
 
@@ -258,9 +271,7 @@ class Judge:
         if calm:
             self._restless.pop(workflow_id, None)
             if workflow_id not in self._glances:
-                checks = ((each.known, each.quick) for each in self._roster.of_workflow(workflow_id))
-                known = tuple((known, quick) for known, quick in checks if quick is not None)
-                self._glances[workflow_id] = _Glance(window, Facts(workflow_id, window), known)
+                self._glances[workflow_id] = self._roster.glance(workflow_id, window)
 
     def of_others(self, now: float) -> Iterator[Consideration]:
         """What the rules about anything but workflows bring about: about health, series, lines of files."""
@@ -310,7 +321,7 @@ class Judge:
     ) -> Consideration | None:
         alert = self._book.get(known)
         active = alert is not None and alert.state.is_active
-        evaluation = self._evaluate(rule, facts, now, active)
+        evaluation = self._strikes.evaluate(rule, facts, now, self._memory, active)
         new = alert is None
         if rule.flapping is not None:
             self._flapping.see(known, evaluation.result, rule.flapping)
@@ -366,18 +377,6 @@ class Judge:
     def _is_failing(self, workflow_id: str) -> bool:
         window = self._windows.get(workflow_id)
         return window is not None and bool(window.consecutive_failures)
-
-    def _evaluate(self, rule: Rule, facts: Facts, now: float, active: bool) -> Evaluation:
-        """The rule's result; unknown when it fails, and for good after three failures."""
-        if self._strikes.get(rule.id, 0) >= MAX_STRIKES:
-            return Evaluation(None)
-        try:
-            return evaluate(rule, facts, now, self._memory, active)
-        except Exception as error:  # noqa: BLE001 - border: one rule's fault must not stop the others
-            strikes = self._strikes[rule.id] = self._strikes.get(rule.id, 0) + 1
-            end = ": it is disabled until the next start" if strikes == MAX_STRIKES else ""
-            self._fault(f"rule {rule.id} failed ({strikes} of {MAX_STRIKES}): {own_words(error)}{end}")
-            return Evaluation(None)
 
     def _look_afresh(self, now: float) -> None:
         """After a pause: what workflows are doing is unknown, and auto-resolve starts to count anew."""

@@ -244,14 +244,16 @@ def _gates(alert: Alert, rule: Rule, at: Circumstances) -> tuple[Gate, ...]:
     """The gates in their order, up to the first that stops."""
     held = at.now - alert.started_at
     quiet = None if at.quiet_since is None else at.now - min(at.quiet_since, at.now)
+    cooled = (
+        "no earlier alert to wait for"
+        if quiet is None
+        else f"{_words(quiet)} of {format_duration(rule.cooldown)}"
+    )
+    room = "there is room for one more" if at.room else "as many alerts are active as settings allow"
     gates = (
         Gate("for", held >= rule.for_, _held(held, rule.for_)),
-        Gate(
-            "cooldown",
-            quiet is None or quiet >= rule.cooldown or alert.reopened > 0,
-            "quiet until now" if quiet is None else f"{_words(quiet)} of {format_duration(rule.cooldown)}",
-        ),
-        Gate("limit", at.room, "" if at.room else "as many alerts are active as settings allow"),
+        Gate("cooldown", quiet is None or quiet >= rule.cooldown or alert.reopened > 0, cooled),
+        Gate("limit", at.room, room),
         *(gate for gate in at.mute if gate.name in CREATION_GATES),
     )
     stop = next((index for index, gate in enumerate(gates) if not gate.passed), len(gates))

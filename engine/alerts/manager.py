@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from engine.alerts.announce import Compose, audience, notifications
+from engine.alerts.announce import Compose, Notices, audience, notifications
 from engine.alerts.explanation import Standing
 from engine.alerts.judge import Consideration, Judge
-from engine.alerts.lifecycle import acknowledge, fingerprint, noted, resolve
+from engine.alerts.lifecycle import RULE, Transition, acknowledge, fingerprint, noted, resolve
+from engine.alerts.maintenance import ended, status
 from engine.alerts.silences import expired
 from engine.clock import Clock
 from engine.errors import StoreError
 from engine.model import (
     Alert,
     AlertEvent,
+    AlertEventKind,
+    AlertState,
     Decision,
     Execution,
     Health,
     LogLevel,
     LogRecord,
+    Maintenance,
+    MaintenanceStatus,
+    MaintenanceWish,
     Notification,
     Point,
     Recording,
@@ -29,11 +36,14 @@ from engine.model import (
 )
 from engine.model.alerting import NOT_MUTED, Muted
 from engine.notify.routes import Router
+from engine.rules.recalling import Hour
 
 if TYPE_CHECKING:
     from engine.config.schema import Config
 
-AlertRow = Alert | AlertEvent | Decision | Notification | Silence | LogRecord
+_NO_HOURS: Mapping[str, Sequence[Hour]] = {}
+
+AlertRow = Alert | AlertEvent | Decision | Notification | Silence | Maintenance | LogRecord
 
 
 class AlertWriter(Protocol):
@@ -88,6 +98,7 @@ class AlertManager:
         executions: Mapping[str, Sequence[Execution]],
         announced: Mapping[int, frozenset[str]],
         muted: Muted = NOT_MUTED,
+        hours: Mapping[str, Sequence[Hour]] = _NO_HOURS,
     ) -> None:
         """Take over what an earlier run left behind; call before the first evaluation.
 
@@ -95,17 +106,25 @@ class AlertManager:
             last_alerts: the newest alerts of each fingerprint, for cooldowns.
             executions: by workflow, newest first.
             announced: the channels that were told of each open alert's fire.
-            muted: the silences that were made, and what was said to change too often.
+            muted: silences and maintenance that were made, and what was said to change too often.
+            hours: by workflow, what it did before those executions.
         """
         self._judge.muting.silences.restore(muted.silences, muted.next_silence)
-        history = {workflow_id: reversed(found) for workflow_id, found in executions.items()}
-        self._judge.restore(open_alerts, last_alerts, history, announced, self._clock.now(), muted.flapping)
+        self._judge.muting.windows.restore(muted.maintenance, muted.next_maintenance)
+        history = {workflow_id: tuple(reversed(found)) for workflow_id, found in executions.items()}
+        now = self._clock.now()
+        self._judge.restore(open_alerts, last_alerts, history, announced, now, muted.flapping, hours)
 
     def between_evaluations(self) -> asyncio.Lock:
         """Held while something is evaluated or stored; `adopt()` wants it."""
         return self._lock
 
-    def adopt(self, config: Config, executions: Mapping[str, Sequence[Execution]]) -> None:
+    def adopt(
+        self,
+        config: Config,
+        executions: Mapping[str, Sequence[Execution]],
+        hours: Mapping[str, Sequence[Hour]] = _NO_HOURS,
+    ) -> None:
         """Go by another configuration; firing alerts stay what they are, and nobody is told of them again.
 
         Args:
@@ -113,7 +132,8 @@ class AlertManager:
         """
         self._channels = config.channels
         self._router = Router(config)
-        self._judge.adopt(config, {each: tuple(reversed(found)) for each, found in executions.items()})
+        history = {each: tuple(reversed(found)) for each, found in executions.items()}
+        self._judge.adopt(config, history, hours)
 
     def open_alerts(self) -> tuple[Alert, ...]:
         """Pending, firing and acknowledged alerts, oldest first."""
@@ -163,15 +183,16 @@ class AlertManager:
             await self._pass(self._store_confirmations())
 
     async def acknowledge(
-        self, alert_id: int, author: str, note: str = "", until: float | None = None
+        self, alert_id: int, author: str, note: str = "", lasting: float | None = None
     ) -> Alert:
-        """Durable when it returns; firing again at `until`, unless it has ended by then.
+        """Durable when it returns; firing again `lasting` seconds from now, unless it has ended by then.
 
         Raises:
             NotFoundError, ConflictError, StoreError: it cannot be done, and nothing has changed.
         """
         async with self._lock:
             alert, now = self._judge.find(alert_id), self._clock.now()
+            until = None if lasting is None else now + lasting
             return await self._record(Consideration(acknowledge(alert, author, note, now, until)))
 
     async def resolve(self, alert_id: int, author: str, note: str = "") -> Alert:
@@ -191,7 +212,7 @@ class AlertManager:
         found = []
         for subject, looked in judge.peek(rule_id, now):
             alert = judge.book.get(fingerprint(rule_id, subject))
-            gates = judge.gates(alert, looked, now) if alert is not None else ()
+            gates = judge.gates(rule_id, subject, looked, now)
             found.append(Standing(subject, looked.result, looked.explanation, alert, gates))
         return tuple(found)
 
@@ -205,9 +226,19 @@ class AlertManager:
         found = ((alert.id, self._judge.mute(alert, now)) for alert in self.open_alerts())
         return {alert_id: "; ".join(gate.detail for gate in gates) for alert_id, gates in found if gates}
 
-    def is_muted(self, alert: Alert) -> bool:
-        """Whether nobody is to be told of an alert for now."""
-        return bool(self._judge.mute(alert, self._clock.now()))
+    async def remind(self, channel: str, group: str, alert_ids: Sequence[int]) -> tuple[int, ...]:
+        """Tell a channel again of what fires in a group, nobody takes care of and nothing mutes.
+
+        Returns those of them that have ended. Raises StoreError.
+        """
+        async with self._lock:
+            known = {alert.id: alert for alert in self.open_alerts()}
+            for alert_id in alert_ids:
+                alert, now = known.get(alert_id), self._clock.now()
+                if alert is None or alert.state is not AlertState.FIRING or self._judge.mute(alert, now):
+                    continue
+                await self._remind(alert, channel, group, now)
+        return tuple(number for number in alert_ids if number not in known)
 
     def is_stopped(self, workflow_id: str) -> bool:
         """Whether a workflow is in a maintenance window in which it does not run."""
@@ -218,31 +249,63 @@ class AlertManager:
         matchers: Sequence[str],
         author: str,
         reason: str,
-        ends_at: float,
+        ends_at: float | None = None,
         starts_at: float | None = None,
+        lasting: float | None = None,
     ) -> Silence:
         """Tell nobody of alerts that meet all matchers, from now or `starts_at`; durable when it returns.
+
+        Args:
+            ends_at, lasting: until when, or for how many seconds; one of the two.
 
         Raises:
             TocsinError: a matcher cannot be read, author or reason are missing, the end is past or far off.
             ConflictError, StoreError: there are too many, or it cannot be stored.
         """
         silences, now = self._judge.muting.silences, self._clock.now()
-        return await self._put(silences.draft(matchers, author, reason, starts_at, ends_at, now))
+        made = silences.draft(matchers, author, reason, starts_at, ends_at, now, lasting)
+        await self._put(made, lambda: silences.put(made))
+        return made
 
     async def expire_silence(self, silence_id: int, author: str) -> Silence:
         """End a silence now; durable when it returns. Raises NotFoundError, ConflictError, StoreError."""
-        found = self._judge.muting.silences.find(silence_id)
-        return await self._put(expired(found, author, self._clock.now()))
+        silences = self._judge.muting.silences
+        over = expired(silences.find(silence_id), author, self._clock.now())
+        await self._put(over, lambda: silences.put(over))
+        return over
 
-    async def _put(self, silence: Silence) -> Silence:
+    def maintenance(self) -> tuple[MaintenanceStatus, ...]:
+        """Windows that have not ended, of the configuration and made at run time."""
+        return self._judge.muting.windows.statuses(self._clock.now())
+
+    async def maintain(self, wish: MaintenanceWish) -> MaintenanceStatus:
+        """Make a maintenance window; durable when it returns.
+
+        Raises:
+            TocsinError: it is about no workflow, author or reason are missing, the end is past or far off.
+            ConflictError, StoreError: there are too many, or it cannot be stored.
+        """
+        muting, now = self._judge.muting, self._clock.now()
+        made = muting.maintained(wish, now)
+        await self._put(made, lambda: muting.windows.put(made))
+        return status(made, now)
+
+    async def end_maintenance(self, number: int, author: str) -> MaintenanceStatus:
+        """End a window now; durable when it returns. Raises NotFoundError, ConflictError, StoreError."""
+        windows, now = self._judge.muting.windows, self._clock.now()
+        over = ended(windows.find(number), author, now)
+        await self._put(over, lambda: windows.put(over))
+        return status(over, now)
+
+    async def _put(self, row: Silence | Maintenance, put: Callable[[], None]) -> None:
+        """Store what mutes alerts, then let it count."""
+
         async def commit() -> None:
-            await self._writer.must(silence)
-            self._judge.muting.silences.put(silence)
+            await self._writer.must(row)
+            put()
 
         await self._whole(commit())
         self._changed(Topic.ALERTS)
-        return silence
 
     async def _carry_out(self, considerations: Iterator[Consideration]) -> None:
         for considered in considerations:
@@ -284,17 +347,31 @@ class AlertManager:
         threshold = decision.threshold if decision is not None else ""
         about = (considered.rule, threshold, routing.groups)
         queued = notifications(transition, notices, self._compose, now, *about)
+        await self._commit(transition, notices, *rows, *queued)
+        if queued:
+            self._notified()
+        return alert
+
+    async def _remind(self, alert: Alert, channel: str, group: str, now: float) -> None:
+        """One reminder more of an alert, as a row of a group."""
+        raised = replace(alert, reminders=alert.reminders + 1)
+        transition = Transition(raised, AlertEventKind.REMINDED, RULE)
+        notices: Notices = ((channel, AlertEventKind.REMINDED),)
+        about = (self._judge.rule(alert.rule_id), "", {channel: group})
+        queued = notifications(transition, notices, self._compose, now, *about)
+        event = AlertEvent(alert.id, now, AlertEventKind.REMINDED, RULE)
+        await self._commit(transition, notices, raised, event, *queued)
+
+    async def _commit(self, transition: Transition, notices: Notices, *rows: AlertRow) -> None:
+        """Store what belongs to a transition, then make it true and say that something changed."""
 
         async def commit() -> None:
-            await self._writer.must(*rows, *queued)
+            await self._writer.must(*rows)
             self._judge.apply(transition, notices)
 
         await self._whole(commit())
         self._store_failing = False
         self._changed(Topic.ALERTS)
-        if queued:
-            self._notified()
-        return alert
 
     async def _whole(self, work: Coroutine[Any, Any, None]) -> None:
         """Run to the end even when cancelled, so that memory and store never part ways."""

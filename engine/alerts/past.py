@@ -12,6 +12,7 @@ from engine.model import (
     AlertEvent,
     AlertEventKind,
     AlertState,
+    Maintenance,
     Notification,
     NotificationState,
     Severity,
@@ -72,6 +73,14 @@ def notification_at(row: Notification, at: float) -> Notification | None:
     if row.sent_at is None or row.sent_at <= at:
         return row
     return replace(row, state=NotificationState.QUEUED, tries=0, sent_at=None, latency=None, message="")
+
+
+def maintenance_at(window: Maintenance, at: float) -> Maintenance | None:
+    """A window that had been made and had not ended; None for any other."""
+    if window.created_at > at or window.end <= at:
+        return None
+    is_later = window.ended_at is not None and window.ended_at > at
+    return replace(window, ended_at=None, ended_by="") if is_later else window
 
 
 def silence_at(silence: Silence, at: float) -> Silence | None:

@@ -63,6 +63,15 @@ def make(
     return Silence(silence_id, tuple(map(str, parsed)), author, reason, now, starts_at, ends_at)
 
 
+def end_of(ends_at: float | None, lasting: float | None, begins: float) -> float:
+    """When something ends that is to end then, or so many seconds after it begins. Raises TocsinError."""
+    if ends_at is not None and lasting is None:
+        return ends_at
+    if lasting is not None and ends_at is None:
+        return begins + lasting
+    raise TocsinError("either its end is wanted, or how long it lasts")
+
+
 def expired(silence: Silence, author: str, now: float) -> Silence:
     """A silence that somebody ends now. Raises ConflictError when it has ended, or is the configuration's."""
     if silence.id < 0:
@@ -105,14 +114,16 @@ class Silences:
         author: str,
         reason: str,
         starts_at: float | None,
-        ends_at: float,
+        ends_at: float | None,
         now: float,
+        lasting: float | None = None,
     ) -> Silence:
         """A new one, which counts when it is put in. Raises TocsinError, ConflictError for too many."""
         if len(self.open(now)) >= MAX_OPEN:
             raise ConflictError(f"there are {MAX_OPEN} silences already", "expire some")
         starts_at = now if starts_at is None else starts_at
-        made = make(self._next_id, matchers, author, reason, starts_at, ends_at, now)
+        end = end_of(ends_at, lasting, starts_at)
+        made = make(self._next_id, matchers, author, reason, starts_at, end, now)
         self._next_id += 1
         return made
 

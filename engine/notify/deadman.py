@@ -27,6 +27,8 @@ COMMIT_LIMIT = 10.0
 PING_DEADLINE = 10.0
 IDLE = 15.0
 """Seconds between two looks at the clock."""
+START = 1.0
+"""Seconds between two looks at parts that have not begun yet, which they may take `SIGN_LIMIT` to do."""
 
 Ping = Callable[[], Awaitable[None]]
 
@@ -83,21 +85,26 @@ class DeadMansSwitch:
 
     async def run(self) -> None:
         """Give signs, as long as all is well, until cancelled."""
-        due_at = self._clock.monotonic()
+        due_at = started_at = self._clock.monotonic()
         while True:
             now = self._clock.monotonic()
-            if self._ping is not None and now >= due_at:
+            is_early = now - started_at < SIGN_LIMIT and not self._has_begun()
+            if self._ping is not None and now >= due_at and not is_early:
                 await self.look()
                 due_at = now + self._every
             left = due_at - self._clock.monotonic()
-            await self._clock.sleep(min(left if left > 0 else IDLE, IDLE))
+            await self._clock.sleep(min(left, IDLE) if left > 0 else START if is_early else IDLE)
+
+    def _has_begun(self) -> bool:
+        return self._scheduler.beat_age is not None and self._outbox.looked_at is not None
 
     async def look(self) -> None:
         """Give a sign if all is well. Never raises but when cancelled."""
         stuck = await self.stuck()
-        trouble = f"no sign of life was given: {stuck}" if stuck else await self._give()
-        if trouble and not self._trouble:
-            self._say(LogLevel.WARNING, trouble)
+        lost = "" if stuck else await self._give()
+        trouble = "stuck" if stuck else "lost" if lost else ""
+        if trouble and trouble != self._trouble:
+            self._say(LogLevel.WARNING, f"no sign of life was given: {stuck}" if stuck else lost)
         elif self._trouble and not trouble:
             self._say(LogLevel.INFO, "signs of life are given again")
         self._trouble = trouble

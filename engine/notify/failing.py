@@ -15,7 +15,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from engine.model import Notification, NotificationState
-from engine.text import plain
+from engine.notify.delivery import DeliveryError
+from engine.text import own_words, plain
 
 FIRST_DELAY = 10.0
 MAX_DELAY = 3600.0
@@ -32,6 +33,13 @@ class Refusal:
     permanent: bool = False
     retry_after: float | None = None
     doubtful: bool = False
+
+
+def refusal_of(error: Exception) -> Refusal:
+    """What a failed try says; of an error that no channel words, that it may have been taken."""
+    if isinstance(error, DeliveryError):
+        return Refusal(own_words(error), error.permanent, error.retry_after, not error.refused)
+    return Refusal(own_words(error), doubtful=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from engine.errors import ConflictError
 from engine.model import (
-    Alert,
-    AlertEvent,
     AlertEventKind,
     AlertState,
     Decision,
@@ -18,9 +16,8 @@ from engine.model import (
     Notification,
     NotificationState,
 )
-from engine.notify.facts import Occasion
 from engine.notify.failing import stand_ins
-from engine.notify.messages import compose, digest, utc
+from engine.notify.messages import digest, utc
 from engine.notify.pairing import Sorting, again, sort
 from engine.store import outgoing
 from engine.store.pool import ReadPool
@@ -114,26 +111,6 @@ class Letters:
         told = f"more than {counted(limit, 'message')} a minute: this one leaves with others at {utc(until)}"
         return await self._decisions(rows, lambda row: Gate(f"storm:{row.channel}", False, told), now)
 
-    async def reminders(
-        self,
-        channel: str,
-        group: str,
-        alert_ids: Iterable[int],
-        now: float,
-        is_muted: Callable[[Alert], bool],
-    ) -> tuple[tuple[Notification | AlertEvent, ...], tuple[int, ...]]:
-        """What reminds a group of alerts that nobody takes care of; and those of them that have ended."""
-        ids = tuple(alert_ids)
-        alerts = await outgoing.alerts(self._pool, ids)
-        ended = tuple(
-            number for number in ids if number not in alerts or alerts[number].state is AlertState.RESOLVED
-        )
-        rows: list[Notification | AlertEvent] = []
-        for alert in alerts.values():
-            if alert.state is AlertState.FIRING and not is_muted(alert):
-                rows += (_reminder(alert, channel, group, now), _event(alert, now))
-        return tuple(rows), ended
-
     async def _decisions(
         self, rows: Sequence[Notification], gate: Callable[[Notification], Gate], now: float
     ) -> list[Decision]:
@@ -156,24 +133,3 @@ class Letters:
             for row in rows
             if (alert := alerts.get(row.alert_id)) is not None
         ]
-
-
-def _event(alert: Alert, now: float) -> AlertEvent:
-    return AlertEvent(alert.id, now, AlertEventKind.REMINDED, "rule")
-
-
-def _reminder(alert: Alert, channel: str, group: str, now: float) -> Notification:
-    words = compose(Occasion(alert, AlertEventKind.REMINDED, now), channel)
-    return Notification(
-        key=f"{alert.id}:{AlertEventKind.REMINDED}@{now:.0f}:{channel}",
-        alert_id=alert.id,
-        channel=channel,
-        transition=AlertEventKind.REMINDED,
-        severity=alert.severity,
-        title=words.title,
-        body=words.body,
-        created_at=now,
-        next_at=now,
-        group=group,
-        facts=words.facts,
-    )

@@ -10,26 +10,29 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.clock import Clock
 from engine.errors import StoreError
-from engine.model import Alert, AlertEventKind, LogLevel, LogRecord, Notification, NotificationState, Topic
+from engine.model import AlertEventKind, LogLevel, LogRecord, Notification, NotificationState, Topic
 from engine.notify import letters
 from engine.notify.channels import Deliverer
-from engine.notify.delivery import DeliveryError, Message, Sender
-from engine.notify.failing import Refusal
+from engine.notify.delivery import Message, Sender
+from engine.notify.failing import Refusal, refusal_of
 from engine.notify.grouping import Groups
 from engine.notify.letters import Letters
 from engine.notify.setbacks import Setbacks, dissolved
 from engine.notify.storm import StormGuard
 from engine.store.store import Store
-from engine.text import counted, own_words, plain
+from engine.text import counted, plain
 
 if TYPE_CHECKING:
     from engine.config.schema import Channel
+
+Remind = Callable[[str, str, Sequence[int]], Awaitable[Sequence[int]]]
+"""Channel, group and alerts in; those of them that have ended out."""
 
 POLL_INTERVAL = 15.0
 MAX_PARALLEL = 8
@@ -49,7 +52,7 @@ class Outbox:
         log: where messages given up are reported.
         sender: the way out; to channels of all kinds unless a test says otherwise.
 
-    `is_muted`, when set, says whether nobody is to be reminded of an alert for now.
+    `remind`, when set, queues what reminds a channel of a group's alerts, and returns those that have ended.
     """
 
     def __init__(
@@ -63,7 +66,7 @@ class Outbox:
         sender: Sender | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        self.is_muted: Callable[[Alert], bool] = lambda alert: False
+        self.remind: Remind = _nobody
         self._channels = channels
         self._store = store
         self._letters = Letters(store.reader.pool)
@@ -101,8 +104,8 @@ class Outbox:
     def adopt(self, channels: Mapping[str, Channel]) -> None:
         """Go by another configuration from now on.
 
-        What waits for another try is tried at once on channels that are others now, and given up for those
-        that are gone.
+        What waits for another try is tried at once on channels that are others now; what waits for any
+        reason is given up at once for those that are gone.
         """
         self._renewed |= {name for name, known in self._channels.items() if channels.get(name) != known}
         self._channels = channels
@@ -173,10 +176,7 @@ class Outbox:
     async def _remind(self, now: float) -> None:
         """Queue reminders for the groups in which something has been firing for so long."""
         for channel, group, alert_ids in tuple(self._groups.reminders(now)):
-            rows, ended = await self._letters.reminders(channel, group, alert_ids, now, self.is_muted)
-            self._groups.gone(channel, group, ended, now)
-            if rows:
-                await self._store.writer.must(*rows)
+            self._groups.gone(channel, group, await self.remind(channel, group, alert_ids), now)
 
     async def _sweep(self, now: float) -> None:
         """Hand what is due to the workers of its channels, oldest first."""
@@ -185,7 +185,7 @@ class Outbox:
         later = []
         fresh = [row for row in rows if row.key not in self._touched]
         for row in fresh:
-            due = self._groups.arrives(row, now) if _joins(row) else now
+            due = self._groups.arrives(row, now) if _joins(row) and row.channel in self._channels else now
             if due > now:
                 later.append(replace(row, next_at=due))
             else:
@@ -224,8 +224,7 @@ class Outbox:
         """Settle what `row` leaves with; its keys are added to `taken`."""
         channel, now = row.channel, self._clock.now()
         if channel not in self._channels:
-            gone = replace(row, error="its channel is no longer configured")
-            await self._settle(self._setbacks.dead(gone, now))
+            await self._settle(self._setbacks.orphaned(row, now))
             return
         rest = self._setbacks.rests_until(channel, now)
         if rest is not None:
@@ -291,7 +290,7 @@ class Outbox:
         try:
             await self._sender.send(channel, destination, Message(key, *letters.worded(rows), claimed))
         except Exception as error:  # noqa: BLE001 - border: whatever the way out throws is a failed delivery
-            await self._failed(rows, claimed, _refusal(error))
+            await self._failed(rows, claimed, refusal_of(error))
             return
         now, latency = self._clock.now(), self._clock.monotonic() - started
         self._groups.told(rows, now)
@@ -353,7 +352,7 @@ class Outbox:
         await self._store.writer.must(*(replace(each, next_at=until) for each in rows), *decisions)
         self._in_hand -= {each.key for each in rows}
         if self._guard.is_news(channel):
-            what = f"more than {limit} messages a minute to {channel}: the others leave as one"
+            what = f"more than {counted(limit, 'message')} a minute to {channel}: the others leave as one"
             self._report(LogLevel.WARNING, what)
 
     async def _receipt(self, *rows: Notification) -> None:
@@ -369,17 +368,26 @@ class Outbox:
                 return
 
     async def _hurry(self, channel: str | None, but: Collection[str]) -> None:
-        """Make what waits for another try on `channel`, or all that waits, due now, but for some keys."""
-        now = self._clock.now()
+        """Make what waits for another try on `channel`, or all that waits, due now, but for some keys.
+
+        Of a channel that is gone it is everything: there is nothing left to wait for.
+        """
+        now, is_gone = self._clock.now(), channel not in self._channels
         rows = await self._store.reader.due_notifications(float("inf"), MAX_IN_HAND)
         later = (row for row in rows if row.next_at > now and row.key not in but)
-        waiting = [row for row in later if channel is None or (row.channel == channel and row.tries)]
+        waiting = [
+            row for row in later if channel is None or (row.channel == channel and (row.tries or is_gone))
+        ]
         if waiting:
             await self._store.writer.must(*(replace(row, next_at=now) for row in waiting))
             self.poke()
 
     def _report(self, level: LogLevel, message: str) -> None:
         self._log(LogRecord(at=self._clock.now(), level=level, message=plain(message)))
+
+
+async def _nobody(channel: str, group: str, alert_ids: Sequence[int]) -> tuple[int, ...]:
+    return ()
 
 
 def _joins(row: Notification) -> bool:
@@ -389,9 +397,3 @@ def _joins(row: Notification) -> bool:
 
 def _limits(channels: Mapping[str, Channel]) -> dict[str, int]:
     return {name: channel.rate_limit for name, channel in channels.items()}
-
-
-def _refusal(error: Exception) -> Refusal:
-    if isinstance(error, DeliveryError):
-        return Refusal(own_words(error), error.permanent, error.retry_after, not error.refused)
-    return Refusal(own_words(error), doubtful=True)

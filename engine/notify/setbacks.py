@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engine.config.schema import Channel
 
 _REMEMBERED = 1_000
+GONE = "its channel is no longer configured"
 
 
 class Setbacks:
@@ -57,15 +58,21 @@ class Setbacks:
     def after(self, rows: Sequence[Notification], refusal: Refusal, now: float) -> list[Notification]:
         """The rows of one channel after a try that failed: queued, moved or dead."""
         channel = rows[0].channel
+        if channel not in self._channels:
+            return [self.orphaned(row, now) for row in rows]
         since = self._failing.setdefault(channel, now)
         if refusal.retry_after:
             self._resting[channel] = now + min(refusal.retry_after, MAX_DELAY)
-        destination = self._channels.get(channel)
+        destination = self._channels[channel]
         fallback = None
-        if destination is not None and destination.fallback is not None:
+        if destination.fallback is not None:
             fallback = Fallback(destination.fallback, since + destination.fallback_after)
         left = [after(row, refusal, now, self._rng, fallback) for row in rows]
         return [self.dead(row, now) if row.state is NotificationState.DEAD else row for row in left]
+
+    def orphaned(self, row: Notification, now: float) -> Notification:
+        """A row whose channel was removed: given up, with the reason."""
+        return self.dead(replace(row, error=GONE), now)
 
     def dead(self, row: Notification, now: float) -> Notification:
         """The row, given up."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 OUTPUT_LIMIT = 16_384
 """Characters that rendering may come to; what is beyond ends it."""
 BODY_LIMIT = 4 * MESSAGE_LIMIT
+MAX_DEPTH = 60
 _FILTERS = frozenset(
     {
         "capitalize",
@@ -174,7 +175,7 @@ def _rendered(text: str, values: Mapping[str, Any]) -> str:
         raise TemplateError(own_words(error, 200), _hint(error, values)) from None
     except JinjaError as error:
         raise TemplateError(own_words(error, 200)) from None
-    except (ArithmeticError, LookupError, TypeError, ValueError, RecursionError, MemoryError) as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError, MemoryError) as error:
         raise TemplateError(f"the template cannot be filled in: {own_words(error, 200)}") from None
     return "".join(pieces)
 
@@ -194,20 +195,31 @@ def _compiled(text: str) -> Template:
     try:
         _bound(environment.parse(text))
         compiled: Template = environment.from_string(text)
-    except (JinjaError, RecursionError) as error:
+    except RecursionError:
+        raise _too_deep() from None
+    except JinjaError as error:
         raise TemplateError(f"the template cannot be read: {own_words(error, 200)}") from None
     return compiled
 
 
-def _bound(node: Any, in_loop: bool = False) -> None:
+def _too_deep() -> TemplateError:
+    return TemplateError(
+        f"the template is nested more than {MAX_DEPTH} levels deep",
+        "use fewer brackets, conditions and operators inside one another",
+    )
+
+
+def _bound(node: Any, in_loop: bool = False, depth: int = 0) -> None:
     """Refuse what could take long or grow: loops in loops, and all that is not in the list of nodes."""
+    if depth > MAX_DEPTH:
+        raise _too_deep()
     name = type(node).__name__
     if name not in _NODES or (name == "Name" and node.name == "self"):
         raise TemplateError(f"{plain(name.lower(), 40)} is not available in templates")
     if name == "For" and in_loop:
         raise TemplateError("a loop within a loop is not available in templates")
     for inner in node.iter_child_nodes():
-        _bound(inner, in_loop or name == "For")
+        _bound(inner, in_loop or name == "For", depth + 1)
 
 
 @lru_cache(1)

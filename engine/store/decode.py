@@ -27,6 +27,7 @@ from engine.model import (
     Heartbeat,
     LogLevel,
     LogRecord,
+    Maintenance,
     Notification,
     NotificationState,
     Outcome,
@@ -69,6 +70,7 @@ ALERT = (
     " escalated_at, ack_until, reopened, escalations, reminders, told_at, cleared_at, owed"
 )
 SILENCE = "id, matchers, author, reason, created_at, starts_at, ends_at, expired_at, expired_by"
+MAINTENANCE = "id, workflows, tags, mode, author, reason, created_at, starts_at, ends_at, ended_at, ended_by"
 ALERT_EVENT = "alert_id, at, kind, author, note"
 DECISION = "at, rule_id, subject, result, value, threshold, explanation, gates, alert_id, execution_id"
 NOTIFICATION = (
@@ -240,6 +242,10 @@ def alert(cells: Cells) -> Alert:
 
 def silence(cells: Cells) -> Silence:
     return Silence(cells[0], tuple(json.loads(cells[1])), *cells[2:])
+
+
+def maintenance(cells: Cells) -> Maintenance:
+    return Maintenance(cells[0], tuple(json.loads(cells[1])), tuple(json.loads(cells[2])), *cells[3:])
 
 
 @_of("alert_events", "alert_id")

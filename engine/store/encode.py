@@ -17,6 +17,7 @@ from engine.model import (
     HealthCheck,
     Heartbeat,
     LogRecord,
+    Maintenance,
     Notification,
     Point,
     Recording,
@@ -45,6 +46,7 @@ Row: TypeAlias = (
     | StoredResponse
     | SourceFile
     | Silence
+    | Maintenance
 )
 """What the writer takes."""
 
@@ -218,6 +220,12 @@ def _silence(row: Silence) -> Values:
     return row.id, *said, *times, text(row.expired_by)
 
 
+def _maintenance(row: Maintenance) -> Values:
+    whom = (to_json(list(row.workflows)), to_json(list(row.tags)))
+    times = (row.created_at, row.starts_at, row.ends_at, row.ended_at)
+    return row.id, *whom, text(row.mode), text(row.author), text(row.reason), *times, text(row.ended_by)
+
+
 def _alert_event(row: AlertEvent) -> Values:
     return row.alert_id, row.at, row.kind.value, text(row.author), text(row.note)
 
@@ -299,6 +307,8 @@ def _insert(table: str, columns: str, conflict: str = "") -> str:
 
 
 _ERROR = "error error_type error_category retry_after"
+_SILENCE = "id matchers author reason created_at starts_at ends_at expired_at expired_by"
+_MAINTENANCE = "id workflows tags mode author reason created_at starts_at ends_at ended_at ended_by"
 _LOG = "id at level message workflow_id execution_id trace_id span_id fields source"
 
 STATEMENTS: dict[type[Any], tuple[str, Callable[[Any], Values]]] = {
@@ -328,14 +338,8 @@ STATEMENTS: dict[type[Any], tuple[str, Callable[[Any], Values]]] = {
         ),
         _alert,
     ),
-    Silence: (
-        _insert(
-            "silences",
-            "id matchers author reason created_at starts_at ends_at expired_at expired_by",
-            conflict="id",
-        ),
-        _silence,
-    ),
+    Silence: (_insert("silences", _SILENCE, conflict="id"), _silence),
+    Maintenance: (_insert("maintenance", _MAINTENANCE, conflict="id"), _maintenance),
     AlertEvent: (_insert("alert_events", "alert_id at kind author note"), _alert_event),
     Decision: (
         _insert(

@@ -1,6 +1,6 @@
 """What happened, in the order in which it ended: executions and health checks, for rules to see them again.
 
-Plain reads in the caller's thread, a few thousand rows at a time: between them the file is free for the
+Plain reads in the caller's thread, two thousand rows at a time: between them the file is free for the
 engine, and nobody else's turn at the interpreter is waited for, as each row would with a thread of its own.
 """
 
@@ -26,22 +26,25 @@ from engine.model import (
     Failure,
     HealthCheck,
     HealthStatus,
+    LogRecord,
     Outcome,
+    Point,
     Priority,
 )
+from engine.store import witnessed
 from engine.store.connection import READ_PRAGMAS, explain
 from engine.store.migrations import check_version, inspect
 from engine.store.periods import EXECUTION_SLACK, first_number, numbers
 
-CHUNK = 4_096
+CHUNK = 2_048
 LONGEST = 3_600.0
 """No execution that is read takes longer, seconds: the limit of what a range begins with."""
 SILENCE = 150.0
 """Seconds without a health check, of which there is one a minute, after which no engine ran."""
 
 _EXECUTIONS = """
-SELECT id, workflow_id, COALESCE(workflow_name, workflow_id), priority, scheduled_at, started_at, duration,
-  outcome, COALESCE(reason, ''), attempt_count, error, error_type, error_category, started_at + duration
+SELECT id, workflow_id, workflow_name, priority, scheduled_at, started_at, duration,
+  outcome, reason, attempt_count, error, error_type, error_category
 FROM executions
 WHERE id >= :first AND id < :end AND outcome <> 'interrupted'
   AND (outcome <> 'skipped' OR reason NOT IN ('overlap', 'overload', 'misfire'))
@@ -119,11 +122,11 @@ class History:
             workflows: only theirs.
         """
         held: list[Ended] = []
-        for rows in self._chunks(since, until, workflows):
-            held += _executions(rows)
+        for chunk in self._chunks(since, until, workflows):
+            held += chunk
             held.sort(key=ENDED)
             # What comes in later chunks started after this, but for small errors of order.
-            settled = bisect_left(held, rows[-1][5] - EXECUTION_SLACK, key=ENDED)
+            settled = bisect_left(held, chunk[-1][1].started_at - EXECUTION_SLACK, key=ENDED)
             yield held[:settled]
             del held[:settled]
         yield held
@@ -142,6 +145,18 @@ class History:
                 yield HealthCheck(at, component, _STATUSES[status], score, detail)
             first = rows[-1][0] + 1
 
+    def points(self, since: float, until: float, names: Collection[str]) -> Iterator[Point]:
+        """Those of the series `names` in [since, until), oldest first."""
+        return witnessed.points(self._connection, since, until, names)
+
+    def lines(self, since: float, until: float) -> Iterator[LogRecord]:
+        """Log lines of [since, until), in the order of their times."""
+        return witnessed.lines(self._connection, since, until)
+
+    def oldest(self, names: Collection[str]) -> tuple[float | None, float | None]:
+        """When the first point of the series `names` was, and the first line, of those that are left."""
+        return witnessed.oldest_point(self._connection, names), witnessed.oldest_line(self._connection)
+
     def silences(self, since: float, until: float) -> list[tuple[list[str], float, float]]:
         """Those made by hand that held within the range: matchers, beginning and end."""
         rows = self._connection.execute(
@@ -151,7 +166,20 @@ class History:
         )
         return [(json.loads(matchers), begins, ends) for matchers, begins, ends in rows if ends > begins]
 
-    def _chunks(self, since: float, until: float, workflows: Collection[str] | None) -> Iterator[list[Cells]]:
+    def maintenance(self, since: float, until: float) -> list[tuple[list[str], list[str], float, float]]:
+        """Windows made by hand that held within the range: workflows, tags, beginning and end."""
+        rows = self._connection.execute(
+            "SELECT workflows, tags, starts_at, min(ends_at, COALESCE(ended_at, ends_at)) FROM maintenance"
+            " WHERE starts_at < ? AND ends_at > ? ORDER BY id LIMIT 10000",
+            (until, since),
+        )
+        return [
+            (json.loads(workflows), json.loads(tags), begins, ends)
+            for workflows, tags, begins, ends in rows
+            if ends > begins
+        ]
+
+    def _chunks(self, since: float, until: float, workflows: Collection[str] | None) -> Iterator[list[Ended]]:
         first, end = numbers(
             self._connection, "executions", "started_at", since - LONGEST, until, EXECUTION_SLACK
         )
@@ -160,9 +188,9 @@ class History:
         sql = _EXECUTIONS.format(only=only)
         scope: dict[str, Any] = {"end": end, "limit": CHUNK, "since": since, "until": until}
         scope["workflows"] = json.dumps(list(workflows or ()))
-        while rows := self._connection.execute(sql, {**scope, "first": first}).fetchall():
-            yield rows
-            first = rows[-1][0] + 1
+        while chunk := _executions(self._connection.execute(sql, {**scope, "first": first})):
+            yield chunk
+            first = chunk[-1][1].id + 1
 
     def _has(self, table: str) -> bool:
         return self._connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is not None
@@ -231,25 +259,25 @@ def opened(path: Path) -> Iterator[History]:
 def _executions(rows: Iterable[Cells]) -> list[Ended]:
     return [
         (
-            ended_at,
+            started_at + duration,
             Execution(
                 number,
                 workflow_id,
-                name,
+                name or workflow_id,
                 _PRIORITIES[priority],
                 "",
                 scheduled_at,
                 started_at,
                 duration,
                 _OUTCOMES[outcome],
-                reason,
+                reason or "",
                 None if error is None else Failure(error, ErrorType(kind), ErrorCategory(category)),
                 attempts,
             ),
         )
         for (
             number, workflow_id, name, priority, scheduled_at, started_at, duration, outcome, reason,
-            attempts, error, kind, category, ended_at,
+            attempts, error, kind, category,
         ) in rows
     ]  # fmt: skip
 

@@ -51,6 +51,7 @@ _TAKEN: Mapping[str, str] = {
     "alert_events": "alert_id IN (SELECT id FROM main.alerts)",
     "notifications": "alert_id IN (SELECT id FROM main.alerts)",
     "silences": "starts_at <= :last AND COALESCE(expired_at, ends_at) >= :first",
+    "maintenance": "starts_at <= :last AND COALESCE(ended_at, ends_at) >= :first",
     "decisions": "alert_id IN (SELECT id FROM main.alerts)"
     " OR (rule_id = :rule AND at BETWEEN :first AND :last)",
     "health_checks": "at BETWEEN :first AND :last",

@@ -16,7 +16,7 @@ from engine.store.connection import APPLICATION_ID, HEADER, connect, explain, in
 from engine.store.conversion import make_compact
 from engine.store.integrity import mend_search
 
-_NAMES = ("schema.sql", *(f"schema-{number}.sql" for number in range(2, 8)))
+_NAMES = ("schema.sql", *(f"schema-{number}.sql" for number in range(2, 9)))
 _SCHEMAS = tuple(map(Path(__file__).with_name, _NAMES))
 _CHECKED_AT_START = 32 * 1024 * 1024
 UNCHECKED = "unchecked"

@@ -22,6 +22,7 @@ _MARKS: Mapping[Topic, str] = {
     Topic.ALERTS: """
         SELECT (SELECT max(id) FROM alert_events), (SELECT max(id) FROM decisions),
                (SELECT max(id) FROM silences), (SELECT count(expired_at) FROM silences),
+               (SELECT max(id) FROM maintenance), (SELECT count(ended_at) FROM maintenance),
                count(*), max(last_true_at) FROM alerts WHERE state <> 'resolved'""",
     Topic.HEALTH: "SELECT max(id) FROM health_checks",
     Topic.LOGS: "SELECT max(id) FROM logs",

@@ -22,6 +22,7 @@ from engine.model import (
     HealthCheck,
     HealthStatus,
     Landmark,
+    Maintenance,
     Notification,
     Priority,
     Silence,
@@ -103,6 +104,16 @@ async def silences(pool: ReadPool, at: float) -> tuple[Silence, ...]:
         (at,),
     )
     return decode.each(decode.silence, rows)
+
+
+async def maintenance(pool: ReadPool, at: float) -> tuple[Maintenance, ...]:
+    """Windows made by `at` that end, or were to end, later; as they are now, as they end."""
+    rows = await pool.fetch(
+        f"SELECT {decode.MAINTENANCE} FROM maintenance WHERE ends_at > ?1 AND created_at <= ?1"
+        f" ORDER BY ends_at LIMIT {MAX_ROWS}",
+        (at,),
+    )
+    return decode.each(decode.maintenance, rows)
 
 
 async def notifications(pool: ReadPool, at: float, limit: int) -> tuple[Notification, ...]:

@@ -18,6 +18,7 @@ from engine.store.connection import connect_reader, explain, in_its_thread
 from engine.store.courtesy import Courtesy
 from engine.store.migrations import VERSION, check_version, inspect, renewed
 from engine.store.opening import report
+from engine.threads import opened
 
 T = TypeVar("T")
 
@@ -71,9 +72,9 @@ class ReadPool:
     @classmethod
     async def _of_older(cls, path: Path, version: int) -> ReadPool:
         """A copy of an incident file of an older version, brought up to date; other files are refused."""
-        place = TemporaryDirectory(prefix="tocsin-")
+        place, copy = await opened(lambda: _renewed(path, version), lambda made: made[0].cleanup())
         try:
-            pool = await cls.open(await asyncio.to_thread(renewed, path, version, Path(place.name)))
+            pool = await cls.open(copy)
         except BaseException:
             place.cleanup()
             raise
@@ -136,6 +137,16 @@ class ReadPool:
             await connection.close()
         if self._place is not None:
             self._place.cleanup()
+
+
+def _renewed(path: Path, version: int) -> tuple[TemporaryDirectory[str], Path]:
+    """A directory with the copy in it, and where that is."""
+    place = TemporaryDirectory(prefix="tocsin-")
+    try:
+        return place, renewed(path, version, Path(place.name))
+    except BaseException:
+        place.cleanup()
+        raise
 
 
 def _in_one_state(job: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:

@@ -3,7 +3,7 @@
 Words, `"phrases"`, `prefix*`, `-not`, patterns `/re2/` (`/re2/i` for any case), and filters:
 `level:error`, `level:warning+` (and above), `workflow:login`, `source:nginx`, `execution:42`, `trace:` and
 its 32 hexadecimal digits or the first 8 or more of them, `span:` and its 16, `since:1h`,
-`until:2026-11-21T03:00` (see `engine.store.moments`). Nothing typed reaches SQLite unquoted.
+`until:2026-11-21T03:00` (see `engine.moments`). Nothing typed reaches SQLite unquoted.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import NoReturn
 
 from engine.errors import QueryError
 from engine.model import LogLevel
+from engine.moments import EXAMPLES, is_clock_time, moment
 from engine.patterns import PatternError, compile_pattern, encodable
-from engine.store.moments import EXAMPLES, is_clock_time, moment
 from engine.text import nearest, plain
 
 MAX_LENGTH = 256

@@ -101,6 +101,12 @@ VIEWS = (
         " FROM silences",
     ),
     View(
+        "v_maintenance",
+        "one maintenance window made at run time; workflows and tags are JSON arrays of patterns",
+        "SELECT id, workflows, tags, mode, author, reason, created_at, starts_at, ends_at, ended_at, ended_by"
+        " FROM maintenance",
+    ),
+    View(
         "v_alert_events",
         "one thing that happened to an alert",
         "SELECT id, alert_id, at, kind, author, note FROM alert_events",

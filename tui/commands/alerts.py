@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from engine.errors import TocsinError
 from engine.lines import moment, table
 from engine.reports import alert_record
-from engine.text import clean, own_words, plain
+from engine.text import clean, plain
 from tui.cli import add_db, add_json
-from tui.commands.session import ask, colour, print_json
+from tui.commands.session import ask, colour, duration, print_json
 
 if TYPE_CHECKING:
     from engine.attached import FileClient
@@ -58,20 +57,11 @@ def _change(options: argparse.Namespace) -> Alert:
         raise TocsinError(f"{options.action} needs the ID of an alert", "tocsin alerts lists them")
     author, note = clean(getpass.getuser(), 64), clean(options.note)
     if options.action == "ack":
-        until = None if options.length is None else time.time() + _seconds(options.length)
-        return ask(options, lambda client: client.acknowledge(options.id, author, note, until))
+        lasting = None if options.length is None else duration(options.length)
+        return ask(options, lambda client: client.acknowledge(options.id, author, note, lasting))
     if options.length is not None:
         raise TocsinError("--for belongs to ack")
     return ask(options, lambda client: client.resolve(options.id, author, note))
-
-
-def _seconds(text: str) -> float:
-    from engine.config.types import parse_duration
-
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise TocsinError(own_words(error)) from error
 
 
 def _table(found: tuple[Alert, ...], muted: Mapping[int, str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import TocsinError
-from engine.lines import moment, table
+from engine.lines import moment, seconds, table
 from engine.model import AlertState
 from engine.paths import default_db
 from engine.text import counted, plain
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
     from engine.store.reader import Reader
 
 OVER = 1
+DAY = 86_400.0
 FAILED = 1
 SHOWN = 100
+_MAXIMUM = "--max-notifications-per-week"
 _PRESSING = (AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.PENDING)
 
 
@@ -59,8 +62,8 @@ def _backtest_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add("--sweep", metavar="KEY=FROM..TO[:STEP]", help="compare with several values: threshold=1s..10s:1s")
     add(
-        "--max-notifications-per-week", type=float, metavar="N", dest="maximum",
-        help="exit 1 when more messages would leave, with every candidate",
+        _MAXIMUM, type=float, metavar="N", dest="maximum",
+        help="exit 1 when more messages would leave, with every candidate; takes a day of looking at least",
     )  # fmt: skip
     add("--format", choices=("text", "json"), default="text", help="json is the same as --json")
     add_db(parser)
@@ -76,15 +79,22 @@ def run(options: argparse.Namespace) -> int:
 def _backtest(options: argparse.Namespace) -> int:
     from engine.rehearsal.telling import is_over, lines, record
 
+    maximum = options.maximum
+    if maximum is not None and not 0 <= maximum < math.inf:
+        raise TocsinError(f"{_MAXIMUM} {maximum:g}: a number of messages is wanted, 0 or more")
     found = _compared(options)
+    looked = found[0].rehearsed.coverage.seconds
+    if maximum is not None and looked < DAY:
+        raise TocsinError(
+            f"{_MAXIMUM}: an engine looked for {seconds(looked)} of that time, too little to tell of a week",
+            "a day at least is wanted; look further back with --since",
+        )
     if options.json or options.format == "json":
         print_json(record(one) for one in found)
     else:
-        print("\n".join(lines(found, options.maximum, colour=colour())))
+        print("\n".join(lines(found, maximum, colour=colour())))
     judged = found[1:] or found
-    is_too_loud = options.maximum is not None and all(
-        is_over(one.rehearsed, options.maximum) for one in judged
-    )
+    is_too_loud = maximum is not None and all(is_over(one.rehearsed, maximum) for one in judged)
     return OVER if is_too_loud else 0
 
 
@@ -195,8 +205,8 @@ def _compared(options: argparse.Namespace) -> tuple[Comparison, ...]:
 
 
 def _range(options: argparse.Namespace) -> tuple[float, float]:
-    from engine.store.moments import EXAMPLES
-    from engine.store.moments import moment as parse
+    from engine.moments import EXAMPLES
+    from engine.moments import moment as parse
 
     now = time.time()
     ends = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import getpass
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from engine.errors import TocsinError
 from engine.lines import wants_colour
 from engine.paths import default_db
+from engine.text import clean, own_words
 
 if TYPE_CHECKING:
     from engine.attached import FileClient
@@ -79,6 +81,31 @@ def since(text: str | None, option: str = "--since") -> float | None:
         return None if text is None else time.time() - parse_duration(text)
     except ValueError as error:
         raise TocsinError(f"{option} {text}: {error}") from None
+
+
+def duration(text: str) -> float:
+    """The seconds of a duration such as `2h`. Raises TocsinError."""
+    from engine.config.types import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise TocsinError(own_words(error)) from error
+
+
+def moment_in(text: str) -> float:
+    """The moment that a text such as `2026-12-01T22:00+01:00` says. Raises TocsinError."""
+    from engine.config.muting import parse_moment
+
+    try:
+        return parse_moment(text)
+    except ValueError as error:
+        raise TocsinError(own_words(error)) from error
+
+
+def author(options: argparse.Namespace) -> str:
+    """Who gives a command: `--author`, or the user that runs this."""
+    return clean(options.author or getpass.getuser(), 64)
 
 
 def print_json(records: Iterable[dict[str, Any]]) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import getpass
-import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from engine.errors import TocsinError
 from engine.lines import moment, table
-from engine.text import clean, own_words, plain
+from engine.text import clean, plain
 from tui.cli import add_db, add_json
-from tui.commands.session import ask, colour, print_json
+from tui.commands.session import ask, author, colour, duration, moment_in, print_json
 
 if TYPE_CHECKING:
     from engine.model import Silence
@@ -60,31 +58,16 @@ def _add(options: argparse.Namespace) -> Silence:
         raise TocsinError("add needs at least one matcher", _EXAMPLE)
     if (options.length is None) == (options.until is None):
         raise TocsinError("add needs either --for or --until", _EXAMPLE)
-    ends_at = _end(options, time.time())
-    words, author, reason = tuple(options.words), _author(options), clean(options.reason)
-    return ask(options, lambda client: client.silence(words, author, reason, ends_at))
+    lasting = duration(options.length) if options.length is not None else None
+    ends_at = moment_in(options.until) if options.until is not None else None
+    said = (tuple(options.words), author(options), clean(options.reason), ends_at)
+    return ask(options, lambda client: client.silence(*said, lasting=lasting))
 
 
 def _expire(options: argparse.Namespace) -> Silence:
     if len(options.words) != 1 or not options.words[0].isdecimal():
         raise TocsinError("expire needs the ID of one silence", "tocsin silence lists them")
-    return ask(options, lambda client: client.expire_silence(int(options.words[0]), _author(options)))
-
-
-def _end(options: argparse.Namespace, now: float) -> float:
-    from engine.config.muting import parse_moment
-    from engine.config.types import parse_duration
-
-    try:
-        if options.length is not None:
-            return now + parse_duration(options.length)
-        return parse_moment(options.until)
-    except ValueError as error:
-        raise TocsinError(own_words(error)) from error
-
-
-def _author(options: argparse.Namespace) -> str:
-    return clean(options.author or getpass.getuser(), 64)
+    return ask(options, lambda client: client.expire_silence(int(options.words[0]), author(options)))
 
 
 def _table(found: tuple[Silence, ...]) -> list[str]:

@@ -19,6 +19,7 @@ from engine.model import (
     Execution,
     Health,
     LogRecord,
+    Maintenance,
     Notification,
     Outcome,
     Severity,
@@ -60,6 +61,7 @@ class Tables:
         self.events: list[AlertEvent] = []
         self.decisions: list[Decision] = []
         self.silences: dict[int, Silence] = {}
+        self.maintenance: dict[int, Maintenance] = {}
         self.logs: list[LogRecord] = []
         self.commits = 0
         self.failing = False
@@ -81,6 +83,8 @@ class Tables:
                 self.events.append(row)
             elif isinstance(row, Silence):
                 self.silences[row.id] = row
+            elif isinstance(row, Maintenance):
+                self.maintenance[row.id] = row
             elif isinstance(row, Decision):
                 self.decisions.append(row)
             else:
@@ -114,6 +118,8 @@ class Tables:
             tuple(silence for silence in self.silences.values() if silence.end > now),
             max(self.silences, default=0) + 1,
             tuple(fingerprint for fingerprint, flapping in flaps.items() if flapping),
+            tuple(window for window in self.maintenance.values() if window.end > now),
+            max(self.maintenance, default=0) + 1,
         )
 
     def kinds(self, alert_id: int | None = None) -> list[str]:

@@ -18,7 +18,15 @@ import pytest
 
 from engine.errors import NotFoundError
 from engine.explaining import Explainer
-from engine.model import AlertEventKind, ErrorCategory, ErrorType, ExplanationLine, Failure, NotificationState
+from engine.model import (
+    AlertEventKind,
+    ErrorCategory,
+    ErrorType,
+    ExplanationLine,
+    Failure,
+    MaintenanceWish,
+    NotificationState,
+)
 from engine.workflows.steps.base import Reply, StepContext, StepError
 from engine.workflows.steps.wait import WaitSpec, WaitStep
 from tests.engine.rehearsal.test_equals_live import patient as patient
@@ -272,6 +280,21 @@ async def test_a_rule_of_which_one_subject_fires(place: Place) -> None:
             with pytest.raises(NotFoundError):
                 await stand.engine.explainer.rule(*unknown)
         assert stand.engine.alerts.standings("down") == before
+
+
+async def test_a_rule_whose_subjects_are_muted_firing_or_not(place: Place) -> None:
+    async with place("x", "workflows: [shop, db], channels: [ops]", db=".") as stand:
+        manager = stand.engine.alerts
+        await stand.pass_by(35)
+        await manager.silence(["subject=shop"], "ada", "known", lasting=600)
+        await manager.maintain(MaintenanceWish(("db",), (), "stop", "eva", "new disks", lasting=600))
+        before = manager.standings("down")
+        found = compare("rule-muted", await stand.engine.explainer.rule("down"))
+        assert manager.standings("down") == before
+        assert len(manager.open_alerts()) == 1
+    assert "dedup: alert 1 is open" in found
+    assert "silence 1 by ada until" in found
+    assert "maintenance 1 by eva (until" in found
 
 
 async def test_a_file_alone_tells_what_was_recorded(place: Place) -> None:

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from engine.errors import ConflictError, StoreError
 from engine.model import Alert, AlertEventKind, AlertState, Severity
+from tests.effort import tried
 from tests.engine.alerts.stand import Stand, config
 
 COOLDOWN = 120.0
@@ -167,5 +168,8 @@ class Life(RuleBasedStateMachine):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(
-    max_examples=80, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=tried(30, 300),
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from engine.alerts.past import alert_at, events_at, notification_at, silence_at
 from engine.errors import ConflictError
 from engine.model import Alert, AlertEvent, AlertEventKind, AlertState, NotificationState, Silence
+from tests.effort import tried
 from tests.engine.alerts.stand import Stand, config
 from tests.engine.alerts.test_levels import LEVELS
 from tests.engine.store.samples import START, alert, notification
@@ -86,11 +87,11 @@ class Lives(RuleBasedStateMachine):
         if not open_alerts:
             return
         chosen = open_alerts[which % len(open_alerts)].id
-        until = self.stand.clock.now() + 60 if verb == "for a while" else None
+        lasting = 60.0 if verb == "for a while" else None
         work = (
             manager.resolve(chosen, "ada", "done")
             if verb == "resolve"
-            else manager.acknowledge(chosen, "ada", "mine", until)
+            else manager.acknowledge(chosen, "ada", "mine", lasting)
         )
         with contextlib.suppress(ConflictError):
             self.loop.run_until_complete(work)
@@ -125,7 +126,10 @@ class Lives(RuleBasedStateMachine):
 
 
 Lives.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=tried(20, 200),
+    stateful_step_count=20,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )
 TestLives = Lives.TestCase
 

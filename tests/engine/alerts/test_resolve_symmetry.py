@@ -1,13 +1,15 @@
 """The law of delivery: each fire that a channel hears has one end that it hears, and no end lacks its fire.
 
-Whatever lies in between: silences, acknowledgements that run out, restarts on the same file, reloads, and
-channels that refuse. Manager, outbox and database are the real ones; time and the way out are not.
+Whatever lies in between: silences, maintenance, acknowledgements that run out, restarts on the same file,
+reloads, and channels that refuse. Manager, outbox and database are the real ones; time and the way out are
+not. TOCSIN_THOROUGH tries longer lives, and more of them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import random
 import tempfile
 from collections import Counter, defaultdict
@@ -23,7 +25,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from engine.alerts.manager import AlertManager
 from engine.clock import VirtualClock
 from engine.errors import ConflictError
-from engine.model import AlertEventKind, AlertState, Execution, Notification, NotificationState, Outcome
+from engine.model import (
+    AlertEventKind,
+    AlertState,
+    Execution,
+    MaintenanceWish,
+    Notification,
+    NotificationState,
+    Outcome,
+)
 from engine.notify.messages import compose
 from engine.notify.outbox import Outbox
 from engine.store.silences import muted
@@ -33,6 +43,7 @@ from tests.engine.notify.bench import FakeSender
 from tests.engine.rules import build
 
 T = TypeVar("T")
+THOROUGH = bool(os.environ.get("TOCSIN_THOROUGH"))
 PATIENCE = 10.0
 """Seconds of real time after which something is stuck; a failing run is over within a minute."""
 WORKFLOWS = ("a", "b")
@@ -99,6 +110,7 @@ class Life(RuleBasedStateMachine):
             notified=self.outbox.poke,
             compose=compose,
         )
+        self.outbox.remind = self.manager.remind
         alerts = await store.reader.open_alerts()
         told = {alert.id: await store.reader.announced(alert.id) for alert in alerts}
         recent = {name: list(reversed(runs)) for name, runs in self.executions.items()}
@@ -167,9 +179,9 @@ class Life(RuleBasedStateMachine):
         if not alerts:
             return
         alert = alerts[which % len(alerts)]
-        until = self.clock.now() + 120 if expires else None
+        lasting = 120.0 if expires else None
         manager = self.manager
-        act = manager.resolve(alert.id, "ada") if ends else manager.acknowledge(alert.id, "ada", "", until)
+        act = manager.resolve(alert.id, "ada") if ends else manager.acknowledge(alert.id, "ada", "", lasting)
         with suppress(ConflictError):
             self.do(act)
 
@@ -184,6 +196,16 @@ class Life(RuleBasedStateMachine):
     def a_silence_is_expired(self) -> None:
         for silence in self.manager.silences()[:1]:
             self.do(self.manager.expire_silence(silence.id, "ada"))
+
+    @rule(workflow=st.sampled_from([*WORKFLOWS, "*"]), seconds=st.sampled_from([90.0, 400.0]))
+    def somebody_maintains(self, workflow: str, seconds: float) -> None:
+        wish = MaintenanceWish((workflow,), (), "mute", "ada", "new disks", lasting=seconds)
+        self.do(self.manager.maintain(wish))
+
+    @rule()
+    def maintenance_is_ended(self) -> None:
+        for window in self.manager.maintenance()[:1]:
+            self.do(self.manager.end_maintenance(int(window.id), "ada"))
 
     @rule(made=st.sampled_from(sorted(CONFIGURATIONS)))
     def the_engine_restarts(self, made: str) -> None:
@@ -259,8 +281,8 @@ class Life(RuleBasedStateMachine):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(
-    max_examples=12,
-    stateful_step_count=25,
+    max_examples=60 if THOROUGH else 8,
+    stateful_step_count=40 if THOROUGH else 20,
     deadline=None,
     # Looking for a shorter way to a failure takes many times longer than finding it.
     phases=(Phase.explicit, Phase.reuse, Phase.generate),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.model import HealthStatus, LogLevel, LogRecord, Point
+from engine.config.schema import Config
+from engine.model import AlertState, HealthStatus, LogLevel, LogRecord, Point, Severity
+from engine.own_rules import with_own_rules
 from tests.engine.alerts.stand import FAILED, Stand, config
 from tests.engine.rules.build import health
 
@@ -86,6 +88,56 @@ async def test_a_reload_keeps_points_and_lines() -> None:
     stand.manager.adopt(config({"conditions": [{**USED, "value": 80}]}), {})
     await stand.tick(15)
     assert subjects(stand) == ["host=a"]
+
+
+def broken(expression: str, other: str = "INFO", **fields: Any) -> Config:
+    """A rule whose expression nobody has checked, and the monitor's own."""
+    rule = {"conditions": [{"type": "CUSTOM", "expression": expression}], **fields}
+    return with_own_rules(config(rule, {"id": "fine", "severity": other}))
+
+
+async def test_a_rule_that_is_disabled_is_an_alert_until_it_is_put_in_force_again() -> None:
+    stand = Stand(broken("open()"))
+    await stand.run()
+    await stand.tick()
+    assert stand.tables.alerts == {}
+    await stand.run(after=30)
+    await stand.tick()
+    alert = stand.alert
+    assert (alert.rule_id, alert.subject, alert.severity) == ("monitor-rules", "rule:down", Severity.ERROR)
+    assert (alert.state, alert.message) == (AlertState.FIRING, "rule.strikes (3) >= 3")
+    told = stand.tables.notifications["1:fired:ops"]
+    assert "Correct its pattern, search or expression, and reload" in told.body
+    await stand.wait(7_200, 600)
+    assert stand.state() is AlertState.FIRING
+    stand.manager.adopt(broken("open()", name="Another name, the same fault"), {})
+    await stand.tick(after=15)
+    assert stand.tables.kinds() == ["fired", "resolved"]
+    assert stand.tables.alerts[1].resolved_by == "recovery"
+    assert stand.tables.keys == ["1:fired:ops", "1:resolved:ops"]
+
+
+async def test_the_alert_about_a_rule_that_is_disabled_stays_when_another_is_changed() -> None:
+    stand = Stand(broken("open()"))
+    for _ in range(3):
+        await stand.run(after=30)
+    await stand.tick()
+    stand.manager.adopt(broken("open()", other="ERROR"), {})
+    assert stand.manager.disabled == ("down",)
+    await stand.tick(after=15)
+    assert stand.tables.kinds() == ["fired"]
+
+
+async def test_a_start_gives_it_another_chance() -> None:
+    stand = Stand(broken("open()"))
+    for _ in range(3):
+        await stand.run(after=30)
+    await stand.tick()
+    await stand.clock.advance(60)
+    stand.restart()
+    await stand.tick()
+    assert stand.tables.kinds() == ["fired", "resolved"]
+    assert stand.tables.alerts[1].resolved_by == "recovery"
 
 
 async def test_a_rule_that_fails_three_times_is_disabled_and_shown() -> None:

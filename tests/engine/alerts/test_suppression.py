@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.alerts.inhibition import inhibitor
+from engine.alerts.inhibition import inhibitor, quieter, quieting
 from engine.alerts.maintenance import holds, words
 from engine.config.muting import InhibitSpec, MaintenanceSpec
 from engine.model import AlertState
@@ -117,6 +117,62 @@ async def test_a_rule_that_depends_on_another_is_quiet_about_the_same_subject_on
     assert stand.tables.keys == ["1:fired:ops", "3:fired:ops"]
     pending = [alert for alert in stand.manager.open_alerts() if alert.state is AlertState.PENDING]
     assert [(alert.rule_id, alert.subject) for alert in pending] == [("slow", "a")]
+
+
+async def test_a_rule_that_inhibits_another_keeps_it_quiet_about_the_same_though_it_stands_below() -> None:
+    stand = Stand(
+        config(
+            {**BASE, "id": "slow"},
+            {**BASE, "id": "dead", "workflows": ["a"], "inhibits": ["slow"]},
+            workflows=("a", "b"),
+        )
+    )
+    await stand.run("failed", "a")
+    assert stop(stand) == ("inhibited", "rule dead inhibits it, and its alert 1 is active")
+    await stand.run("failed", "b")
+    assert stand.tables.keys == ["1:fired:ops", "3:fired:ops"]
+    states = {(alert.rule_id, alert.subject): alert.state for alert in stand.manager.open_alerts()}
+    assert states["slow", "a"] is AlertState.PENDING
+    assert states["slow", "b"] is AlertState.FIRING
+
+
+async def test_what_fired_before_it_was_inhibited_is_not_told_of_again_but_ends() -> None:
+    slow = {"type": "THRESHOLD", "metric": "workflow.duration", "operator": ">", "value": 1}
+    stand = Stand(
+        config(
+            {**BASE, "id": "slow", "conditions": [slow], "remind": "5m"},
+            {**BASE, "id": "dead", "inhibits": ["slow"]},
+        )
+    )
+    await stand.run("ok", duration=2)
+    await stand.run("failed", after=30, duration=2)
+    await stand.wait(600)
+    assert stand.tables.keys == ["1:fired:ops", "2:fired:ops"], "no reminder of what is inhibited"
+    await stand.run("ok", after=30, duration=0.1)
+    assert sorted(stand.tables.keys[2:]) == ["1:resolved:ops", "2:resolved:ops"]
+
+
+@pytest.mark.parametrize(
+    ("subject", "other", "quiet"),
+    [
+        ("host=a", "host=a", True),
+        ("host=a", "disk=/, host=a", True),
+        ("host=a", "host=b", False),
+        ("disk=/, host=a", "host=a", False),
+        ("workflow=shop", "shop", True),
+        ("host=a", "shop", False),
+        ("db", "shop", False),
+        ("network", "shop", True),
+        ("source:nginx", "host=a", True),
+        ("rule:slow", "shop", False),
+    ],
+)
+def test_whom_an_alert_keeps_quiet(subject: str, other: str, quiet: bool) -> None:
+    rules = config({"id": "a", "inhibits": ["b"]}, {"id": "b"}).rules
+    first = replace(make_alert(1), rule_id="a", subject=subject)
+    second = replace(make_alert(2), rule_id="b", subject=other)
+    found = quieter(second, quieting(rules)["b"], [(first, {})], {"db", "shop"}.__contains__)
+    assert bool(found) is quiet
 
 
 async def test_in_maintenance_nobody_is_told_until_it_is_over() -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from engine.alerts.past import alert_at
+from engine.config.routing import Channel
 from engine.errors import ConflictError
 from engine.model import AlertState
+from engine.notify.templates import Wordsmith
 from tests.engine.alerts.stand import Stand, config
 
 STEPS = [
@@ -18,7 +21,7 @@ STEPS = [
 async def test_an_acknowledgement_runs_out_and_the_alert_is_told_again() -> None:
     stand = Stand(config({"channels": ["ops"]}))
     await stand.run("failed")
-    acked = await stand.manager.acknowledge(1, "ada", "looking", stand.clock.now() + 600)
+    acked = await stand.manager.acknowledge(1, "ada", "looking", 600)
     assert (acked.state, acked.ack_until) == (AlertState.ACKNOWLEDGED, stand.clock.now() + 600)
     await stand.wait(585)
     assert stand.state() is AlertState.ACKNOWLEDGED
@@ -33,7 +36,7 @@ async def test_an_acknowledgement_runs_out_and_the_alert_is_told_again() -> None
 async def test_row_69_an_acknowledgement_runs_out_at_its_own_moment_across_jumps() -> None:
     stand = Stand(config({"channels": ["ops"], "auto_resolve": "30d"}))
     await stand.run("failed")
-    await stand.manager.acknowledge(1, "ada", "", stand.clock.now() + 600)
+    await stand.manager.acknowledge(1, "ada", "", 600)
     stand.clock.jump(-3600)
     await stand.wait(3600, step=60)
     assert stand.state() is AlertState.ACKNOWLEDGED
@@ -46,8 +49,8 @@ async def test_it_survives_a_restart_and_cannot_be_over_before_it_began() -> Non
     stand = Stand(config({"channels": ["ops"]}))
     await stand.run("failed")
     with pytest.raises(ConflictError, match="runs out after"):
-        await stand.manager.acknowledge(1, "ada", "", stand.clock.now())
-    await stand.manager.acknowledge(1, "ada", "", stand.clock.now() + 600)
+        await stand.manager.acknowledge(1, "ada", "", 0)
+    await stand.manager.acknowledge(1, "ada", "", 600)
     stand.restart()
     await stand.wait(615)
     assert stand.state() is AlertState.FIRING
@@ -98,6 +101,34 @@ async def test_it_is_counted_on_over_a_restart_and_not_sent_in_silence() -> None
     assert stand.tables.keys == ["1:fired:ops"]
     await stand.wait(30)
     assert stand.tables.keys == ["1:fired:ops", "1:reminded:ops:1"]
+
+
+async def test_a_group_is_reminded_of_what_fires_in_the_words_of_its_channel_and_it_is_counted() -> None:
+    template = {"title": "{{ kind }} {{ rule_id }}: {{ todo }}"}
+    stand = Stand(config({"channels": ["ops"], "description": "restart it"}, workflows=("a", "b", "c", "d")))
+    words = Wordsmith({"ops": Channel.model_validate({"log": {}, "template": template})}, {})
+    stand.manager._compose = words.compose
+    for name in ("a", "b", "c", "d"):
+        await stand.run("failed", name)
+    await stand.manager.acknowledge(2, "ada", "")
+    await stand.run("ok", "c")
+    await stand.manager.silence(["subject=d"], "ada", "known", lasting=600)
+    for _ in range(2):
+        assert await stand.manager.remind("ops", "route 1", (1, 2, 3, 4, 99)) == (3, 99)
+    first, second = (stand.tables.notifications[f"1:reminded:ops:{number}"] for number in (1, 2))
+    assert (first.title, first.group, first.transition) == (
+        "reminded down: restart it",
+        "route 1",
+        "reminded",
+    )
+    assert second.created_at == stand.clock.now()
+    assert [alert.reminders for alert in stand.manager.open_alerts()] == [2, 0, 0]
+    assert stand.tables.alerts[1].reminders == 2
+    assert stand.tables.kinds(1) == ["fired", "reminded", "reminded"]
+    events = [event for event in stand.tables.events if event.alert_id == 1]
+    assert alert_at(stand.tables.alerts[1], events, stand.clock.now()) == stand.tables.alerts[1]
+    await stand.run("ok", "a")
+    assert stand.tables.alerts[1].reminders == 2, "what is counted is not forgotten at the next change"
 
 
 async def test_an_alert_that_comes_back_soon_is_the_same_one() -> None:

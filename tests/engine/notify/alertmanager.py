@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 PROGRAM = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
-WAIT, INTERVAL, REPEAT = 1.0, 3.0, 7.0
+WAIT, INTERVAL, REPEAT = 1.0, 3.0, 4.0
 GROUPS = 16
 CLEAR = 0.3
 """Seconds around a group's looks in which nothing is made to happen: either order would be right."""
 
 _CONFIG = """
-route: {{receiver: hook, group_by: [group], group_wait: 1s, group_interval: 3s, repeat_interval: 7s}}
+route: {{receiver: hook, group_by: [group], group_wait: 1s, group_interval: 3s, repeat_interval: 4s}}
 receivers:
   - name: hook
     webhook_configs: [{{url: "http://127.0.0.1:{port}/", send_resolved: true}}]

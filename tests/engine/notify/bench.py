@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,10 +24,13 @@ from engine.model import (
 )
 from engine.notify.delivery import DeliveryError, Message
 from engine.notify.outbox import Outbox
+from engine.store import outgoing
 from engine.store.store import Store
 
 HOUR = 3_600.0
 PATIENCE = 60.0
+MOMENT = 0.005
+"""Seconds after which what is under way is looked at again, if nothing was stored by then."""
 
 
 @dataclass
@@ -72,6 +75,10 @@ class Bench:
     receipts: asyncio.Queue[Topic]
     logs: list[LogRecord]
     running: asyncio.Task[None] | None = None
+    stored: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.store.writer.on_commit = lambda _: self.stored.set()
 
     async def queue(self, *rows: Notification) -> None:
         await self.store.writer.must(*(replace(row, created_at=self.clock.now()) for row in rows))
@@ -91,21 +98,36 @@ class Bench:
         try:
             async with asyncio.timeout(PATIENCE):
                 while await self._is_busy():
-                    await asyncio.to_thread(lambda: None)
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self.stored.wait(), MOMENT)
         except TimeoutError:
             rows = await self.store.reader.notifications()
             left = [(row.key, row.state, row.next_at - self.clock.now()) for row in rows]
             raise AssertionError(f"still busy: {left}, {self.logs}") from None
 
     async def _is_busy(self) -> bool:
-        if self.running is not None and self.running.done():
-            self.running.result()
-        if self.outbox.looked_at != self.clock.monotonic():
-            return True
+        while self.outbox.looked_at != self.clock.monotonic():
+            if self.running is not None and self.running.done():
+                self.running.result()
+            await asyncio.to_thread(lambda: None)
+        self.stored.clear()
         rows = await self.store.reader.notifications(limit=10_000)
         busy = (NotificationState.QUEUED, NotificationState.SENDING)
         now = self.clock.now()
         return any(row.state in busy and row.next_at <= now for row in rows)
+
+    async def remind(self, channel: str, group: str, alert_ids: Sequence[int]) -> tuple[int, ...]:
+        """Reminds of what fires, as the file has it; the alert manager does so in an engine."""
+        alerts = await outgoing.alerts(self.store.reader.pool, alert_ids)
+        now = self.clock.now()
+        for alert in alerts.values():
+            if alert.state is AlertState.FIRING:
+                raised = replace(alert, reminders=alert.reminders + 1)
+                row = make_row(channel, alert.id, AlertEventKind.REMINDED)
+                key = f"{row.key}:{raised.reminders}"
+                await self.store.writer.must(raised, replace(row, key=key, group=group, created_at=now))
+        over = {each for each, alert in alerts.items() if alert.state is AlertState.RESOLVED}
+        return tuple(each for each in alert_ids if each in over or each not in alerts)
 
     async def until(self, seconds: float, step: float = 15.0) -> None:
         """Let time pass, `step` by `step`, and whatever falls due in it be dealt with."""
@@ -171,9 +193,11 @@ async def open_bench(
         sender=sender,
         rng=random.Random(7),
     )
-    task = asyncio.create_task(outbox.run()) if running else None
+    bench = Bench(store, clock, sender, outbox, receipts, logs)
+    outbox.remind = bench.remind
+    task = bench.running = asyncio.create_task(outbox.run()) if running else None
     try:
-        yield Bench(store, clock, sender, outbox, receipts, logs, task)
+        yield bench
     finally:
         if task is not None:
             task.cancel()

@@ -27,7 +27,7 @@ from tests.engine.notify.alertmanager import (
 )
 from tests.engine.notify.bench import Bench, make_alert, make_row, open_bench
 
-LENGTH = float(os.environ.get("TOCSIN_ALERTMANAGER_SECONDS", "20"))
+LENGTH = float(os.environ.get("TOCSIN_ALERTMANAGER_SECONDS", "12"))
 SEED = int(os.environ.get("TOCSIN_ALERTMANAGER_SEED", "1"))
 TOLERANCE = 0.25
 LAG_LIMIT = 1.0
@@ -44,13 +44,13 @@ async def test_groups_are_told_when_alertmanager_tells_them(tmp_path: Path) -> N
         theirs = manager.messages()
     async with open_bench(tmp_path / "t.db") as bench:
         ours = await _play(bench, known)
-    # What falls at the very end may have come just too late to be seen.
-    theirs, ours = ([told for told in side if told.at < LENGTH - 1] for side in (theirs, ours))
+    # The counterpart of what falls at the very end may have come too late to be seen.
+    odd = [each for each in _unmatched(ours, theirs) if each[1].at < LENGTH - 1]
     assert len(theirs) > LENGTH * 2
-    assert {bool(told.begun or told.ended) for told in theirs} == {True, False}, "changes and reminders"
-    odd = _unmatched(ours, theirs)
-    share = 1 - len(odd) / (len(ours) + len(theirs))
-    assert share >= 0.99, f"{share:.2%}: {odd}"
+    kinds = {bool(told.begun or told.ended) for told in theirs if told.at < LENGTH - 1}
+    assert kinds == {True, False}, "changes and reminders"
+    # One of theirs may be late on a busy machine: then neither side's has a counterpart.
+    assert len(odd) <= max(2, (len(ours) + len(theirs)) / 100), odd
 
 
 async def _play(bench: Bench, events: list[Event]) -> list[Told]:

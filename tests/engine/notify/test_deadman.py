@@ -185,6 +185,55 @@ async def test_none_is_given_before_the_scheduler_has_begun(stand: Stand) -> Non
     assert await stand.switch.stuck() == "the scheduler has not begun"
 
 
+async def test_parts_that_begin_a_little_later_are_no_trouble(stand: Stand) -> None:
+    scheduler, signs, logs = Scheduler(None), Signs(stand.clock), list[LogRecord]()
+    switch = DeadMansSwitch(
+        scheduler=scheduler, writer=stand.writer, outbox=stand.outbox, clock=stand.clock, log=logs.append
+    )
+    spec = DeadmanSpec.model_validate({"channel": "out"})
+    switch.adopt(spec, {"out": Channel.model_validate({"log": {}})}, signs)
+    running = asyncio.create_task(switch.run())
+    try:
+        await stand.clock.advance(10)
+        assert (signs.at, logs) == ([], [])
+        scheduler.beat_age = 0.0
+        await stand.clock.advance(2)
+        assert len(signs.at) == 1, "the first sign does not wait for a minute to pass"
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_part_that_never_begins_is_told(stand: Stand) -> None:
+    stand.beats = False
+    scheduler, logs = Scheduler(None), list[LogRecord]()
+    switch = DeadMansSwitch(
+        scheduler=scheduler, writer=stand.writer, outbox=stand.outbox, clock=stand.clock, log=logs.append
+    )
+    spec = DeadmanSpec.model_validate({"url": "http://127.0.0.1:1/"})
+    switch.adopt(spec, {}, stand.signs)
+    running = asyncio.create_task(switch.run())
+    try:
+        await stand.clock.advance(52)
+        assert [record.message for record in logs] == [
+            "dead-man's switch: no sign of life was given: the scheduler has not begun"
+        ]
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_other_trouble_is_told_beside_the_first(stand: Stand) -> None:
+    _fail_writer(stand)
+    await stand.minutes(2)
+    stand.writer.error, stand.signs.refuses = "", "nobody there"
+    await stand.minutes(2)
+    assert [message.partition(": ")[2] for message in stand.messages] == [
+        "no sign of life was given: the writer cannot commit: the disk is full",
+        "a sign of life did not arrive: nobody there",
+    ]
+
+
 async def test_a_sign_that_does_not_arrive_is_told_once(stand: Stand) -> None:
     stand.signs.refuses = "nobody there"
     await stand.minutes(5)

@@ -124,7 +124,7 @@ async def real_outbox(path: Path, receiver: Receiver) -> AsyncIterator[Bench]:
 
 
 @pytest.mark.parametrize("mode", CERTAIN + DOUBTFUL)
-async def test_after_an_hour_all_is_told_and_once(mode: str, tmp_path: Path) -> None:
+async def test_row_65_after_an_hour_all_is_told_and_once(mode: str, tmp_path: Path) -> None:
     async with receiving() as receiver:
         receiver.mode = mode
         async with real_outbox(tmp_path / "t.db", receiver) as bench:
@@ -153,7 +153,7 @@ async def test_after_an_hour_all_is_told_and_once(mode: str, tmp_path: Path) -> 
         assert over == ({SENT} if mode in DOUBTFUL else {COLLAPSED})
 
 
-async def test_a_receiver_that_never_recovers_ends_in_dead_letters_and_the_others_are_told(
+async def test_row_66_a_receiver_that_never_recovers_ends_in_dead_letters_and_the_others_are_told(
     tmp_path: Path,
 ) -> None:
     channels = {"ops": make_channel("ops"), "good": make_channel("good")}
@@ -166,6 +166,8 @@ async def test_a_receiver_that_never_recovers_ends_in_dead_letters_and_the_other
         assert (dead.state, dead.error) == (NotificationState.DEAD, "connection refused")
         assert bench.sender.taken == ["1:fired:good"]
         assert await bench.store.reader.pending_notifications() == (0, 1, None)
+        assert bench.outbox.recent_deaths == 0, "it was given up more than an hour ago"
+        assert bench.logs[-1].message == "gave up telling ops of alert 1 (fired): connection refused"
 
 
 def at(alert: Alert, bench: Bench) -> Alert:

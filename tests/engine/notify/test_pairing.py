@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from engine.model import Alert, AlertEventKind, AlertState, Notification, NotificationState
 from engine.notify.letters import message_key
 from engine.notify.pairing import NEWER, OVER, TAKEN_CARE, UNHEARD, Sorting, again, sort
+from tests.effort import tried
 from tests.engine.notify.bench import make_alert, make_row
 
 FIRED, RESOLVED = AlertEventKind.FIRED, AlertEventKind.RESOLVED
@@ -179,7 +180,7 @@ class World:
         self.rows = [changed.get(each.key, each) for each in self.rows]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=tried(100, 600), deadline=None)
 @given(st.lists(st.sampled_from(["live", "escalate", "yes", "no", "lost yes", "lost no"]), max_size=40))
 def test_every_fire_that_was_heard_is_closed_once_and_nothing_else(steps: list[str]) -> None:
     world = World()

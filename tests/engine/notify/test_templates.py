@@ -127,6 +127,27 @@ def test_any_text_is_a_template_or_an_error(text: str) -> None:
         check(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ " + "(" * 500 + "title" + ")" * 500 + " }}",
+        "{{ " + "not " * 2_000 + "title }}",
+        "{{ title" + "|lower" * 1_500 + " }}",
+        "{{ title" + "[0]" * 61 + " }}",
+        "{% if title %}" * 99 + "{% endif %}" * 99,
+    ],
+)
+def test_what_is_nested_too_deeply_is_told_in_a_sentence(text: str) -> None:
+    with pytest.raises(TemplateError, match="the template is nested more than 60 levels deep") as caught:
+        check(text)
+    assert "fewer brackets" in caught.value.hint
+
+
+def test_what_anybody_would_write_is_not_nested_too_deeply() -> None:
+    check("{% if title %}" * 25 + "{{ title|lower|trim|upper }}" + "{% endif %}" * 25)
+    check("{{ title" + " ~ body" * 500 + " }}")
+
+
 def _smith(template: str | TemplateSpec | None) -> Wordsmith:
     channel = Channel.model_validate({"log": {}, "template": template})
     plainly = Channel.model_validate({"log": {}})

@@ -19,6 +19,7 @@ from engine.model import HealthStatus, Outcome
 from engine.store import history as module
 from engine.store.history import SILENCE, History, opened
 from engine.store.migrations import prepare
+from tests.effort import tried
 
 START = 1_750_000_000.0
 INSERT = """
@@ -148,7 +149,7 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
         pass
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=tried(12, 100), deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 400)), min_size=1, max_size=60))
 def test_gaps_found_by_halving_are_those_found_by_looking(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int]]

@@ -13,6 +13,7 @@ from engine.model import LogLevel
 from engine.store.search import parse
 from engine.store.store import Store
 from engine.text import plain
+from tests.effort import tried
 from tests.engine.store.samples import START, execution, log, trace_of
 
 NOV_21 = 1_795_219_200.0
@@ -265,7 +266,9 @@ ALPHABET = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=tried(150, 1_000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(query=ALPHABET)
 async def test_nothing_typed_raises_anything_but_a_query_error(store: Store, query: str) -> None:
     refusal: QueryError | None = None
