@@ -96,7 +96,7 @@ def watch(minutes: float) -> int:
                     press(terminal, view, TITLES[view])
                     terminal.read_for(5.0)
                 press(terminal, "1", TITLES["1"])
-                terminal.output.clear()
+                terminal.clear()
                 samples.append(resident(terminal.process.pid) / 1e6)
                 print(f"{len(samples):4} min  {samples[-1]:6.1f} MB  {used:6.1%} CPU while idle", flush=True)
     half = len(samples) // 2

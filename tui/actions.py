@@ -86,7 +86,7 @@ def _alert_actions(scope: Scope) -> tuple[Action, ...]:
                "screen.silence", mutates=True, footer=True),
         Action(f"{prefix}.note", "n", "Note", "Write something down about the selected alert.", scope,
                "screen.write_note", mutates=True),
-        Action(f"{prefix}.silences", "S", "Silences", "List the silences, and end one.", scope,
+        Action(f"{prefix}.silences", "S", "Silences", "List silences and maintenance, and end one.", scope,
                "screen.silences"),
         Action(f"{prefix}.explain", "e", "Explain",
                "Say why the selected alert fired or not, and who was told or why nobody was.", scope,

@@ -106,8 +106,9 @@ class TocsinApp(Travelling):
         self._troubles: dict[object, str] = {}
         self._bridge = Bridge(client, self.post_message)
         self._vitals_loader: Loader[Vitals] = Loader(
-            self, "vitals", self._fetch_vitals, self._show_vitals, self._vitals_failed
-        )
+            self, "vitals", self._fetch_vitals, self._show_vitals, self._vitals_failed,
+            rest=self.rest, slower=4.0,
+        )  # fmt: skip
         self._notices_loader: Loader[tuple[Notice, ...]] = Loader(
             self, "notices", self._fetch_notices, self._show_notices, partial(self.report_trouble, "notices")
         )

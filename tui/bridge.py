@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Generic, TypeVar
 
 from textual.dom import DOMNode
@@ -73,6 +74,8 @@ class Loader(Generic[T]):
         fetch: asks the engine.
         show: given the answer, in the UI's thread.
         fail: given the error when the engine refuses or is gone; `None` after the next success.
+        rest: seconds for which what can wait is to leave the processor to the keys.
+        slower: how many times `PACE` lie between two fetches at least.
     """
 
     PACE = 0.25
@@ -80,6 +83,10 @@ class Loader(Generic[T]):
     """The part of the time (0–1) that fetching and showing may take, but for what is urgent."""
     SLOWEST = 5.0
     """Seconds between two fetches at most, whatever they take."""
+    STILL = 0.12
+    """Seconds for which a cursor is still before what it is on is fetched."""
+    LONGEST_REST = 2.0
+    """Seconds for which a fetch that can wait does so at most, while keys are pressed."""
 
     def __init__(
         self,
@@ -88,12 +95,17 @@ class Loader(Generic[T]):
         fetch: Callable[[], Awaitable[T]],
         show: Callable[[T], None],
         fail: Callable[[TocsinError | None], None],
+        *,
+        rest: Callable[[], float] = float,
+        slower: float = 1.0,
     ) -> None:
         self._host = host
         self._name = name
         self._fetch = fetch
         self._show = show
         self._fail = fail
+        self._rest = rest
+        self._slower = slower
         self._wanted = False
         self._worker: Worker[None] | None = None
         self._asked_at: float | None = None
@@ -107,7 +119,17 @@ class Loader(Generic[T]):
         """Fetch soon; `urgent` fetches now and drops a fetch under way, whose answer is stale."""
         self._wanted = True
         if urgent or self._worker is None or self._worker.is_finished:
-            self._worker = self._host.run_worker(self._run, group=self._name, exclusive=True)
+            self._begin(0.0 if urgent else None)
+
+    def follow(self) -> None:
+        """Fetch once this was not called for `STILL` seconds: what a cursor passes over is not fetched."""
+        self._wanted = True
+        self._begin(self.STILL)
+
+    def _begin(self, after: float | None) -> None:
+        self._asked_at = None
+        run = partial(self._run, after)
+        self._worker = self._host.run_worker(run, group=self._name, exclusive=True)
 
     def stop(self) -> None:
         """Forget what was asked for and drop the fetch under way."""
@@ -117,8 +139,11 @@ class Loader(Generic[T]):
             self._worker = None
         self._asked_at = None
 
-    async def _run(self) -> None:
+    async def _run(self, after: float | None) -> None:
+        """Fetch after so many seconds, or when the keys rest, and again as long as that is asked for."""
         while self._wanted:
+            await (self._give_way() if after is None else asyncio.sleep(after))
+            after = None
             self._wanted = False
             began = self._asked_at = time.monotonic()
             try:
@@ -132,6 +157,11 @@ class Loader(Generic[T]):
                 self._show(answer)
             await asyncio.sleep(self._pause(time.monotonic() - began))
 
+    async def _give_way(self) -> None:
+        end = time.monotonic() + self.LONGEST_REST
+        while (rest := min(self._rest(), end - time.monotonic())) > 0:  # noqa: ASYNC110 - keys set no event
+            await asyncio.sleep(rest)
+
     def _pause(self, took: float) -> float:
         """Seconds to wait after a fetch that took this long."""
-        return max(self.PACE, min(took / self.SHARE, self.SLOWEST))
+        return max(self.PACE * self._slower, min(took / self.SHARE, self.SLOWEST))

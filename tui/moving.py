@@ -12,6 +12,7 @@ from textual.app import App
 from textual.dom import DOMNode
 from textual.notifications import SeverityLevel
 from textual.reactive import reactive
+from textual.widget import AwaitMount
 
 from engine.client import EngineClient
 from engine.text import plain
@@ -22,6 +23,9 @@ from tui.read_only import ReadOnlyError, read_only
 from tui.screens.base import View
 from tui.settings import Settings
 from tui.state import Selection
+
+_HAND = 0.25
+"""Seconds after a key within which the next one is likely."""
 
 
 class Moving(App[int]):
@@ -45,6 +49,9 @@ class Moving(App[int]):
         self.settings = settings or Settings()
         self._looks_only = looks_only
         self._history = History()
+        self._acted_at = 0.0
+        self._seen: set[str] = set()
+        self._is_new = True
         self.set_keymap(dict(self.settings.keys.changed))
 
     @property
@@ -68,11 +75,26 @@ class Moving(App[int]):
         namespaces: Mapping[str, DOMNode] | None = None,
     ) -> bool:
         """Run an action, or say why it is refused."""
+        self._acted_at = time.monotonic()
         name = (parse(action) if isinstance(action, str) else action)[1]
         if name in MUTATING_COMMANDS and (refusal := self.refusal):
             self.say(refusal, "warning")
             return True
         return await super().run_action(action, default_namespace, namespaces)
+
+    def rest(self) -> float:
+        """Seconds for which what can wait leaves the processor to the keys."""
+        return max(self._acted_at + _HAND - time.monotonic(), 0.0)
+
+    def switch_mode(self, mode: str) -> AwaitMount:
+        self._is_new = mode not in self._seen
+        self._seen.add(mode)
+        return super().switch_mode(mode)
+
+    def delay_update(self, delay: float = 0.05) -> None:
+        """Hold back frames for so many seconds; a view that has been drawn before is shown at once."""
+        if self._is_new:
+            super().delay_update(delay)
 
     # Where one is.
 

@@ -13,6 +13,7 @@ READS = frozenset(
         "subscribe", "close", "info", "health", "workflows", "executions", "execution", "trace", "buckets",
         "alerts", "alert", "logs", "log_count", "log_facets", "notifications", "notices", "summary", "series",
         "points", "retries", "configuration", "configurations", "landmark", "silences", "muted", "breakers",
+        "maintenance",
         "pledges", "replies", "rules", "rule", "backtest", "explain", "explain_rule",
     }
 )  # fmt: skip

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
-from engine.store.moments import is_clock_time, moment
+from engine.moments import is_clock_time, moment
 
 STEPS_OF_RANGE = 15
 """A step goes this part of the time range."""

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Iterator
 
 import pytest
 
-# Frames follow each other at once; Textual reads this when it is imported.
-os.environ.setdefault("TEXTUAL_FPS", "1000")
-
+from tests.tui.stillness import wait_for_events
 from tui.bridge import Loader
 
 
@@ -25,6 +22,9 @@ def unpaced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fetches follow each other at once: nobody watches, and every test would wait for the pace."""
     monkeypatch.setattr(Loader, "PACE", 0.0)
     monkeypatch.setattr(Loader, "SLOWEST", 0.0)
+    wait_for_events(monkeypatch)
+    monkeypatch.setattr(Loader, "STILL", 0.0)
+    monkeypatch.setattr(Loader, "LONGEST_REST", 0.0)
 
 
 @pytest.fixture(autouse=True, scope="session")

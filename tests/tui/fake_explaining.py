@@ -16,7 +16,7 @@ class FakeExplaining:
             ExplanationLine(LineKind.TITLE, f"Alert {alert_id}: {self._say('Checkout failed', 1)}"),
             ExplanationLine(LineKind.TEXT, "ops was told."),
             ExplanationLine(LineKind.HEADING, "Why it fired"),
-            ExplanationLine(LineKind.PASSED, "cooldown: quiet until now"),
+            ExplanationLine(LineKind.PASSED, "cooldown: no earlier alert to wait for"),
             ExplanationLine(LineKind.EVIDENCE, self._say("log error checkout failed", 2)),
             ExplanationLine(LineKind.HEADING, "Who was told"),
             ExplanationLine(LineKind.STOPPED, "severity:pager: ERROR, the channel takes CRITICAL and above"),

@@ -216,7 +216,7 @@ class FakeClient(FakePast, FakeExplaining, FakeLogs, FakeRules, FakeSilences, Fa
         return RetryReport(mine, (target,) if workflow_id in (None, "checkout") else ())
 
     async def acknowledge(
-        self, alert_id: int, author: str, note: str = "", until: float | None = None
+        self, alert_id: int, author: str, note: str = "", lasting: float | None = None
     ) -> Alert:
         self._called("acknowledge", (alert_id, note))
         alert = self._find_alert(alert_id)
@@ -229,7 +229,7 @@ class FakeClient(FakePast, FakeExplaining, FakeLogs, FakeRules, FakeSilences, Fa
                 acked_at=self.clock.now(),
                 acked_by=author,
                 ack_note=note,
-                ack_until=until,
+                ack_until=None if lasting is None else self.clock.now() + lasting,
             )
         )
 

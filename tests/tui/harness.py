@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from textual.pilot import Pilot
-from textual.worker import WorkerCancelled
 
 from tests.tui.fakes import FakeClient
+from tests.tui.stillness import fetched, still
 from tui.app import TocsinApp
 from tui.memory import Memory
 from tui.views import VIEWS
@@ -27,20 +27,17 @@ async def console(
 
 
 async def settle(pilot: Pilot[int]) -> None:
-    """Until no fetch is under way and every message has been handled."""
-    await pilot.pause()
-    while len(pilot.app.workers):
-        # A fetch whose answer is not wanted any more is dropped; what took its place is waited for.
-        with suppress(WorkerCancelled):
-            await pilot.app.workers.wait_for_complete()
-        await pilot.pause()
+    """Until no fetch is under way, every message has been handled, and what has changed is drawn."""
+    await fetched(pilot)
+    await still(pilot)
 
 
 async def press(pilot: Pilot[int], *keys: str) -> None:
-    """Press keys one by one, letting each take its effect."""
+    """Press keys one by one, letting each take its effect; what they led to is drawn."""
     for key in keys:
-        await pilot.press(key)
-        await settle(pilot)
+        await pilot.app._press_keys([key])
+        await fetched(pilot)
+    await still(pilot)
 
 
 def key_of(view: str) -> str:

@@ -253,6 +253,7 @@ async def _go_home(app: TocsinApp, pilot: Pilot[int], client: FakeClient) -> Non
     """Back to how a console starts."""
     while isinstance(app.screen, Modal):
         app.pop_screen()
+    app.clear_notifications()
     client.paused_workflows.clear()
     client.is_broken = True
     client.made.clear()

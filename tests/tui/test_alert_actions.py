@@ -6,8 +6,9 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from engine.config.muting import MaintenanceSpec
 from engine.errors import TocsinError
-from engine.model import AlertState, Silence
+from engine.model import AlertState, MaintenanceWish, Silence
 from tests.tui.fake_data import HOSTILE, NOW
 from tests.tui.fakes import FakeClient
 from tests.tui.harness import console, frame, press, showing
@@ -65,6 +66,25 @@ async def test_silences_are_listed_and_ended(tmp_path: Path) -> None:
         assert "slow-*" not in frame(app)
         await press(pilot, "escape")
         assert showing(app) == "AlertsView"
+
+
+async def test_maintenance_is_listed_beside_silences_and_ended(tmp_path: Path) -> None:
+    client = FakeClient()
+    spec = MaintenanceSpec.model_validate({"id": "nightly", "cron": "0 2 * * *", "duration": "1h"})
+    client.windows.adopt((spec,))
+    wish = MaintenanceWish(("*",), ("web",), "stop", "ann", "new disks", lasting=600)
+    await client.maintain(wish)
+    async with console(client, tmp_path, (120, 30)) as (app, pilot):
+        await press(pilot, "3", "S")
+        shown = frame(app)
+        assert re.search(r"active +in 10 m +maintenance \(stop\) of tag=web +ann +until", shown)
+        assert re.search(r"waiting .*maintenance \(mute\) of workflow=\* +nightly +cron 0 2", shown)
+        await press(pilot, "j", "x")
+        assert "this maintenance stands in the configuration" in frame(app)
+        await press(pilot, "k", "x", "enter")
+        assert "maintenance 1 has ended" in frame(app)
+        assert client.windows.find(1).ended_by == app.author
+        assert "tag=web" not in frame(app)
 
 
 async def test_no_silences_are_said(tmp_path: Path) -> None:

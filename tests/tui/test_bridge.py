@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 
+import pytest
 from textual.app import App
 from textual.message import Message
 
@@ -68,8 +69,8 @@ class Asked:
         self.waiting.append(future)
         return await future
 
-    def loader(self, app: App[None]) -> Loader[str]:
-        return Loader(app, "test", self.fetch, self.shown.append, self.errors.append)
+    def loader(self, app: App[None], rest: Callable[[], float] = float) -> Loader[str]:
+        return Loader(app, "test", self.fetch, self.shown.append, self.errors.append, rest=rest)
 
 
 async def test_requests_while_fetching_become_one_more_fetch() -> None:
@@ -130,3 +131,39 @@ async def test_a_stopped_loader_shows_nothing() -> None:
         await pilot.pause()
         assert asked.waiting[0].cancelled()
         assert asked.shown == []
+
+
+async def test_what_a_cursor_passes_over_is_not_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    app, asked = App[None](), Asked()
+    async with app.run_test() as pilot:
+        loader = asked.loader(app)
+        monkeypatch.setattr(Loader, "STILL", 3600.0)
+        for _ in range(3):
+            loader.follow()
+            await pilot.pause()
+        assert asked.waiting == []
+        monkeypatch.setattr(Loader, "STILL", 0.0)
+        loader.follow()
+        await pilot.pause()
+        assert len(asked.waiting) == 1
+
+
+async def test_what_can_wait_waits_while_keys_are_pressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Loader, "LONGEST_REST", 3600.0)
+    app, asked = App[None](), Asked()
+    async with app.run_test() as pilot:
+        loader = asked.loader(app, rest=lambda: 3600.0)
+        loader.request()
+        await pilot.pause()
+        assert asked.waiting == []
+        loader.request(urgent=True)
+        await pilot.pause()
+        assert len(asked.waiting) == 1
+
+
+async def test_keys_that_never_rest_hold_a_fetch_up_for_a_bounded_time() -> None:
+    app, asked = App[None](), Asked()
+    async with app.run_test() as pilot:
+        asked.loader(app, rest=lambda: 3600.0).request()
+        await pilot.pause()
+        assert len(asked.waiting) == 1

@@ -26,6 +26,7 @@ from engine.model import (
     Severity,
 )
 from engine.store.store import Store
+from tests.tui.command_line import ROOT, run, run_process
 from tui.cli import COMMANDS, main
 
 VALID = """\
@@ -201,17 +202,6 @@ async def db(elsewhere: Path) -> Path:
     return path
 
 
-def run(*argv: str) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own: it has an event loop of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "tui.cli", *argv],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
-
-
 async def test_logs(db: Path) -> None:
     found = run("logs", "refused", "--db", str(db))
     assert (found.returncode, found.stderr) == (0, "")
@@ -259,7 +249,7 @@ async def test_metrics(db: Path) -> None:
 
 async def test_a_file_that_is_no_database(elsewhere: Path) -> None:
     (elsewhere / "text.db").write_text("this is no database, but long enough to look like one" * 10)
-    done = run("metrics", "--db", "text.db")
+    done = run_process("metrics", "--db", "text.db")
     assert (done.returncode, done.stdout) == (2, "")
     (sentence,) = done.stderr.splitlines()
     assert "text.db" in sentence
@@ -276,7 +266,7 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
             stdout=closed,
             stderr=subprocess.PIPE,
             timeout=30,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
     assert (done.returncode, done.stderr) == (0, b"")
 

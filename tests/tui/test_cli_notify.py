@@ -12,8 +12,8 @@ import pytest
 from engine.clock import SystemClock
 from engine.model import Alert, AlertEventKind, AlertState, Notification, NotificationState, Severity
 from engine.store.store import Store
+from tests.tui.command_line import run, run_process
 from tests.tui.test_cli import elsewhere as elsewhere
-from tests.tui.test_cli import run
 from tui.cli import main
 
 RULES = """\
@@ -150,7 +150,7 @@ def test_all_that_was_given_up_is_tried_again_but_the_pointless(
 
 
 def test_a_drill_prints_the_receipt_of_each_hop(rules: Path) -> None:
-    done = run("drill", "--channel", "told")
+    done = run_process("drill", "--channel", "told")
     assert done.returncode == 0
     assert [line.split()[:2] for line in done.stdout.splitlines()] == [
         ["ok", hop] for hop in ("check", "rule", "route", "deliver", "close")

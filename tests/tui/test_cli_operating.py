@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,8 +12,8 @@ from engine.config.loader import load_config
 from engine.model import Outcome, Recording
 from tests.engine.test_engine import Watch, running
 from tests.servers import Target, http_target
+from tests.tui.command_line import other_process, tocsin
 from tests.tui.test_cli import elsewhere as elsewhere
-from tests.tui.test_cli import run
 from tui.cli import main
 
 RULES = """\
@@ -29,10 +27,6 @@ workflows:
     breaker: {{threshold: 4, reset: 1h}}
     steps: [{{id: front, http: {{url: "{url}/"}}}}]
 """
-
-
-async def tocsin(*argv: str) -> subprocess.CompletedProcess[str]:
-    return await asyncio.to_thread(run, *argv)
 
 
 @pytest.fixture
@@ -49,7 +43,7 @@ async def test_workflows_are_listed_run_paused_and_resumed(target: Target, elsew
     (elsewhere / "rules.yaml").write_text(RULES.format(url=target.url, every="1h"))
     db = str(elsewhere / "t.db")
     async with running(load_config(elsewhere / "rules.yaml"), Path(db)) as (engine, watch):
-        assert (await tocsin("workflows", "run", "shop", "--db", db)).stdout == "Started shop.\n"
+        assert (await other_process("workflows", "run", "shop", "--db", db)).stdout == "Started shop.\n"
         await until(watch, Outcome.OK)
         await engine._store.writer.flush()
         header, line = (await tocsin("workflows", "--db", db)).stdout.splitlines()
@@ -94,7 +88,7 @@ async def test_breakers_are_listed_and_reset_and_retries_told(target: Target, el
             2, "tocsin: there is no circuit breaker of http://nobody\n",
         )  # fmt: skip
         target.status = 200
-        done = await tocsin("breakers", "reset", address, "--db", db)
+        done = await other_process("breakers", "reset", address, "--db", db)
         assert done.stdout == f"Closed the circuit breaker of {address}.\n"
         record = json.loads((await tocsin("breakers", "--json", "--db", db)).stdout)
         assert (record["state"], record["target"]) == ("CLOSED", address)

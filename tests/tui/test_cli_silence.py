@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,8 +11,8 @@ from engine.config.loader import load_config
 from engine.model import Alert, AlertState
 from engine.store.migrations import prepare
 from tests.engine.test_engine import running
+from tests.tui.command_line import other_process, tocsin
 from tests.tui.test_cli import elsewhere as elsewhere
-from tests.tui.test_cli import run
 from tui.cli import main
 
 RULES = """\
@@ -25,16 +23,12 @@ workflows:
 """
 
 
-async def tocsin(*argv: str) -> subprocess.CompletedProcess[str]:
-    return await asyncio.to_thread(run, *argv)
-
-
 async def test_silences_are_made_listed_and_expired(elsewhere: Path) -> None:
     (elsewhere / "rules.yaml").write_text(RULES)
     db = str(elsewhere / "t.db")
     words = ("silence", "add", "rule=slow-*", "severity!=CRITICAL", "--for", "2h", "--reason", "known")
     async with running(load_config(elsewhere / "rules.yaml"), Path(db)) as (engine, _):
-        made = json.loads((await tocsin(*words, "--author", "bob", "--json", "--db", db)).stdout)
+        made = json.loads((await other_process(*words, "--author", "bob", "--json", "--db", db)).stdout)
         assert (made["id"], made["author"], made["reason"]) == (1, "bob", "known")
         assert made["matchers"] == ["rule=slow-*", "severity!=CRITICAL"]
         assert made["ends_at"] - made["created_at"] == pytest.approx(7_200, abs=30)
@@ -104,7 +98,7 @@ async def test_an_alert_is_acknowledged_for_a_while_and_shown_as_muted(elsewhere
         assert (refused.returncode, "a duration is" in refused.stderr) == (2, True)
         refused = await tocsin("alerts", "resolve", "1", "--for", "1h", "--db", db)
         assert (refused.returncode, refused.stderr) == (2, "tocsin: --for belongs to ack\n")
-        assert (await tocsin("alerts", "ack", "1", "--for", "30m", "--db", db)).returncode == 0
+        assert (await other_process("alerts", "ack", "1", "--for", "30m", "--db", db)).returncode == 0
         (alert,) = engine.alerts.open_alerts()
         assert alert.ack_until is not None
         assert alert.acked_at is not None

@@ -7,8 +7,10 @@ import json
 import stat
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -17,6 +19,8 @@ from tests.tui.fakes import FakeClient
 from tests.tui.harness import console, frame, press, settle, showing
 from tests.tui.hosts import is_safe
 from tui.app import TocsinApp
+from tui.screens.base import View
+from tui.widgets.status_bar import StatusBar
 
 
 @pytest.fixture(autouse=True)
@@ -168,3 +172,28 @@ async def test_a_letter_leads_to_a_pane_and_any_other_key_nowhere(tmp_path: Path
             await press(pilot, "ctrl+o", key)
             assert showing(app) == "DashboardView"
             assert app.focused is chain[2]
+
+
+async def test_a_view_that_was_shown_before_is_neither_held_back_nor_styled_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with console(FakeClient(), tmp_path) as (_, pilot):
+        await press(pilot, "2", "1")
+        styled, held = list[View[Any]](), list[float]()
+        monkeypatch.setattr(View, "update_node_styles", lambda view, animate=True: styled.append(view))
+        monkeypatch.setattr(App, "delay_update", lambda app, delay=0.05: held.append(delay))
+        await press(pilot, "2", "1")
+        assert (styled, held) == ([], [])
+        await press(pilot, "3")
+        assert held == [0.05]
+
+
+async def test_a_theme_and_a_size_that_were_chosen_elsewhere_are_there_on_coming_back(tmp_path: Path) -> None:
+    async with console(FakeClient(), tmp_path) as (app, pilot):
+        await press(pilot, "2")
+        before = app.screen.query_one(StatusBar).styles.background
+        await press(pilot, "1", "T")
+        await pilot.resize_terminal(60, 30)
+        await press(pilot, "2")
+        assert app.screen.query_one(StatusBar).styles.background != before
+        assert app.screen.has_class("-narrow")

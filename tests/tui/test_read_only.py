@@ -20,7 +20,7 @@ from tui.screens.base import View
 
 _WRITES = {
     "acknowledge", "resolve", "silence", "expire_silence", "run_now", "set_paused", "reload", "reset_breaker",
-    "retry_notification", "note", "try_channel",
+    "retry_notification", "note", "try_channel", "maintain", "end_maintenance",
 }  # fmt: skip
 
 

@@ -65,7 +65,7 @@ async def test_moving_shows_another_rule_and_what_keeps_it_quiet(tmp_path: Path)
         assert "Asleep      it looks on mon-fri" in frame(app)
         assert "built in: it stands in no file" in frame(app)
         await press(pilot, "j")
-        assert "3 times, so that it is not evaluated until the next start" in frame(app)
+        assert "3 times, so that it is not evaluated until it is changed, or the next start" in frame(app)
         await press(pilot, "f")
         assert app.screen.query_one("#rules", RowTable).row_count == 2
         await press(pilot, "enter")

@@ -25,6 +25,7 @@ from engine.model import (
 from tests.tui.fake_data import HOSTILE, NOW
 from tests.tui.hosts import Ear, Host, frame, is_safe
 from tui.widgets.health_pane import HealthPane
+from tui.widgets.row_table import RowTable
 from tui.widgets.status_bar import Part, StatusBar, hint, line
 
 
@@ -133,6 +134,21 @@ async def test_uptime_is_redrawn_when_only_it_changed() -> None:
         pane.show(HEALTH, (replace(STATUSES[0], recent=(Outcome.ERROR,)), *STATUSES[1:]), NOW)
         await pilot.pause()
         assert "▓" in frame(app)[1]
+
+
+async def test_when_only_the_time_goes_by_no_list_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    pane = HealthPane()
+    app = Host(pane)
+    async with app.run_test(size=(100, 20)) as pilot:
+        listed = (status(1), status(2))
+        pane.show(HEALTH, listed, NOW)
+        await pilot.pause()
+        before = frame(app)
+        monkeypatch.setattr(RowTable, "set_rows", None)
+        pane.show(HEALTH, listed, NOW + 5)
+        await pilot.pause()
+        assert "in 12 s" in "\n".join(before)
+        assert "in 7 s" in "\n".join(frame(app))
 
 
 async def test_hostile_names_are_harmless() -> None:

@@ -362,3 +362,47 @@ async def test_wheel_against_the_end_tells_so() -> None:
             await pilot._post_mouse_events([events.MouseScrollDown], "#t", button=0)
         assert ear.of(RowTable.BottomReached)
         assert not ear.of(RowTable.TopReached)
+
+
+async def test_a_line_that_looks_as_before_is_not_drawn_again() -> None:
+    shown = table()
+    app = Host(shown)
+    async with app.run_test(size=(40, 8)) as pilot:
+        shown.set_rows(rows(*range(5)))
+        await pilot.pause()
+        shown.drawn = 0
+        shown.set_rows(rows(*range(5)))
+        shown.refresh()
+        await pilot.pause()
+        assert shown.drawn == 0
+        shown.set_rows([*rows(0, 1, 2, 3), row(4, "another")])
+        await pilot.pause()
+        assert shown.drawn == 2
+        app.theme = "textual-light"
+        await pilot.pause()
+        assert shown.drawn > 2
+
+
+async def test_a_step_draws_two_lines() -> None:
+    shown = table()
+    app = Host(shown)
+    async with app.run_test(size=(40, 8)) as pilot:
+        shown.set_rows(rows(*range(5)))
+        shown.focus()
+        await pilot.pause()
+        shown.drawn = 0
+        await pilot.press("j")
+        await pilot.pause()
+        assert shown.drawn == 2 * 2
+
+
+async def test_drawn_lines_are_kept_within_bounds() -> None:
+    shown = table()
+    app = Host(shown)
+    async with app.run_test(size=(40, 100)) as pilot:
+        listed = rows(*range(1_000))
+        shown.set_rows(listed)
+        shown.focus()
+        for _ in range(10):
+            await pilot.press("pagedown")
+        assert 100 <= sum(one.strip is not None for one in listed) <= 256

@@ -119,7 +119,7 @@ class BacktestModal(Modal[None]):
             self._rest = None
         self._began, self._done = self._stopwatch(), (0.0, 0)
         self.query_one("#range", Static).update(Content.styled(f"over the last {self._range.label}", MUTED))
-        self._worker = self.run_worker(self._try(), group="backtest", exclusive=True)
+        self._worker = self.run_worker(self._try, group="backtest", exclusive=True)
 
     async def _try(self) -> None:
         typed = self.query_one(Input).value.split()

@@ -11,10 +11,12 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from tui.sized import Sized
+
 T = TypeVar("T")
 
 
-class Modal(ModalScreen[T | None]):
+class Modal(Sized, ModalScreen[T | None]):
     """A question or a page on top of a view; leaving it answers None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back", show=False)]

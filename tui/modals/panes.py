@@ -13,10 +13,12 @@ from textual.geometry import Region
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from tui.sized import Sized
+
 LETTERS = "asdfghjklqwertuiop"
 
 
-class PanesModal(ModalScreen[int | None]):
+class PanesModal(Sized, ModalScreen[int | None]):
     """Answers which pane was chosen, by its place; None when left. Any other key leaves as well.
 
     Args:

@@ -1,4 +1,4 @@
-"""The silences that have not ended, to be ended from here."""
+"""The silences and the maintenance that have not ended, to be ended from here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from engine.errors import TocsinError
-from engine.model import Silence
+from engine.model import MaintenanceStatus, Silence
 from tui import present
 from tui.modals.base import Modal
 from tui.modals.confirm import ConfirmModal
@@ -19,6 +19,7 @@ from tui.widgets.status_bar import hint
 if TYPE_CHECKING:
     from tui.app import TocsinApp
 
+Cells = tuple[Content, ...]
 _COLUMNS = (
     Column("state", "State", 8),
     Column("left", "Ends", 8, align="right"),
@@ -38,14 +39,14 @@ class SilencesModal(Modal[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._silences: dict[str, Silence] = {}
+        self._found: dict[str, Silence | MaintenanceStatus] = {}
 
     @property
     def console(self) -> TocsinApp:
         return cast("TocsinApp", self.app)
 
     def compose(self) -> ComposeResult:
-        with self.box(Content("Silences"), "x end it now · esc back"):
+        with self.box(Content("Silences and maintenance"), "x end it now · esc back"):
             yield RowTable(_COLUMNS, empty=Content("loading …"), id="silences")
 
     def on_mount(self) -> None:
@@ -53,31 +54,34 @@ class SilencesModal(Modal[None]):
         self._reload()
 
     def action_expire(self) -> None:
-        """End the silence under the cursor."""
-        silence = self._silences.get(self.query_one(RowTable).cursor_key or "")
-        if silence is None:
+        """End what is under the cursor."""
+        found = self._found.get(self.query_one(RowTable).cursor_key or "")
+        if found is None:
             return
-        if silence.id < 0:
-            self.console.say("this silence stands in the configuration: take it out there", "warning")
+        what = "silence" if isinstance(found, Silence) else "maintenance"
+        if _stands(found):
+            self.console.say(f"this {what} stands in the configuration: take it out there", "warning")
             return
 
         def finish(agreed: bool | None) -> None:
             if agreed:
-                self.run_worker(self._expire(silence), group="command")
+                self.run_worker(self._end(found), group="command")
 
-        lines = [
-            present.foreign(" ".join(silence.matchers), 300, "bold"),
-            Content("What still fires is announced then."),
-        ]
-        self.app.push_screen(ConfirmModal("End this silence now?", lines, "end it"), finish)
+        lines = [present.foreign(_whom(found), 300, "bold"), Content("What still fires is announced then.")]
+        self.app.push_screen(ConfirmModal(f"End this {what} now?", lines, "end it"), finish)
 
-    async def _expire(self, silence: Silence) -> None:
+    async def _end(self, found: Silence | MaintenanceStatus) -> None:
+        client, author = self.console.client, self.console.author
         try:
-            await self.console.client.expire_silence(silence.id, self.console.author)
+            if isinstance(found, Silence):
+                await client.expire_silence(found.id, author)
+            else:
+                await client.end_maintenance(int(found.id), author)
         except TocsinError as error:
             self.console.say(str(error), "error")
         else:
-            self.console.say(f"silence {silence.id} has ended")
+            what = "silence" if isinstance(found, Silence) else "maintenance"
+            self.console.say(f"{what} {found.id} has ended")
         self._reload()
 
     def _reload(self) -> None:
@@ -86,31 +90,52 @@ class SilencesModal(Modal[None]):
     async def _load(self) -> None:
         table = self.query_one(RowTable)
         try:
-            found = await self.console.client.silences(self.console.at)
+            silences = await self.console.client.silences(self.console.at)
+            windows = await self.console.client.maintenance(self.console.at)
         except TocsinError as error:
             table.set_empty(present.foreign(error, 300, "$text-error"))
-            found = ()
+            silences, windows = (), ()
         else:
             table.set_empty(hint("nothing is silenced", "s", "on an alert silences it"))
         now = self.console.moment()
-        self._silences = {str(one.id): one for one in found}
-        table.set_rows([_row(one, now) for one in found])
+        rows = {f"silence {one.id}": _row(one, now) for one in silences}
+        rows |= {f"maintenance {one.id}": _window_row(one, now) for one in windows}
+        self._found = dict(zip(rows, (*silences, *windows), strict=True))
+        table.set_rows([Row(key, cells) for key, cells in rows.items()])
 
 
-def _row(silence: Silence, now: float) -> Row:
+def _stands(found: Silence | MaintenanceStatus) -> bool:
+    return found.id < 0 if isinstance(found, Silence) else found.is_standing
+
+
+def _whom(found: Silence | MaintenanceStatus) -> str:
+    return " ".join(found.matchers) if isinstance(found, Silence) else found.whom
+
+
+def _row(silence: Silence, now: float) -> Cells:
     is_active = silence.is_active(now)
     starts = f"from {present.age_text(silence.starts_at, now)}"
-    return Row(
-        str(silence.id),
-        (
-            Content.styled("active", "$text-success")
-            if is_active
-            else Content.styled("waiting", present.MUTED),
-            Content(present.age_text(silence.end, now)),
-            present.foreign(" ".join(silence.matchers), 300),
-            present.foreign(silence.author, 60),
-            present.foreign(
-                silence.reason if is_active else f"{starts}: {silence.reason}", 300, present.MUTED
-            ),
-        ),
+    return (
+        _state(is_active),
+        Content(present.age_text(silence.end, now)),
+        present.foreign(_whom(silence), 300),
+        present.foreign(silence.author, 60),
+        present.foreign(silence.reason if is_active else f"{starts}: {silence.reason}", 300, present.MUTED),
     )
+
+
+def _window_row(window: MaintenanceStatus, now: float) -> Cells:
+    what = f"maintenance ({window.mode}) of {_whom(window)}"
+    why = f"{window.when}: {window.reason}" if window.reason else window.when
+    return (
+        _state(window.state == "on"),
+        Content("" if window.ends_at is None else present.age_text(window.ends_at, now)),
+        present.foreign(what, 300),
+        present.foreign(window.author or window.id, 60),
+        present.foreign(why, 300, present.MUTED),
+    )
+
+
+def _state(is_active: bool) -> Content:
+    word, style = ("active", "$text-success") if is_active else ("waiting", present.MUTED)
+    return Content.styled(word, style)

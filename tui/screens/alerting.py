@@ -94,10 +94,10 @@ class AlertActions(View[T]):
         def finish(wish: SilenceWish | None) -> None:
             if wish is None:
                 return
-            until = self.console.moment() + wish.seconds
             self.clear_marks()
+            said = (wish.matchers, self.console.author, wish.reason)
             self.command(
-                lambda: self.client.silence(wish.matchers, self.console.author, wish.reason, until),
+                lambda: self.client.silence(*said, lasting=wish.seconds),
                 f"silenced for {wish.length}: {' '.join(wish.matchers)}",
             )
 

@@ -21,6 +21,7 @@ from tui.screens.alerting import AlertActions
 from tui.screens.details import alert_text
 from tui.widgets.status_bar import hint
 from tui.widgets.timeline import AlertTimeline
+from tui.widgets.writing import write
 
 _OPEN = frozenset({AlertState.PENDING, AlertState.FIRING, AlertState.ACKNOWLEDGED})
 
@@ -83,7 +84,7 @@ class AlertsView(AlertActions[AlertList]):
         if wanted is not None:
             timeline.move_to(str(wanted))
             self.console.clear_selection()
-        self._detail.request(urgent=True)
+        self._detail.request()
 
     def back(self) -> bool:
         if not self._marked:
@@ -153,12 +154,12 @@ class AlertsView(AlertActions[AlertList]):
         text = self.query_one("#detail-text", Static)
         if shown is None:
             label = self.console.time_range.label
-            text.update(hint(f"no alert in the last {label}", "t", "chooses a longer range"))
+            write(text, hint(f"no alert in the last {label}", "t", "chooses a longer range"))
             self.set_title(page, "Alert")
         else:
             alert = shown.alert
             muted = self._listed.muted.get(alert.id, "")
-            text.update(alert_text(alert, shown.cause, shown.why, self.console.moment(), muted))
+            write(text, alert_text(alert, shown.cause, shown.why, self.console.moment(), muted))
             self.set_title(page, "Alerts", foreign(f"{alert.rule_name} #{alert.id}", 100))
         self.alert_changed()
 
@@ -167,7 +168,7 @@ class AlertsView(AlertActions[AlertList]):
 
     @on(AlertTimeline.Highlighted)
     def _moved(self) -> None:
-        self._detail.request(urgent=True)
+        self._detail.follow()
 
     @on(AlertTimeline.Selected)
     def _opened(self, event: AlertTimeline.Selected) -> None:

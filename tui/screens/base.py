@@ -22,6 +22,7 @@ from tui.screens.listing import Listing
 from tui.state import Vitals
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.status_bar import Looking, StatusBar
+from tui.widgets.writing import write
 
 T = TypeVar("T")
 
@@ -39,6 +40,8 @@ class View(Listing, Generic[T]):
 
     SCOPE: ClassVar[Scope]
     TOPICS: ClassVar[frozenset[Topic]] = frozenset()
+    SLOWER: ClassVar[float] = 1.0
+    """How many times slower than others it follows the news: a list of all there is costs more than a few."""
     SEARCHES: ClassVar[bool] = False
     """Its list is searched in the store, not filtered."""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-normal"), (120, "-wide")]
@@ -47,8 +50,10 @@ class View(Listing, Generic[T]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._loader: Loader[T] = Loader(self, "load", self.fetch, self._show, self._failed)
-        self._awake = False
+        self._loader: Loader[T] = Loader(
+            self, "load", self.fetch, self._show, self._failed, rest=self._rest, slower=self.SLOWER
+        )
+        self._awake = self._styled = False
         self._titles: dict[Widget, Content] = {}
         self._words: dict[Widget, tuple[Content | str, ...]] = {}
 
@@ -131,7 +136,7 @@ class View(Listing, Generic[T]):
         notice.set_class(not trouble, "-waiting")
         notice.display = bool(text)
         if text:
-            notice.update(text)
+            write(notice, text)
 
     def topics_changed(self, topics: frozenset[Topic]) -> None:
         """The engine has news of `topics`."""
@@ -202,8 +207,10 @@ class View(Listing, Generic[T]):
     def retitle(self, pane: Widget) -> None:
         self.set_title(pane, *self._words.get(pane, ()))
 
-    def on_screen_resume(self, _event: events.ScreenResume) -> None:
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
         self._awake = True
+        # Its style is what it was; a theme that was chosen meanwhile has been seen to before this.
+        event.refresh_styles, self._styled = not self._styled, True
         # Who changes views faster than they are made meets one that has nothing in it yet.
         if self.stands:
             self.show_vitals(self.console.vitals)
@@ -218,6 +225,9 @@ class View(Listing, Generic[T]):
             with self.app.batch_update():
                 self.show(data)
                 self.point()
+
+    def _rest(self) -> float:
+        return self.console.rest()
 
     def _failed(self, error: TocsinError | None) -> None:
         self.console.report_trouble(self, error)

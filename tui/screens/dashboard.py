@@ -47,6 +47,7 @@ class DashboardView(AlertActions[DashboardPage], WorkflowActions[DashboardPage])
     AUTO_FOCUS = "#health RowTable"
     SCOPE = Scope.DASHBOARD
     TOPICS = frozenset({Topic.EXECUTIONS, Topic.ALERTS, Topic.HEALTH})
+    SLOWER = 4.0
     BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.DASHBOARD)
 
     def __init__(self) -> None:

@@ -23,6 +23,7 @@ from tui.screens.spans import SpanActions
 from tui.widgets.row_table import RowTable
 from tui.widgets.status_bar import hint
 from tui.widgets.trace_tree import TraceTree
+from tui.widgets.writing import write
 
 _LOG_LINES = 500
 
@@ -83,7 +84,7 @@ class ExecutionView(SpanActions[ExecutionPage]):
         self._page = data
         now = self.console.moment()
         execution = data.execution
-        self.query_one("#facts-text", Static).update(execution_text(execution, now))
+        write(self.query_one("#facts-text", Static), execution_text(execution, now))
         self.set_title(
             self.query_one("#facts"),
             *self.crumbs(),

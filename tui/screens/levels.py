@@ -43,7 +43,9 @@ class LevelTable(RowTable):
         """Show these."""
         self._levels = {level.workflow_id: level for level in levels}
         self.set_rows([level_row(level) for level in levels])
-        self.refresh()
+
+    def drawn_besides(self, row: Row) -> object:
+        return self._levels[row.key].left
 
     def cell(self, row: Row, place: int, width: int) -> Content:
         return budget_bar(self._levels[row.key].left, width) if place == _BUDGET else row.cells[place]

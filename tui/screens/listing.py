@@ -10,6 +10,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from tui.filtering import LONGEST, PatternError, compile_filter
+from tui.sized import Sized
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.row_table import RowTable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from tui.app import TocsinApp
 
 
-class Listing(Screen[None]):
+class Listing(Sized, Screen[None]):
     """A screen with lists in it; their filters and what was toggled are remembered by their names."""
 
     SCOPE: ClassVar[Scope]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -13,9 +12,8 @@ from textual.widgets import Input
 
 from engine.errors import QueryError, TocsinError
 from engine.model import LogFacets, LogPage, LogRecord, Topic
-from engine.text import plain
 from tui.bridge import Loader
-from tui.present import clock_text
+from tui.present import moment_text
 from tui.screens.base import LOADING, View
 from tui.widgets.facet_list import BUCKETS, FacetList
 from tui.widgets.row_table import RowTable
@@ -73,7 +71,7 @@ class LogMoves(View[LogPage]):
 
     def where_words(self) -> tuple[str, ...]:
         """For the title: up to when lines are shown, if not up to now."""
-        return () if self._anchor is None else (f"up to {_moment_text(self._anchor, self.console.moment())}",)
+        return () if self._anchor is None else (f"up to {moment_text(self._anchor, self.console.moment())}",)
 
     def go_to_now(self) -> bool:
         """Leave the past; False when the newest lines are shown."""
@@ -140,7 +138,7 @@ class LogMoves(View[LogPage]):
             f"{facets.total.lines:,} lines" if facets.exact else f"the newest {facets.total.lines:,} lines"
         )
         now = self.console.moment()
-        span = f"{_moment_text(facets.since, now)} to {_moment_text(facets.until, now)}"
+        span = f"{moment_text(facets.since, now)} to {moment_text(facets.until, now)}"
         self.set_title(pane, "Facets", f"{total} · {span}")
 
     def _facets_failed(self, error: TocsinError | None) -> None:
@@ -157,10 +155,3 @@ class LogMoves(View[LogPage]):
         others = _FACET.sub(lambda found: "" if found[1] == kind else found[0], field.value).strip()
         field.add_class("-shown")
         field.value = others if word in field.value.split() else f"{others} {word}".strip()
-
-
-def _moment_text(at: float, now: float) -> str:
-    """A time of day, with its date when it is not of today."""
-    day, today = time.localtime(at), time.localtime(now)
-    date = "" if day[:3] == today[:3] else time.strftime("%d %b ", day)
-    return plain(date + clock_text(at), 40)

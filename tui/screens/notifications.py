@@ -18,6 +18,7 @@ from tui.screens.base import LOADING, View
 from tui.screens.told_text import channels_text, next_text, told_text
 from tui.widgets.row_table import Column, Row, RowTable
 from tui.widgets.status_bar import hint
+from tui.widgets.writing import write
 
 _PAGE = 200
 _MOST = 2_000
@@ -78,8 +79,8 @@ class NotificationsView(View[tuple[Notification, ...]]):
         shown = [row for row in data if not dead_only or row.state is NotificationState.DEAD]
         dead = sum(row.state is NotificationState.DEAD for row in data)
         channels = self.query_one("#channels", Static)
-        channels.update(
-            channels_text(data, now) if data else hint("no channel has been told of anything yet")
+        write(
+            channels, channels_text(data, now) if data else hint("no channel has been told of anything yet")
         )
         table = self.table
         table.set_empty(
@@ -123,7 +124,7 @@ class NotificationsView(View[tuple[Notification, ...]]):
             self.selected(),
         )
         if row is None:
-            text.update(hint("no notification is selected"))
+            write(text, hint("no notification is selected"))
             self.set_title(page, "Message")
         else:
             others = [
@@ -131,7 +132,7 @@ class NotificationsView(View[tuple[Notification, ...]]):
                 for other in self._rows.values()
                 if row.message and other.message == row.message and other.key != row.key
             ]
-            text.update(told_text(row, others, self.console.moment()))
+            write(text, told_text(row, others, self.console.moment()))
             self.set_title(page, "Message", present.foreign(f"{row.channel} · alert #{row.alert_id}", 80))
         offered = row is not None and row.state is NotificationState.DEAD
         if offered is not self._offered:

@@ -41,12 +41,13 @@ def _head(status: RuleStatus) -> Content:
     if status.asleep:
         lines.append(fact("Asleep", present.foreign(f"it looks on {status.asleep}", 300)))
     if status.strikes:
-        off = ", so that it is not evaluated until the next start" if status.state == "failed" else ""
-        lines.append(fact("Failed", Content(f"{counted(status.strikes, 'time')}{off}: see the log")))
+        off = ", so that it is not evaluated until it is changed, or the next start"
+        told = f"{counted(status.strikes, 'time')}{off if status.state == 'failed' else ''}: see the log"
+        lines.append(fact("Failed", Content(told)))
     lines.append(fact("Alerts", Content(f"{status.firing} firing or acknowledged, {status.pending} pending")))
-    told = present.foreign(", ".join(status.channels), 300)
+    channels = present.foreign(", ".join(status.channels), 300)
     nobody = Content.styled("it names none; routes may", present.MUTED)
-    lines.append(fact("Channels", told if status.channels else nobody))
+    lines.append(fact("Channels", channels if status.channels else nobody))
     return Content("\n").join(lines)
 
 

@@ -22,6 +22,7 @@ from tui.screens.base import LOADING, View
 from tui.screens.rule_text import rule_text
 from tui.widgets.row_table import Column, Row, RowTable
 from tui.widgets.status_bar import hint
+from tui.widgets.writing import write
 
 _COLUMNS = (
     Column("state", "State", 10),
@@ -167,10 +168,10 @@ class RulesView(View[tuple[RuleStatus, ...]]):
         self._detail = detail
         page, text = self.query_one("#rule", VerticalScroll), self.query_one("#rule-text", Static)
         if detail is None:
-            text.update(hint("no rule is selected"))
+            write(text, hint("no rule is selected"))
             self.set_title(page, "Rule")
         else:
-            text.update(rule_text(detail, self.console.moment()))
+            write(text, rule_text(detail, self.console.moment()))
             self.set_title(page, "Rules", present.foreign(detail.status.id, 80))
         self.refresh_bindings()
 
@@ -179,7 +180,7 @@ class RulesView(View[tuple[RuleStatus, ...]]):
 
     @on(RowTable.Highlighted, "#rules")
     def _moved(self) -> None:
-        self._detail_loader.request(urgent=True)
+        self._detail_loader.follow()
 
     @on(RowTable.Selected, "#rules")
     def _opened(self) -> None:

@@ -14,6 +14,7 @@ from tui.screens.base import View
 from tui.widgets.row_table import RowTable
 from tui.widgets.status_bar import hint
 from tui.widgets.trace_tree import TraceTree
+from tui.widgets.writing import write
 
 T = TypeVar("T")
 _AFTER = 60.0
@@ -36,10 +37,10 @@ class SpanActions(View[T]):
         span, pane = self.trace_tree.cursor_span, self.query_one("#span")
         text = pane.query_one(Static)
         if span is None:
-            text.update(hint("no span to show"))
+            write(text, hint("no span to show"))
             self.set_title(pane, "Span")
         else:
-            text.update(self.trace_tree.detail(span))
+            write(text, self.trace_tree.detail(span))
             self.set_title(pane, "Span", foreign(span.name, 60))
 
     def action_fold(self, away: bool) -> None:

@@ -87,7 +87,7 @@ class TracesView(SpanActions[tuple[Execution, ...]]):
             table.move_to(str(wanted))
             self.console.clear_selection()
         self.set_title(table, f"{what.capitalize()} · {len(data)} · {label}")
-        self._trace.request(urgent=True)
+        self._trace.request()
 
     def record(self, table: RowTable, key: str) -> object:
         return self._executions.get(key) if table is self.table else super().record(table, key)
@@ -130,7 +130,7 @@ class TracesView(SpanActions[tuple[Execution, ...]]):
 
     @on(RowTable.Highlighted, "#executions")
     def _moved(self) -> None:
-        self._trace.request(urgent=True)
+        self._trace.follow()
 
     @on(RowTable.Selected, "#executions")
     def _opened(self, event: RowTable.Selected) -> None:

@@ -27,6 +27,7 @@ from tui.screens.steps import STEP_COLUMNS, is_step, step_rows, step_text
 from tui.widgets.chart_pair import BUCKETS, ChartPair
 from tui.widgets.row_table import RowTable
 from tui.widgets.status_bar import hint
+from tui.widgets.writing import write
 
 _PAGE = 200
 _MOST = 5_000
@@ -123,7 +124,7 @@ class WorkflowView(WorkflowActions[WorkflowPage]):
                 Content("this workflow is no longer in the configuration; what it recorded is below")
             )
         else:
-            facts.update(workflow_text(data.status, now, label, data.retries))
+            write(facts, workflow_text(data.status, now, label, data.retries))
             self.set_title(facts, *self.crumbs(), foreign(data.status.name, 120))
         self.query_one(ChartPair).show(data.buckets, self.console.time_range.since(now), now)
         self.set_title(self.query_one("#charts"), f"Charts · {label}")
@@ -191,7 +192,7 @@ class WorkflowView(WorkflowActions[WorkflowPage]):
 
     @on(RowTable.Highlighted, "#executions")
     def _moved(self) -> None:
-        self._steps.request(urgent=True)
+        self._steps.follow()
 
     @on(RowTable.Selected, "#steps")
     def _step_opened(self, event: RowTable.Selected) -> None:

@@ -24,6 +24,7 @@ class WorkflowsView(WorkflowActions[tuple[WorkflowStatus, ...]]):
     AUTO_FOCUS = "#workflows"
     SCOPE = Scope.WORKFLOWS
     TOPICS = frozenset({Topic.EXECUTIONS, Topic.ENGINE})
+    SLOWER = 4.0
     BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.WORKFLOWS)
 
     def __init__(self) -> None:

@@ -42,12 +42,20 @@ class Row:
     A function instead of cells is called when they are first needed: most rows are never in view.
     """
 
-    __slots__ = ("_cells", "key", "style")
+    __slots__ = ("_cells", "besides", "key", "strip", "style")
 
     def __init__(self, key: str, cells: Cells | Callable[[], Cells], style: str = "") -> None:
         self.key = key
         self.style = style
         self._cells = cells
+        self.besides: object = None
+        self.strip: tuple[object, Strip] | None = None
+
+    def drawn(self, look: object, draw: Callable[[], Strip]) -> Strip:
+        """Its line as it was drawn last, or anew when it was drawn with another `look`."""
+        if self.strip is None or self.strip[0] != look:
+            self.strip = look, draw()
+        return self.strip[1]
 
     @property
     def cells(self) -> Cells:

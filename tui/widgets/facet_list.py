@@ -40,7 +40,10 @@ class FacetList(RowTable):
                 for key, facet in self._facets.items()
             ]
         )
-        self.refresh()
+
+    def drawn_besides(self, row: Row) -> object:
+        facet = self._facets.get(row.key)
+        return facet.buckets if facet is not None else None
 
     def cell(self, row: Row, place: int, width: int) -> Content:
         if place != _BAR or row.key not in self._facets:

@@ -35,6 +35,7 @@ from tui.present import (
 )
 from tui.widgets.columns import Cells, Column, Row
 from tui.widgets.row_table import RowTable
+from tui.widgets.writing import write
 
 _COLUMNS = (
     Column("glyph", "", 1),
@@ -44,7 +45,7 @@ _COLUMNS = (
     Column("p95", "p95", 8, align="right", min_terminal=44),
     Column("next", "next", 8, align="right", min_terminal=72),
 )
-_UPTIME = 2
+_UPTIME, _NEXT = 2, 5
 _SHORT_BELOW = 12
 _REMARKABLE = 0.7
 _NO_NEWS = frozenset({Outcome.SKIPPED, Outcome.INTERRUPTED})
@@ -66,20 +67,30 @@ class WorkflowList(RowTable):
         empty = Content("no workflows: the configuration has none")
         super().__init__(_COLUMNS, empty=empty, show_header=False)
         self._statuses: dict[str, WorkflowStatus] = {}
+        self._now = 0.0
 
     def show(self, workflows: Sequence[WorkflowStatus], now: float) -> None:
-        before = {key: status.recent for key, status in self._statuses.items()}
+        self._now = now
         self._statuses = {status.id: status for status in workflows}
         self.set_rows([Row(status.id, partial(_workflow_cells, status, now)) for status in workflows])
-        if before != {key: status.recent for key, status in self._statuses.items()}:
-            self.refresh()
+
+    def count_from(self, now: float) -> None:
+        """It is `now`: draw the lines in view anew that say something else at this time."""
+        self._now = now
+        self.redraw_changed()
 
     def record(self, key: str) -> WorkflowStatus | None:
         return self._statuses.get(key)
 
+    def drawn_besides(self, row: Row) -> object:
+        status = self._statuses[row.key]
+        return status.recent, _next(status, self._now)
+
     def cell(self, row: Row, place: int, width: int) -> Content:
         if place == _UPTIME:
             return uptime_bar(self._statuses[row.key].recent, width)
+        if place == _NEXT:
+            return Content.styled(_next(self._statuses[row.key], self._now), MUTED)
         return row.cells[place]
 
 
@@ -128,6 +139,7 @@ class HealthPane(Vertical):
         self._facts = Static(Content(""))
         self._list = WorkflowList()
         self._shown: tuple[Health, tuple[WorkflowStatus, ...], float] | None = None
+        self._told = Content("")
 
     def compose(self) -> ComposeResult:
         with Horizontal():
@@ -137,8 +149,13 @@ class HealthPane(Vertical):
 
     def show(self, health: Health, workflows: Sequence[WorkflowStatus], now: float) -> None:
         """Show these; ages are counted from `now`."""
+        listed = self._shown[1] if self._shown is not None else None
         self._shown = (health, tuple(workflows), now)
-        self._list.show(workflows, now)
+        if listed is not None and listed is workflows:
+            self._list.count_from(now)
+        else:
+            self._list.show(workflows, now)
+            self._told = _tally(workflows)
         self._show_head()
 
     @property
@@ -170,11 +187,13 @@ class HealthPane(Vertical):
     def _show_head(self) -> None:
         if self._shown is None:
             return
-        health, workflows, now = self._shown
-        self._digits.update(f"{health.score:.0f}")
+        health, _, now = self._shown
+        if (score := f"{health.score:.0f}") != self._digits.value:
+            self._digits.update(score)
         self._digits.set_classes(score_style(health.score)[1:])
-        short = self.has_class("-short")
-        self._facts.update(_short_facts(health) if short else _facts(health, workflows, now))
+        write(
+            self._facts, _short_facts(health) if self.has_class("-short") else _facts(health, self._told, now)
+        )
 
     @on(RowTable.Highlighted)
     def _tell_highlighted(self, event: RowTable.Highlighted) -> None:
@@ -200,11 +219,9 @@ def components_line(health: Health) -> Content:
     return Content("  ").join(parts)
 
 
-def _facts(health: Health, workflows: Sequence[WorkflowStatus], now: float) -> Content:
+def _facts(health: Health, tally: Content, now: float) -> Content:
     since = Content.styled(f"  {lasting_text(health.since, now)}", MUTED)
-    return Content("\n").join(
-        [health_status(health.status) + since, components_line(health), _tally(workflows)]
-    )
+    return Content("\n").join([health_status(health.status) + since, components_line(health), tally])
 
 
 def _short_facts(health: Health) -> Content:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import events
-from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.style import Style
 
 from tui.widgets.columns import Column, Row, draw_centred, draw_line, lay_out, same_row
 from tui.widgets.sieve import Passes, Sieve
+from tui.widgets.stepping import Stepping
 
 __all__ = ["Column", "Row", "RowTable"]
 
 
+_KEPT = 256
+"""Lines that are kept as they were drawn."""
 _FILTERED_OUT = Content("nothing passes the filter\n") + Content.styled("esc", "bold $primary") + " clears it"
 
 
-class RowTable(ScrollView, can_focus=True):
+class RowTable(Stepping, can_focus=True):
     """Rows under a cursor that stays with its row, by key, when rows change.
 
     Args:
@@ -54,17 +56,6 @@ class RowTable(ScrollView, can_focus=True):
         color: $block-cursor-foreground;
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "cursor_up", "Up", show=False, id="lists.up"),
-        Binding("down,j", "cursor_down", "Down", show=False, id="lists.down"),
-        Binding("pageup", "page_up", "Page up", show=False),
-        Binding("pagedown", "page_down", "Page down", show=False),
-        Binding("ctrl+u", "half_page_up", "Half a page up", show=False, id="lists.half_up"),
-        Binding("ctrl+d", "half_page_down", "Half a page down", show=False, id="lists.half_down"),
-        Binding("g,home", "first", "First", show=False, id="lists.top"),
-        Binding("G,end", "last", "Last", show=False, id="lists.bottom"),
-        Binding("enter", "choose", "Open", show=False, id="lists.open"),
-    ]
 
     class About(Message):
         """Base of what a table tells."""
@@ -120,6 +111,7 @@ class RowTable(ScrollView, can_focus=True):
         self._sieve = Sieve()
         self._cursor = 0
         self._announced: str | None = None
+        self._drawn: deque[Row] = deque()
 
     # What is in the table.
 
@@ -195,6 +187,12 @@ class RowTable(ScrollView, can_focus=True):
         self._cursor = max(min(self._cursor + added, len(self._rows) - 1), 0)
         self._settle(before, top + added, reveal=False)
 
+    def redraw_changed(self) -> None:
+        """Redraw the rows in view of which something else is to be drawn than what was."""
+        for line, (row, _) in enumerate(self._window()):
+            if row.besides != self.drawn_besides(row):
+                self._refresh_row(self.scroll_offset.y + line)
+
     def set_filter(self, passes: Passes | None) -> None:
         """Show only rows whose text passes; None shows all. The cursor stays with its row, if that stays."""
         before, key = self._window(), self.cursor_key
@@ -224,6 +222,10 @@ class RowTable(ScrollView, can_focus=True):
     def cell(self, row: Row, place: int, _width: int) -> Content:
         """What a cell of `_width` cells shows; a subclass may draw to measure."""
         return row.cells[place]
+
+    def drawn_besides(self, _row: Row) -> object:
+        """What `cell` draws that is not in the row itself: a line is drawn anew when it differs."""
+        return None
 
     def title_cell(self, place: int, _width: int) -> Content:
         """What the header shows above a column."""
@@ -269,8 +271,12 @@ class RowTable(ScrollView, can_focus=True):
         else:
             pairs = zip(before, after, strict=True)
             for line, ((old, was), (new, is_now)) in enumerate(pairs):
-                if was is not is_now or not same_row(old, new):
+                if not same_row(old, new) or old.besides != self.drawn_besides(new):
                     self._refresh_row(self.scroll_offset.y + line)
+                else:
+                    new.besides, new.strip = old.besides, old.strip
+                    if was is not is_now:
+                        self._refresh_row(self.scroll_offset.y + line)
         self._announce()
 
     def _reveal(self) -> None:
@@ -322,30 +328,6 @@ class RowTable(ScrollView, can_focus=True):
 
     # Keys and mouse.
 
-    def action_cursor_up(self) -> None:
-        self._move(-1)
-
-    def action_cursor_down(self) -> None:
-        self._move(1)
-
-    def action_page_up(self) -> None:
-        self._move(-self._page)
-
-    def action_page_down(self) -> None:
-        self._move(self._page)
-
-    def action_half_page_up(self) -> None:
-        self._move(-max(self._page // 2, 1))
-
-    def action_half_page_down(self) -> None:
-        self._move(max(self._page // 2, 1))
-
-    def action_first(self) -> None:
-        self._move(-max(len(self._rows), 1))
-
-    def action_last(self) -> None:
-        self._move(max(len(self._rows), 1))
-
     def action_choose(self) -> None:
         if (key := self.cursor_key) is not None:
             self.post_message(self.chosen(key))
@@ -392,6 +374,14 @@ class RowTable(ScrollView, can_focus=True):
         style = self.get_visual_style("row-table--cursor") if on_cursor else self.visual_style
         if row.style:
             style += Style.parse(row.style)
+        look = (style, width, self.size.width, self.app.theme)
+        row.besides = self.drawn_besides(row)
+        return row.drawn((look, row.besides), lambda: self._draw(row, style, width))
+
+    def _draw(self, row: Row, style: Style, width: int) -> Strip:
+        self._drawn.append(row)
+        if len(self._drawn) > _KEPT:
+            self._drawn.popleft().strip = None
         places = lay_out(self._columns, width) if len(row.cells) > 1 else ((0, width),)
         cells = [(p, w, self.cell(row, p, w)) for p, w in places]
         return draw_line(self._columns, cells, style, width)

@@ -20,7 +20,7 @@ from tui.present import (
     severity_style,
     sign,
 )
-from tui.widgets.columns import Cells, Column, Row
+from tui.widgets.columns import Cells, Column, Row, lay_out
 from tui.widgets.row_table import RowTable
 from tui.widgets.status_bar import hint
 
@@ -81,6 +81,7 @@ class AlertTimeline(RowTable):
             muted: why nobody is told of some of them, by their numbers.
             marked: the numbers of those that a person has marked.
         """
+        before = self._start_text()
         self._since, self._now = since, max(now, since + 1.0)
         self._alerts = {str(alert.id): alert for alert in sorted(alerts, key=_urgency, reverse=True)}
         self.set_rows(
@@ -89,8 +90,8 @@ class AlertTimeline(RowTable):
                 for key, alert in self._alerts.items()
             ]
         )
-        # Bars move with the time, whatever the rows say.
-        self.refresh()
+        if self._start_text() != before:
+            self.refresh()
 
     @property
     def cursor_alert(self) -> Alert | None:
@@ -107,18 +108,23 @@ class AlertTimeline(RowTable):
             return alert_state(alert.state)[:2] + row.cells[place]
         return row.cells[place]
 
+    def drawn_besides(self, row: Row) -> object:
+        """Bars move with the time, whatever the rows say."""
+        alert = self._alerts.get(row.key)
+        places = dict(lay_out(self._columns, self.scrollable_content_region.width))
+        if alert is None or _LIFE not in places:
+            return None
+        return self._bar(alert, places[_LIFE]), alert.state, alert.started_at < self._since
+
     def title_cell(self, place: int, width: int) -> Content:
         if place != _LIFE:
             return super().title_cell(place, width)
-        start, end = clock_text(self._since, seconds=False), "now"
+        start, end = self._start_text(), "now"
         return fit(Content(start), max(width - len(end), 0)) + Content(end)
 
     def _life(self, alert: Alert, width: int) -> Content:
         """From its start to its end, or to now; what was before the range is an arrow."""
-        scale = width / (self._now - self._since)
-        ended = alert.resolved_at if alert.resolved_at is not None else self._now
-        start = min(max(int((alert.started_at - self._since) * scale), 0), width - 1)
-        end = min(max(round((ended - self._since) * scale), start + 1), width)
+        start, end = self._bar(alert, width)
         bar = sign("━", "=") * (end - start)
         if alert.started_at < self._since:
             bar = sign("◂", "<") + bar[1:]
@@ -131,6 +137,17 @@ class AlertTimeline(RowTable):
             + Content.styled(bar, style)
             + Content.styled(track * (width - end), "$foreground 20%")
         )
+
+    def _bar(self, alert: Alert, width: int) -> tuple[int, int]:
+        """The first cell of its bar, and the one after its last."""
+        scale = width / (self._now - self._since)
+        ended = alert.resolved_at if alert.resolved_at is not None else self._now
+        start = min(max(int((alert.started_at - self._since) * scale), 0), width - 1)
+        return start, min(max(round((ended - self._since) * scale), start + 1), width)
+
+    def _start_text(self) -> str:
+        """When the range begins."""
+        return clock_text(self._since, seconds=False)
 
 
 def _urgency(alert: Alert) -> tuple[bool, bool, int, float, int]:

@@ -89,6 +89,7 @@ class TraceTree(RowTable):
         self._given: tuple[Sequence[Span], Sequence[LogRecord]] = ((), ())
         self._logs: dict[str, list[LogRecord]] = {}
         self._folded: set[str] = set()
+        self._version = 0
 
     def show(
         self, spans: Sequence[Span], title: Content | None = None, logs: Sequence[LogRecord] = ()
@@ -98,14 +99,20 @@ class TraceTree(RowTable):
             self.border_title = title
         if {span.trace_id for span in spans[:1]} != {span.trace_id for span in self._given[0][:1]}:
             self._folded.clear()
-        self._given = (spans, logs)
+        if self._given != (spans, logs):
+            self._given = (spans, logs)
+            self._build()
+
+    def _build(self) -> None:
+        """Make the rows of what was given."""
+        spans, logs = self._given
         shown = spans[:MAX_SPANS]
         self._place_logs(shown, logs)
         start = min((span.started_at for span in shown), default=0.0)
         length = max((span.started_at + span.duration for span in shown), default=0.0) - start
         if (start, length) != (self._from, self._length):
             self._from, self._length = start, length
-            self.refresh()
+            self._redraw()
         self._take_apart(shown)
         self._spans = {}
         # A failure is told once, where it happened: not again at every ancestor.
@@ -133,7 +140,7 @@ class TraceTree(RowTable):
         elif (parent := parents.get(span.span_id)) in parents and parent is not None:
             self._folded.add(parent)
             self.move_to(parent)
-        self.show(self._given[0], logs=self._given[1])
+        self._build()
 
     def logs_of(self, span: Span) -> Sequence[LogRecord]:
         """The lines a span wrote; those that name no span, or one that is not here, are the root's."""
@@ -147,7 +154,7 @@ class TraceTree(RowTable):
             key = record.span_id if record.span_id in known else root
             self._logs.setdefault(key or "", []).append(record)
         if before != self._logs:
-            self.refresh()
+            self._redraw()
 
     @property
     def cursor_span(self) -> Span | None:
@@ -161,6 +168,11 @@ class TraceTree(RowTable):
         self._anatomy, self._path = found, {}
         for segment in found.path:
             self._path.setdefault(segment.span_id, []).append(segment)
+        self._redraw()
+
+    def _redraw(self) -> None:
+        """What bars are measured against has changed."""
+        self._version += 1
         self.refresh()
 
     def _share(self, span: Span) -> float:
@@ -198,6 +210,9 @@ class TraceTree(RowTable):
     def cell(self, row: Row, place: int, width: int) -> Content:
         span = self._spans.get(row.key)
         return self._bar(span, width) if place == _BAR and span is not None else row.cells[place]
+
+    def drawn_besides(self, row: Row) -> object:
+        return self._version, self._spans.get(row.key)
 
     def title_cell(self, place: int, width: int) -> Content:
         if place != _BAR:
