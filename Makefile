@@ -9,7 +9,7 @@ run: $(VENV)/.run
 	@$(BIN)/tocsin demo
 
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff check .
@@ -33,6 +33,7 @@ $(VENV)/bin/python:
 $(VENV)/.run: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing Tocsin into $(VENV) (once) …"
 	@$(PIP) --editable .
+	@$(BIN)/python -m compileall -q engine tui
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run

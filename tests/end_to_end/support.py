@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import io
 import json
 import os
 import selectors
@@ -17,8 +19,10 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from engine.paths import socket_path
+from tui.cli import main
 
 ROOT = Path(__file__).parents[2]
 PYTHON_TOCSIN = (sys.executable, "-m", "tui.cli")
@@ -32,9 +36,9 @@ HOSTILE = (
 
 
 def environment(home: Path) -> dict[str, str]:
-    """The variables of a process that keeps its files under `home`."""
+    """The variables of a process that keeps its files under `home`, and asks its terminal for the size."""
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")},
         "HOME": str(home),
         "XDG_STATE_HOME": str(home / "state"),
         "XDG_RUNTIME_DIR": str(home / "run"),
@@ -68,6 +72,17 @@ class Place:
             [*PYTHON_TOCSIN, *argv, "--db", str(self.db)],
             cwd=self.home, env=self.env, capture_output=True, text=True, timeout=deadline,
         )  # fmt: skip
+
+    def call(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """The same within this process: for commands of which not the process is tested but the answer."""
+        out, error, command = io.StringIO(), io.StringIO(), [*argv, "--db", str(self.db)]
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(patch.dict(os.environ, self.env, clear=True))
+            stack.enter_context(contextlib.chdir(self.home))
+            stack.enter_context(contextlib.redirect_stdout(out))
+            stack.enter_context(contextlib.redirect_stderr(error))
+            code = main(command)
+        return subprocess.CompletedProcess(command, code, out.getvalue(), error.getvalue())
 
     @contextlib.contextmanager
     def start(self, *argv: str) -> Iterator[Running]:
@@ -119,6 +134,11 @@ class Running:
                     continue
                 fresh = self._read(os.read(stream.fileno(), 65_536))
                 count -= sum(map(wanted, fresh))
+
+    def narrow(self) -> int:
+        """Let the pipe to this process hold as little as the system allows; returns how many bytes."""
+        assert self.process.stdout is not None
+        return fcntl.fcntl(self.process.stdout, fcntl.F_SETPIPE_SZ, 1)
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

@@ -29,6 +29,7 @@ class Terminal:
         self, argv: Sequence[str], env: Mapping[str, str], size: tuple[int, int] = (40, 120), cwd: str = "."
     ) -> None:
         self.output = bytearray()
+        self._plain, self._stripped = bytearray(), 0
         self._master, slave = pty.openpty()
         self._slave = slave
         self.resize(*size)
@@ -54,8 +55,12 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """The output without escape sequences."""
-        return _SEQUENCE.sub(b"", bytes(self.output)).decode("utf-8", "replace")
+        """The output since `clear()` without escape sequences."""
+        fresh = bytes(self.output[self._stripped :])
+        whole = _beginning_of_last_sequence(fresh)
+        self._plain += _SEQUENCE.sub(b"", fresh[:whole])
+        self._stripped += whole
+        return (self._plain + _SEQUENCE.sub(b"", fresh[whole:])).decode("utf-8", "replace")
 
     @property
     def current_modes(self) -> list[object]:
@@ -67,6 +72,12 @@ class Terminal:
         """The device."""
         return os.ttyname(self._slave)
 
+    def clear(self) -> None:
+        """Forget what was written until now."""
+        self.output.clear()
+        self._plain.clear()
+        self._stripped = 0
+
     def resize(self, height: int, width: int) -> None:
         """Change the size, of which the program is told."""
         fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
@@ -75,8 +86,8 @@ class Terminal:
         """Type `keys`."""
         os.write(self._master, keys.encode())
 
-    def read_until(self, *words: str, deadline: float = 30.0) -> float:
-        """Read until all `words` have been written.
+    def read_until(self, *words: str, since: int = 0, deadline: float = 30.0) -> float:
+        """Read until all `words` have been written, not counting the first `since` letters of `text`.
 
         Returns:
             Seconds since the start of the program.
@@ -85,10 +96,16 @@ class Terminal:
             AssertionError: not within `deadline` seconds, or the program has ended.
         """
         end = time.monotonic() + deadline
-        while not all(word in self.text for word in words):
+        while not self._has(words, since):
             assert time.monotonic() < end, f"no {words} within {deadline} s in {self.text[-2000:]!r}"
             assert self.read_some(0.2) or self.process.poll() is None, f"ended: {self.text[-2000:]!r}"
+            while self.read_some(0):
+                pass
         return time.monotonic() - self.started
+
+    def _has(self, words: Sequence[str], since: int) -> bool:
+        text = self.text[since:]
+        return all(word in text for word in words)
 
     def finish(self, deadline: float = 20.0) -> int:
         """Read until the program has ended; returns its exit code."""
@@ -120,3 +137,11 @@ class Terminal:
             return False
         self.output += os.read(self._master, READ_SIZE)
         return True
+
+
+def _beginning_of_last_sequence(output: bytes) -> int:
+    """Where what may not be complete yet begins: at the last escape that ends no string."""
+    at = output.rfind(b"\x1b")
+    if output[at : at + 2] in (b"\x1b", b"\x1b\\"):
+        at = output.rfind(b"\x1b", 0, at)
+    return at if at >= 0 else len(output)

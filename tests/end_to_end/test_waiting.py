@@ -23,7 +23,8 @@ from tui.views import VIEWS
 
 ANSWER = 0.05
 """Seconds in which a key has to be answered."""
-STALL = 5.0
+STALL = 2.0
+"""Seconds that nothing answers, at least: longer than what is waited for in silence."""
 TRIES = 3
 KEYS = (
     *(str(number) for number in range(1, len(VIEWS) + 1)),

@@ -56,7 +56,7 @@ class Stand:
 
     async def until(self, holds: Callable[[], Awaitable[Any]]) -> Any:
         """What `holds` returns once that is true; threads and the file take real time."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (found := await holds()):
                 await settle(1)
         return found

@@ -174,6 +174,7 @@ async def test_with_an_engine_commands_go_to_it(path: Path) -> None:
     async with FakeEngine(path) as engine, _client(path) as client:
         alert = await client.acknowledge(1, "ann", "ä")
         assert (alert.acked_by, alert.ack_note) == ("ann", "ä")
+        await client.acknowledge(1, "ann", lasting=600.0)
         await client.run_now("login")
         await client.set_paused(True)
         info = await client.info()
@@ -182,6 +183,7 @@ async def test_with_an_engine_commands_go_to_it(path: Path) -> None:
             await client.resolve(5, "ann")
         assert engine.commands == [
             ("acknowledge", {"alert_id": 1, "author": "ann", "note": "ä"}),
+            ("acknowledge", {"alert_id": 1, "author": "ann", "note": "", "lasting": 600.0}),
             ("run_now", {"workflow_id": "login"}),
             ("set_paused", {"paused": True}),
             ("info", {}),

@@ -23,7 +23,7 @@ from engine.model import (
     Recording,
 )
 from engine.notify.messages import compose
-from engine.own_rules import NOTIFIER, OFFLINE, STORE, with_own_rules
+from engine.own_rules import NOTIFIER, OFFLINE, OWN_RULES, RULES, STORE, with_own_rules
 from tests.engine.alerts.stand import Tables, config
 from tests.engine.rules import build
 
@@ -139,8 +139,8 @@ async def test_there_is_one_alert_and_it_is_about_the_monitor() -> None:
 
 
 def test_a_rule_of_ones_own_goes_before_the_built_in_one_and_nobody_watches_unasked() -> None:
-    assert [rule.id for rule in with_own_rules(config()).rules] == [STORE, NOTIFIER]
-    own = config({"id": OFFLINE}, {"id": STORE}, {"id": NOTIFIER}, settings={"canary": ["h:1"]})
+    assert [rule.id for rule in with_own_rules(config()).rules] == [STORE, NOTIFIER, RULES]
+    own = config(*({"id": each} for each in OWN_RULES), settings={"canary": ["h:1"]})
     assert with_own_rules(own) is own
     health = HealthMonitor(clock=VirtualClock(), workflows=(), emit=lambda check: None)
     parts = {part.name: part.status for part in health.assess(Signals(beat_age=0.0)).components}

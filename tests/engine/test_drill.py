@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.config.loader import LoadedConfig, load_config
-from engine.drill import Hop, drill
+from engine.drill import NO_CHANNELS, Hop, drill
 from engine.errors import NotFoundError
 from engine.model import Notice
 
@@ -87,7 +88,21 @@ async def test_routes_decide_and_say_why(tmp_path: Path) -> None:
 async def test_nobody_to_tell_is_a_hop_not_made(tmp_path: Path) -> None:
     hops = await _hops(_loaded(tmp_path, "  - {channels: [seen], tags: [database]}"))
     assert [(hop.name, hop.done) for hop in hops] == [("check", True), ("rule", True), ("route", False)]
-    assert hops[-1].words.startswith("nobody would be told")
+    assert hops[-1].words == "nobody would be told: not seen: route 1: takes tags database"
+
+
+async def test_without_channels_it_says_how_one_is_written(tmp_path: Path) -> None:
+    loaded = _loaded(tmp_path)
+    rules = tuple(rule.model_copy(update={"channels": ()}) for rule in loaded.config.rules)
+    silent = replace(loaded, config=loaded.config.model_copy(update={"rules": rules}))
+    hops = await _hops(silent, rule_id="slow")
+    assert hops[-1].words == "nobody would be told: its rule names none, and there are no routes"
+    empty = replace(silent, config=silent.config.model_copy(update={"channels": {}}))
+    hops = await _hops(empty)
+    assert hops[-1].words == f"nobody would be told: {NO_CHANNELS}"
+    with pytest.raises(NotFoundError) as caught:
+        await _hops(empty, channels=["ops"])
+    assert caught.value.hint == NO_CHANNELS
 
 
 async def test_it_stands_in_for_a_rule(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from engine.model import (
     AlertState,
     HealthCheck,
     HealthStatus,
+    Maintenance,
     NotificationState,
     Outcome,
     Silence,
@@ -32,6 +33,7 @@ workflows:
   - {id: gone, every: 1m, steps: []}
 rules: [{id: a}, {id: b}]
 channels: {ops: {url: x}}
+maintenance: [{id: nightly, cron: "0 2 * * *", duration: 1h}]
 silences: [{matchers: [rule=a], author: ada, reason: known, until: 2100-01-01}]
 overlays: {prod: {workflows: {gone: {every: 5m}}}}
 """
@@ -62,7 +64,10 @@ async def fill(store: Store) -> None:
     still = alert(2, state=AlertState.FIRING, started_at=START + 250, fired_at=START + 250)
     first = AlertEvent(2, START + 250, KINDS.FIRED)
     silence = Silence(1, ("rule=a",), "ada", "why", START + 50, START + 50, START + 500, START + 120, "eva")
-    await store.writer.must(resolved, *events[:2], sent, still, first, events[2], silence)
+    window = Maintenance(
+        1, ("*",), ("auth",), "mute", "ada", "why", START + 50, START + 50, START + 500, START + 120, "eva"
+    )
+    await store.writer.must(resolved, *events[:2], sent, still, first, events[2], silence, window)
     for minute in range(10):
         at = START + 60 * minute
         bad = 2 <= minute < 5
@@ -157,6 +162,10 @@ async def test_executions_lines_messages_and_silences_end_then(client: EngineCli
     assert [row.state for row in await client.notifications(until=START + 149)] == [NotificationState.QUEUED]
     assert next((one.id, one.end) for one in await client.silences(at=START + 60)) == (1, START + 500)
     assert [one.id for one in await client.silences(at=START + 120)] == [-1]
+    (moving, nightly) = await client.maintenance(at=START + 60)
+    assert (moving.id, moving.ends_at, moving.state) == ("1", START + 500, "on")
+    assert (nightly.id, nightly.when, nightly.is_standing) == ("nightly", "cron 0 2 * * * UTC, for 1h", True)
+    assert [one.id for one in await client.maintenance(at=START + 120)] == ["nightly"]
 
 
 async def test_the_configuration_of_a_moment_is_the_last_before(client: EngineClient) -> None:

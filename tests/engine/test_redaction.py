@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.model import (
@@ -38,6 +38,7 @@ from engine.model import (
 from engine.redaction import _SHAPES, Redactor, Values, is_secret_name
 from engine.store.encode import Row
 from engine.text import plain
+from tests.effort import tried
 
 SECRET = 'p/ss "wörd"+<1>\n&x'
 REDACT = Redactor([SECRET, "S3CR3T-canary", "short", "http://127.0.0.1:8777"])
@@ -281,8 +282,11 @@ PIECES = (
 )  # fmt: skip
 
 
-@settings(max_examples=1_000)
+@settings(max_examples=tried(300, 2_000))
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=10).map("".join))
+@example("bearer abcdef")
+@example("http://:@")
+@example("set-cookie:a")
 def test_a_look_beforehand_never_spares_what_has_a_shape(text: str) -> None:
     expected = text
     for shape in _SHAPES:

@@ -20,9 +20,13 @@ RUN = f"""
 import asyncio, os, sys
 from pathlib import Path
 from engine.clock import SystemClock
+from engine.config.schema import Workflow
 from engine.store.store import Store
 from engine.workflows.scheduler import Scheduler
-from tests.engine.workflows.test_scheduler import workflow
+
+def workflow(id):
+    steps = [{{"id": "s", "wait": {{"for": "1ms"}}}}]
+    return Workflow.model_validate({{"id": id, "name": id, "every": "2s", "steps": steps}})
 
 async def start(workflow, slot):
     os.write(1, f"{{workflow.id}} {{slot!r}}\\n".encode())
@@ -32,7 +36,7 @@ async def main():
     store = await Store.open(Path(sys.argv[1]), clock)
     await Scheduler(
         clock=clock,
-        workflows=[workflow(f"w{{number}}", every="2s") for number in range({COUNT})],
+        workflows=[workflow(f"w{{number}}") for number in range({COUNT})],
         start=start,
         skipped=lambda workflow, slot, reason, count: None,
         concurrency=50,

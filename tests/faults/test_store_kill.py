@@ -18,7 +18,7 @@ from engine.store.store import Store
 from tests.engine.store.samples import START
 
 # More rounds find rarer moments: TOCSIN_KILL_ROUNDS=40.
-ROUNDS = int(os.environ.get("TOCSIN_KILL_ROUNDS", "8"))
+ROUNDS = int(os.environ.get("TOCSIN_KILL_ROUNDS", "5"))
 
 WRITE = """
 import asyncio, sys

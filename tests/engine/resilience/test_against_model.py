@@ -1,4 +1,4 @@
-"""Retry, breaker, deadline and cancellation together do what a small model of them does."""
+"""Row 63: retry, breaker, deadline and cancellation together do what a small model of them does."""
 
 import asyncio
 import heapq
@@ -15,6 +15,7 @@ from engine.clock import VirtualClock, settle
 from engine.model import BreakerState, ErrorType, Failure
 from engine.resilience.breaker import Breaker, BreakerPolicy
 from engine.resilience.retry import RetryPolicy, RetryResult, with_retry
+from tests.effort import tried
 
 ATTEMPTS, THRESHOLD, RESET = 3, 3, 16.0
 Script = tuple[tuple[float, bool], ...]
@@ -220,4 +221,6 @@ class Comparison(RuleBasedStateMachine):
 
 
 TestComparison = Comparison.TestCase
-TestComparison.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+TestComparison.settings = settings(
+    max_examples=tried(40, 400), stateful_step_count=tried(30, 40), deadline=None
+)

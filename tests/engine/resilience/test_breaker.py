@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from engine.clock import VirtualClock
 from engine.model import BreakerMemory, BreakerState, BreakerStatus
 from engine.resilience.breaker import Breaker, BreakerChange, BreakerPolicy, Breakers, Permit
+from tests.effort import tried
 
 CLOSED, OPEN, HALF_OPEN = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN
 
@@ -318,4 +319,4 @@ class BreakerMachine(RuleBasedStateMachine):
 
 
 TestBreakerMachine = BreakerMachine.TestCase
-TestBreakerMachine.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestBreakerMachine.settings = settings(max_examples=tried(30, 300), stateful_step_count=30, deadline=None)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import os
+import threading
 import tracemalloc
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from engine.clock import VirtualClock
+from engine.clock import VirtualClock, settle
 from engine.config.sources import SourceSpec
 from engine.errors import StoreError
 from engine.model import LogRecord
@@ -275,3 +277,51 @@ async def test_a_noisy_file_does_not_starve_another(stand: Stand) -> None:
     for _ in range(3):
         await stand.look()
     assert "word" in await stand.lines()
+
+
+async def test_a_file_that_is_opened_after_the_source_has_ended_is_closed(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, let, closed = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow(GrowingFile):
+        def __init__(self, *args: Any) -> None:
+            begun.set()
+            assert let.wait(30)
+            super().__init__(*args)
+
+        def close(self) -> None:
+            super().close()
+            closed.set()
+
+    await stand.start()
+    stand.write("a.log", "")
+    monkeypatch.setattr(tailing, "GrowingFile", Slow)
+    assert stand.tailer is not None
+    looking = asyncio.create_task(stand.tailer.look())
+    while not begun.is_set():
+        await settle(1)
+    looking.cancel()
+    await asyncio.wait({looking})
+    stand.tailer.close()
+    let.set()
+    assert await asyncio.to_thread(closed.wait, 30)
+
+
+async def test_a_name_that_goes_to_another_file_while_it_is_opened_tells_nothing_twice(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Replaced(GrowingFile):
+        def __init__(self, path: Path, offset: int = 0) -> None:
+            monkeypatch.undo()
+            path.rename(stand.place / "c.log")
+            (stand.place / "b.log").rename(path)
+            super().__init__(path, offset)
+
+    stand.write("b.log", "first\n")
+    await stand.start(begin="start")
+    stand.write("a.log", "second\n")
+    monkeypatch.setattr(tailing, "GrowingFile", Replaced)
+    await stand.look()
+    await stand.look()
+    assert await stand.lines() == ["first", "second"]

@@ -15,6 +15,7 @@ from engine.errors import StoreError
 from engine.model import LogLevel, ScheduleCursor
 from engine.workflows.claims import AHEAD, PATIENCE, Claims, inherited
 from engine.workflows.scheduler import ALL
+from tests.effort import tried
 from tests.engine.workflows.test_scheduler import Bench, gaps, workflow
 
 START = 1_700_000_000.0
@@ -244,7 +245,7 @@ async def test_a_cron_does_not_repeat_an_hour_after_a_restart_in_it() -> None:
     assert [slot for _, slot, _ in bench.starts] == [noon + 3600]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=tried(30, 200), deadline=None)
 @given(st.lists(LIFE, min_size=2, max_size=6))
 @example([(1.0, 0.0, 0), (1.0, 0.0, -4), (3.0, 0.0, 0)])
 @example([(2.0, 2.0, 0), (0.25, 0.0, -0.7), (1.0, 0.0, 0)])

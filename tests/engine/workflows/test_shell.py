@@ -188,7 +188,7 @@ async def test_what_stays_behind_in_the_group_ends_with_the_command(step: ShellS
     with nothing_left():
         reply = await script(step, "sleep 60 & touch $1/$!; echo done", str(tmp_path))
     assert reply.fields["stdout"] == "done\n"
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
     assert all_dead(pids_in(tmp_path))
 
 

@@ -157,7 +157,7 @@ if binaries() is not None:
         large = await refusal(step, server, "select repeat('x', 300000) from seq_1_to_10")
         assert large.failure.message == "the query gives over 1048576 bytes of values"
         row = " , ".join(["repeat('x', 15000000)"] * 20)
-        huge = await refusal(step, server, f"select {row}")
+        huge = await refusal(step, server, f"select {row}", timeout=60)
         assert huge.failure.message == "the query gives over 16777216 bytes"
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
 
@@ -165,7 +165,7 @@ if binaries() is not None:
         began = time.monotonic()
         error = await refusal(step, server, "select sleep(30), 'slow one'", timeout=0.5)
         assert error.failure.message.endswith("within 500ms (query)")
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
         running = "select count(*) from information_schema.processlist where info like '%slow one%'"
         with _beside(server, "monitor") as other:
             ends = time.monotonic() + 5

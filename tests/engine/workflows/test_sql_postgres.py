@@ -64,7 +64,7 @@ async def test_a_silent_server_is_not_waited_for(step: SqlStep) -> None:
         error = await refusal(step, f"postgresql://u@127.0.0.1:{served.port}/shop", timeout=0.3)
     assert error.failure.message == f"no answer from 127.0.0.1:{served.port} within 300ms (connect)"
     assert error.failure.type is ErrorType.TIMEOUT
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 10
 
 
 async def test_a_name_that_does_not_exist(step: SqlStep) -> None:
@@ -222,16 +222,16 @@ if binaries() is not None:
         assert bytes_error.failure.message == "the query gives over 1048576 bytes of values"
         # The driver's library reads on while there is something; it is stopped when it pauses.
         assert row.failure.message.startswith("the query gives over")
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 20
 
     async def test_a_slow_query_is_stopped_on_the_server(step: SqlStep, server: str) -> None:
         began = time.monotonic()
         with nothing_left():
             error = await refusal(
-                step, server, "select pg_sleep(3), 'slow one'", password=PASSWORD, timeout=0.5
+                step, server, "select pg_sleep(30), 'slow one'", password=PASSWORD, timeout=0.5
             )
         assert error.failure.message.endswith("within 500ms (query)")
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 10
         with beside(server) as other:
             running = "select count(*) from pg_stat_activity where query like '%slow one%'"
             assert other.execute(f"{running} and pid <> pg_backend_pid()").fetchone() == (0,)
@@ -265,10 +265,10 @@ if binaries() is not None:
         relaying = await asyncio.start_server(relay, "127.0.0.1", 0)
         url = server.replace(str(upstream), str(relaying.sockets[0].getsockname()[1]))
         began = time.monotonic()
-        error = await refusal(step, url, "select pg_sleep(3)", password=PASSWORD, timeout=0.5)
+        error = await refusal(step, url, "select pg_sleep(30)", password=PASSWORD, timeout=0.5)
         assert silent.is_set()
         assert error.failure.type is ErrorType.TIMEOUT
-        assert time.monotonic() - began < 0.5 + 0.5 + 0.3
+        assert time.monotonic() - began < 0.5 + 0.5 + 2.0
         relaying.close()
         for task in tasks:
             task.cancel()
@@ -277,7 +277,7 @@ if binaries() is not None:
     async def test_cancelling_lets_go(step: SqlStep, server: str) -> None:
         await ask(step, server, password=PASSWORD)
         with nothing_left():
-            task = asyncio.ensure_future(ask(step, server, "select pg_sleep(3)", password=PASSWORD))
+            task = asyncio.ensure_future(ask(step, server, "select pg_sleep(30)", password=PASSWORD))
             await asyncio.wait([task], timeout=0.2)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):

@@ -181,7 +181,7 @@ async def test_a_slow_query_is_stopped(step: SqlStep, file: Path) -> None:
     error = await refusal(step, file, ENDLESS, 0.2)
     assert error.failure.message == f"no answer from {file} within 200ms (query)"
     assert error.failure.type is ErrorType.TIMEOUT
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 10
 
 
 async def test_a_locked_file_is_worth_another_try(step: SqlStep, file: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import threading
@@ -43,6 +44,15 @@ def collected_census() -> Census:
     """The same, without what only waits for the collector."""
     gc.collect()
     return census()
+
+
+def descriptors() -> frozenset[tuple[str, str]]:
+    """What is open now: numbers, and what each leads to."""
+    found = set()
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # the one that listed them
+            found.add((number, os.readlink(f"/proc/self/fd/{number}")))
+    return frozenset(found)
 
 
 async def back_to(earlier: Census) -> Census:

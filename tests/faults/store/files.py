@@ -7,12 +7,13 @@ import random
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
 from engine.clock import Clock
 from engine.store.integrity import damage
+from engine.store.limits import Limits
 from engine.store.migrations import MIGRATIONS, migrate, prepare
 from engine.store.store import Store
 from tests.engine.store.samples import START
@@ -81,6 +82,13 @@ async def opened(db: Path, clock: Clock) -> AsyncIterator[Store]:
         yield store
     finally:
         await store.close()
+
+
+async def opened_until(at_end: AsyncExitStack, db: Path, clock: Clock, limits: Limits | None) -> Store:
+    """A store with these limits that is closed with `at_end`, if not before."""
+    store = await Store.open(db, clock, limits)
+    at_end.push_async_callback(store.close)
+    return store
 
 
 def lines_in(db: Path) -> int:
