@@ -23,6 +23,7 @@ from engine.model import LogLevel, LogRecord, SourceFile
 from engine.sources.growing import LINE_BYTES, GrowingFile, identity
 from engine.sources.lines import read_json, read_text
 from engine.text import plain
+from engine.threads import opened
 
 LOOK_INTERVAL = 1.0
 MAX_FILES = 200
@@ -73,13 +74,13 @@ class Tailer:
 
     def close(self) -> None:
         """Close the files; the next look opens them again, from their starts."""
-        for file in self._files.values():
-            file.close()
+        _close(self._files.values())
         self._files = {}
 
     async def look(self) -> None:
         """Find files that came or went, and store what has been written to them, as fast as is allowed."""
-        new, problems = await asyncio.to_thread(self._find)
+        new, problems = await opened(self._find, lambda found: _close(found[0]))
+        self._files |= {file.identity: file for file in new}
         for problem in problems:
             self._warn(problem, once=True)
         now = self._clock.monotonic()
@@ -165,7 +166,7 @@ class Tailer:
 
     def _find(self) -> tuple[list[GrowingFile], list[str]]:
         """Open what is new, note what has lost its name; what was opened, and what could not be."""
-        new: list[GrowingFile] = []
+        new: dict[str, GrowingFile] = {}
         problems: list[str] = []
         seen: set[str] = set()
         paths = self._paths()
@@ -179,7 +180,7 @@ class Tailer:
                 if not stat.S_ISREG(found.st_mode):
                     continue
                 seen.add(identity(found))
-                if file := self._files.get(identity(found)):
+                if file := self._files.get(identity(found)) or new.get(identity(found)):
                     file.path = path
                     continue
                 file = GrowingFile(path, self._place(identity(found), found.st_size))
@@ -188,14 +189,16 @@ class Tailer:
             except OSError as error:
                 problems.append(_complaint(path, error))
                 continue
-            new.append(file)
-            self._files[file.identity] = file
+            if file.identity != identity(found):
+                file.close()  # another file has got the name since: the next look finds both
+                continue
+            new[file.identity] = file
         self._begin_at_end, self._known = False, {}
         for key in self._files.keys() - seen:
             self._leaving.setdefault(key, self._clock.monotonic())
         for key in self._leaving.keys() & seen:
             del self._leaving[key]
-        return new, problems
+        return list(new.values()), problems
 
     def _paths(self) -> list[Path]:
         patterns = (os.path.join(self._base, os.path.expanduser(pattern)) for pattern in self._spec.files)
@@ -232,6 +235,11 @@ class Tailer:
             self._told.clear()
         self._told.add(text)
         self._log(LogRecord(self._clock.now(), LogLevel.WARNING, text, fields=fields, source=self._spec.id))
+
+
+def _close(files: Iterable[GrowingFile]) -> None:
+    for file in files:
+        file.close()
 
 
 def _complaint(path: Path, error: OSError) -> str:
