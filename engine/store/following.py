@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,9 +44,7 @@ class FollowingPool(ReadPool):
         self._closed = True
         await self._pool.close()
 
-    async def _lend(
-        self, use: Callable[[aiosqlite.Connection], Awaitable[T]], deadline: float | None = None
-    ) -> T:
+    async def _lend(self, use: Callable[[sqlite3.Connection], T], deadline: float | None = None) -> T:
         pool = await self._current()
         try:
             return await pool._lend(use, deadline)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,8 @@ T = TypeVar("T")
 
 DEADLINE = 10.0
 SIZE = 2
+_STEPS = 1_000_000
+"""Steps of SQLite's machine, a few hundredths of a second, after which a question looks for who waits."""
 
 Cells = tuple[Any, ...]
 
@@ -88,10 +91,7 @@ class ReadPool:
             StoreError: the file cannot be read, or the answer took longer than 10 s.
         """
 
-        async def ask(connection: aiosqlite.Connection) -> list[Cells]:
-            return list(await connection.execute_fetchall(sql, parameters))  # type: ignore[arg-type]
-
-        return await self._lend(ask)
+        return await self._lend(lambda connection: connection.execute(sql, parameters).fetchall())
 
     async def run(self, job: Callable[[sqlite3.Connection], T], deadline: float | None = None) -> T:
         """What `job` returns, run in a connection's thread: several questions about one state of the file.
@@ -102,22 +102,21 @@ class ReadPool:
         Raises:
             StoreError: as `fetch` does.
         """
-        return await self._lend(partial(in_its_thread, job=partial(_in_one_state, job)), deadline)
+        return await self._lend(partial(_in_one_state, job), deadline)
 
-    async def _lend(
-        self, use: Callable[[aiosqlite.Connection], Awaitable[T]], deadline: float | None = None
-    ) -> T:
-        """Let `use` have a connection to itself, within the deadline."""
+    async def _lend(self, use: Callable[[sqlite3.Connection], T], deadline: float | None = None) -> T:
+        """Let `use` have a connection to itself, in its thread and within the deadline."""
         if self._closed:
             raise StoreError(f"{self.path} is closed")
         try:
             async with asyncio.timeout(deadline or DEADLINE):
-                connection = await self._free.get()
+                connection, is_given_up = await self._free.get(), threading.Event()
                 try:
                     with nullcontext() if deadline else self.courtesy.asking():
-                        return await use(connection)
+                        return await in_its_thread(connection, partial(_unless, is_given_up.is_set, use))
                 except asyncio.CancelledError:
                     # Nobody waits any more: the statement would otherwise run to its end.
+                    is_given_up.set()
                     await connection.interrupt()
                     raise
                 finally:
@@ -147,6 +146,14 @@ def _renewed(path: Path, version: int) -> tuple[TemporaryDirectory[str], Path]:
     except BaseException:
         place.cleanup()
         raise
+
+
+def _unless(
+    is_given_up: Callable[[], bool], use: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection
+) -> T:
+    """What `use` returns; an interruption passes by what a thread has yet to begin, this does not."""
+    connection.set_progress_handler(is_given_up, _STEPS)
+    return use(connection)
 
 
 def _in_one_state(job: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:

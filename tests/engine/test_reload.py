@@ -139,8 +139,8 @@ async def test_a_changed_threshold_counts_at_the_next_look(tmp_path: Path) -> No
         assert await stand.alerts() == []
         report = await stand.reload(configuration(flow("a", "5s", every="1h"), rules=(slow("r", "3s"),)))
         assert report.changes == ("~ rule r: conditions.1.value 3600 → 3",)
-        await stand.pass_by(1)
-        assert len(await stand.alerts(AlertState.FIRING)) == 1
+        await stand.clock.advance(1.0)
+        assert len(await stand.until(lambda: stand.alerts(AlertState.FIRING))) == 1
 
 
 async def test_a_longer_look_back_takes_in_what_the_file_knows(tmp_path: Path) -> None:

@@ -213,7 +213,7 @@ async def test_a_flood_of_lines_does_not_cost_the_history_of_executions(crowded:
     crowded.writer.offer(*(recording(number) for number in range(1, 300)))
     line = 0
     while not crowded.keeper.trouble:
-        crowded.writer.offer(*(log(f"flood {(line := line + 1)}") for _ in range(5_000)))
+        crowded.writer.offer(*(log(f"flood {(line := line + 1)}") for _ in range(1_000)))
         await crowded.writer.flush()
     newest = (await crowded.reader.logs("flood")).records[0]
     assert await crowded.keeper.prune() > 10_000

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.clock import VirtualClock
+from engine.clock import VirtualClock, settle
 from engine.errors import StoreError
 from engine.model import AlertState, NotificationState, Outcome, Severity
 from engine.store import pool
@@ -186,7 +187,25 @@ async def test_a_question_that_takes_too_long_is_broken_off(
     for _ in range(pool.SIZE + 1):
         with pytest.raises(StoreError, match="took too long"):
             await store.reader._pool.fetch(endless)
-    monkeypatch.setattr(pool, "DEADLINE", 5)
+    monkeypatch.setattr(pool, "DEADLINE", 30)
+    assert await store.reader.next_ids() == (1, 1)
+
+
+async def test_a_question_that_is_given_up_before_it_begins_ends_as_well(store: Store) -> None:
+    lending, let = store.reader._pool, threading.Event()
+    held = [asyncio.create_task(lending.run(lambda _: let.wait(30))) for _ in range(pool.SIZE)]
+    await settle()
+    for holder in held:
+        holder.cancel()
+    await asyncio.wait(held)
+    # Their threads are still at work: what is asked now has yet to begin when it is given up.
+    endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    asked = [asyncio.create_task(lending.fetch(endless)) for _ in range(pool.SIZE)]
+    await settle()
+    for task in asked:
+        task.cancel()
+    await asyncio.wait(asked)
+    let.set()
     assert await store.reader.next_ids() == (1, 1)
 
 
