@@ -150,8 +150,8 @@ def test_without_utf_8_and_without_colour_words_in_ascii_say_it_all(shop: Place)
     shop.env |= {"NO_COLOR": "1", "COLORTERM": "truecolor"}
     with console(shop) as terminal:
         terminal.read_until(*PANES, "healthy", "front")
-        visit(terminal, "2345", "front")
-        visit(terminal, "6")
+        visit(terminal, "2", "front")
+        visit(terminal, "3456")
         terminal.send("qq")
         assert terminal.finish() == 0
     assert max(terminal.output) < 0x80
