@@ -15,6 +15,7 @@ from textual.pilot import Pilot
 
 from engine.config.loader import load_config
 from engine.local import LocalClient
+from tests.effort import tried
 from tests.tui.harness import frame
 from tui.app import TocsinApp
 from tui.screens import base
@@ -23,7 +24,7 @@ from tui.views import VIEWS
 
 ANSWER = 0.05
 """Seconds in which a key has to be answered."""
-STALL = 2.0
+STALL = float(tried(2, 5))
 """Seconds that nothing answers, at least: longer than what is waited for in silence."""
 TRIES = 3
 KEYS = (
