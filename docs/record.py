@@ -84,15 +84,16 @@ def demo() -> Iterator[None]:
 
 def picture(ansi: str, target: Path) -> None:
     """Draw a captured screen as PNG."""
+    from rich.ansi import AnsiDecoder
     from rich.console import Console
     from rich.terminal_theme import MONOKAI
-    from rich.text import Text
 
     console = Console(
         width=WIDTH, record=True, file=io.StringIO(), force_terminal=True, color_system="truecolor"
     )
+    decoder = AnsiDecoder()  # a line begins in the colours in which the one before it ended
     for line in ansi.splitlines():
-        console.print(Text.from_ansi(line), overflow="crop", no_wrap=True)
+        console.print(decoder.decode_line(line), overflow="crop", no_wrap=True)
     svg = console.export_svg(title="tocsin demo", theme=MONOKAI)
     svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
     for old, new in _FONT_FIXES.items():

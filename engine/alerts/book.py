@@ -51,6 +51,10 @@ class AlertBook:
         self._next_id += 1
         return self._next_id - 1
 
+    def skip_to(self, alert_id: int) -> None:
+        """Number the next alert no lower than `alert_id`."""
+        self._next_id = max(self._next_id, alert_id)
+
     def was_used(self, alert_id: int) -> bool:
         """Whether an alert of that id may have existed."""
         return 0 < alert_id < self._next_id

@@ -259,11 +259,13 @@ class AlertManager:
             ends_at, lasting: until when, or for how many seconds; one of the two.
 
         Raises:
-            TocsinError: a matcher cannot be read, author or reason are missing, the end is past or far off.
+            TocsinError: a matcher cannot be read or names no rule, author or reason are missing, the end is
+                past or far off.
             ConflictError, StoreError: there are too many, or it cannot be stored.
         """
         silences, now = self._judge.muting.silences, self._clock.now()
         made = silences.draft(matchers, author, reason, starts_at, ends_at, now, lasting)
+        self._judge.muting.aimed(made.matchers)
         await self._put(made, lambda: silences.put(made))
         return made
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from engine.model import Alert
+from engine.model import Alert, Severity
 from engine.patterns import compile_pattern, encodable
 from engine.rules.scope import fits
 from engine.text import nearest, plain
@@ -70,8 +70,23 @@ def parse(text: str) -> Matcher:
             + (f"did you mean {hint}?" if hint else f"there is {', '.join(LABELS)}")
         )
     if found["sign"].endswith("~"):
+        compile_pattern(found["wanted"])
         compile_pattern(f"^(?:{found['wanted']})$")
     return Matcher(label, found["sign"], found["wanted"])
+
+
+def meant(text: str) -> Matcher:
+    """As `parse()`, for a text that somebody has just written: a severity is one that there is, too."""
+    matcher = parse(text)
+    if matcher.label != "severity" or matcher.sign.endswith("~"):
+        return matcher
+    if not any(fits(matcher.wanted.upper(), severity.value) for severity in Severity):
+        hint = nearest(matcher.wanted.upper(), list(Severity))
+        raise ValueError(
+            f"there is no severity `{plain(matcher.wanted, 40)}`; "
+            + (f"did you mean {hint}?" if hint else f"there is {', '.join(Severity)}")
+        )
+    return matcher
 
 
 def parse_all(texts: Iterable[str]) -> tuple[Matcher, ...]:

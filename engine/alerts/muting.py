@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from engine.alerts.book import AlertBook
 from engine.alerts.inhibition import inhibitor, quieter, quieting
 from engine.alerts.maintenance import Windows
 from engine.alerts.maintenance import words as window_words
-from engine.alerts.matchers import Labels, labels_of
+from engine.alerts.matchers import Labels, labels_of, parse_all
 from engine.alerts.silences import Silences
 from engine.alerts.silences import words as silence_words
 from engine.errors import TocsinError
@@ -69,6 +69,18 @@ class Muting:
             return False
         told = (workflow.id, workflow.name, workflow.tags)
         return self.windows.over(*told, now, stopping=True) is not None
+
+    def aimed(self, matchers: Iterable[str]) -> None:
+        """Raises TocsinError when a matcher names a rule that there is not: it would silence nothing."""
+        for matcher in parse_all(matchers):
+            if matcher.label != "rule" or matcher.sign.endswith("~"):
+                continue
+            if not any(fits(matcher.wanted, name) for name in self._rules):
+                near = nearest(matcher.wanted, self._rules)
+                raise TocsinError(
+                    f"there is no rule {plain(matcher.wanted, 80)}",
+                    f"did you mean {near}?" if near else "tocsin rules list has them",
+                )
 
     def maintained(self, wish: MaintenanceWish, now: float) -> Maintenance:
         """A maintenance window that counts when it is put in. Raises TocsinError, ConflictError."""

@@ -38,8 +38,8 @@ def fate(row: Notification) -> str:
             company = ", with what else its group has to tell" if row.group else ""
             return f"{channel} is to be {what} at {when(max(row.next_at, row.created_at))}{company}"
         case NotificationState.DEAD:
-            tries = _tries(row.tries)
-            return f"{channel} was not {what}: given up after {tries}, {error}"
+            after = f" after {_tries(row.tries)}, {error}" if row.tries else f", {error}"
+            return f"{channel} was not {what}: given up{after}"
         case _:
             return f"{channel} was not {what}: {error}"
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from engine.alerts.matchers import Labels, met, parse_all
+from engine.alerts.matchers import Labels, meant, met, parse_all
 from engine.config.types import format_duration
 from engine.errors import ConflictError, NotFoundError, TocsinError
 from engine.model import Silence
@@ -24,9 +24,9 @@ _TEXT_LIMIT = 500
 
 
 def standing(specs: Iterable[SilenceSpec]) -> tuple[Silence, ...]:
-    """The silences of a configuration; their ids are negative."""
+    """The silences of a configuration, made before any time; their ids are negative."""
     return tuple(
-        Silence(-number, spec.matchers, spec.author, spec.reason, spec.from_, spec.from_, spec.until)
+        Silence(-number, spec.matchers, spec.author, spec.reason, 0.0, spec.from_, spec.until)
         for number, spec in enumerate(specs, 1)
     )
 
@@ -51,7 +51,7 @@ def make(
     if not 0 < len(texts) <= MAX_MATCHERS:
         raise TocsinError(f"a silence has 1 to {MAX_MATCHERS} matchers", "such as rule=slow-* or tag=batch")
     try:
-        parsed = parse_all(texts)
+        parsed = tuple(map(meant, texts))
     except ValueError as error:
         raise TocsinError(own_words(error)) from error
     if not author or not reason:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, TypeGuard
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
@@ -123,10 +124,11 @@ class Levelled(Strict):
             raise ValueError("levels: and clear: go with the operators >, >=, <, <= and numbers")
         direction = 1 if self.rises or sign == ">" else -1
         ordered = sorted(levels.items(), key=lambda level: level[0].rank)
-        heights = [direction * height for _, height in ordered]
-        if heights != sorted(set(heights)):
-            raise ValueError("levels: each higher severity takes a value further off")
-        if heights[0] != direction * first:
+        for (lower, height), (higher, further) in pairwise(ordered):
+            if direction * (further - height) <= 0:
+                side = "above" if direction > 0 else "below"
+                raise ValueError(f"levels: the value of {higher} is to lie {side} that of {lower}")
+        if ordered[0][1] != first:
             raise ValueError(
                 f"{self.first}: is the level that is reached first; leave it out where there are levels"
             )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
 from engine.config.choices import SeverityField
-from engine.config.types import Names, PositiveDuration, Strict, as_tuple
+from engine.config.types import Names, PositiveDuration, Strict, as_tuple, format_duration
 
 
 class Escalation(Strict):
@@ -60,6 +61,16 @@ def _steps(value: object) -> object:
     return (value,) if isinstance(value, (dict, Escalation)) else as_tuple(value)
 
 
+def _in_time(steps: tuple[Escalation, ...]) -> tuple[Escalation, ...]:
+    for earlier, later in pairwise(steps):
+        if later.after < earlier.after:
+            waits = (
+                f"after: {format_duration(later.after)} stands below after: {format_duration(earlier.after)}"
+            )
+            raise ValueError(f"{waits}; the steps come in the order of their times")
+    return steps
+
+
 def _flapping(value: object) -> object:
     """`true` is the usual figures, `false` that nobody looks."""
     if value is True:
@@ -71,6 +82,7 @@ Escalations = Annotated[
     tuple[Escalation, ...],
     BeforeValidator(_steps),
     Field(max_length=20),
+    AfterValidator(_in_time),
     _OneOrMore,
 ]
 Flapping = Annotated[FlappingSpec | None, BeforeValidator(_flapping)]

@@ -45,9 +45,9 @@ def parse_moment(value: object) -> float:
 
 
 def _matcher(text: str) -> str:
-    from engine.alerts.matchers import parse
+    from engine.alerts.matchers import meant
 
-    parse(text)
+    meant(text)
     return text
 
 

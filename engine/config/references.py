@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engine.config.addresses import check_variables
+from engine.config.aiming import check_aims
 from engine.config.checks import one_waiter, parses, unique
 from engine.config.composition import Aside
 from engine.config.delivery import check_delivery
@@ -64,6 +65,8 @@ def check_references(
     check_rules_on_rules(checked.rules, rules, report)
     check_dependencies("workflow", checked.workflows, ids, report)
     check_dependencies("rule", checked.rules, rules, report)
+    sources = [str(name) for _, name in _ids(data.get("sources"), "sources")]
+    check_aims(checked, data, rules, sources, report)
     rules += [rule.name for _, rule in checked.rules]
     check_delivery(checked, data, known.channels, known.called, rules, report)
     one_waiter(heartbeat_tokens(checked.workflows), report)

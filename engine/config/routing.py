@@ -270,7 +270,7 @@ class Route(Strict):
     Keys:
         channels: who is told.
         min_severity, max_severity: only alerts from and up to these.
-        tags: only alerts of rules that have one of these.
+        tags: only alerts whose rule, or whose workflow, has one of these.
         rules, workflows: only alerts of these ids or names, with `*` as wildcard.
         times: only at these times.
         continue: whether the routes below are looked at, too.

@@ -48,7 +48,7 @@ def check_rule(
             exists("channel", name, channels, (*path, "escalation", number, "channels", index), report)
     for index, name in enumerate(rule.workflows):
         check_whom("workflow", name, workflows, (*path, "workflows", index), report)
-    for place, condition in _places((*path, "conditions"), rule.conditions):
+    for place, condition in places((*path, "conditions"), rule.conditions):
         _check_condition(place, condition, report)
 
 
@@ -75,7 +75,7 @@ def check_rules_on_rules(rules: Sequence[tuple[Path, Rule]], known: Sequence[str
     composites = [
         (place, condition)
         for path, rule in rules
-        for place, condition in _places((*path, "conditions"), rule.conditions)
+        for place, condition in places((*path, "conditions"), rule.conditions)
         if isinstance(condition, CompositeCondition)
     ]
     for place, condition in composites:
@@ -89,7 +89,7 @@ def check_rules_on_rules(rules: Sequence[tuple[Path, Rule]], known: Sequence[str
             report.at((*composites[0][0], "rules"), own_words(error), "let one of them look at no other rule")
 
 
-def _places(path: Path, conditions: Sequence[Condition]) -> Iterator[tuple[Path, Condition]]:
+def places(path: Path, conditions: Sequence[Condition]) -> Iterator[tuple[Path, Condition]]:
     """The conditions, and those inside groups, with their places in the file."""
     for index, condition in enumerate(conditions):
         yield from _place((*path, index), condition)
@@ -100,7 +100,7 @@ def _place(path: Path, condition: Condition) -> Iterator[tuple[Path, Condition]]
         yield path, condition
         return
     for key, parts in (("all", condition.all), ("any", condition.any)):
-        yield from _places((*path, key), parts or ())
+        yield from places((*path, key), parts or ())
     if condition.not_ is not None:
         yield from _place((*path, "not"), condition.not_)
 

@@ -153,7 +153,7 @@ class Workflow(Strict):
 
 
 class Rule(Strict):
-    """What makes an alert. `for` and `cooldown` in seconds; `workflows` are names with `*` as wildcard.
+    """What makes an alert: it looks at each of its workflows, and each that meets it has an alert of its own.
 
     Keys:
         id: what silences, routes, commands and history know it by.
@@ -161,6 +161,8 @@ class Rule(Strict):
         severity: of its alerts.
         conditions: what has to be true; groups are `{all: [...]}`, `{any: [...]}`, `{not: ...}`.
         logic: `AND`: all of the conditions; `OR`: any of them.
+        for: how long they have to be true before it fires; until then its alert is pending.
+        workflows: ids or names that it looks at, with `*` as wildcard; all of them unless given.
         auto_resolve: an alert that nothing has confirmed for so long is over.
         channels: who is told, whatever the routes say besides.
         tags: for routes, silences and inhibitions.

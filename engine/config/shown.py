@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import yaml
@@ -26,6 +27,8 @@ def shown(text: str, redact: Callable[[str], str]) -> str:
     """
     parts: list[str] = []
     done = 0
+    # Most scalars of a file are keys, or said time and again.
+    redact = cache(redact)
     for event in yaml.parse(text, Loader=_Loader):
         if type(event) is events.ScalarEvent:
             start, end = _place(event)

@@ -20,7 +20,7 @@ from pydantic_core.core_schema import CoreSchema, no_info_after_validator_functi
 
 from engine.text import clean, plain
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _PORT = re.compile(r"[0-9]{1,5}")
 DURATION = re.compile(rf"(?:{_PART.pattern})+")
@@ -62,7 +62,7 @@ def parse_duration(value: object) -> float:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         seconds = float(value)
     elif isinstance(value, str) and DURATION.fullmatch(value.strip()):
-        seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(value))
+        seconds = sum(float(number) * UNITS[unit] for number, unit in _PART.findall(value))
     else:
         raise ValueError("a duration is a number with a unit, such as 500ms, 30s, 5m, 1h30m or 7d")
     if not 0 <= seconds < 10 * 365 * 86400:
@@ -105,7 +105,7 @@ def format_duration(seconds: float) -> str:
         return f"{seconds * 1000:g}ms"
     parts = []
     for unit in ("d", "h", "m"):
-        amount, seconds = divmod(seconds, _UNITS[unit])
+        amount, seconds = divmod(seconds, UNITS[unit])
         if amount:
             parts.append(f"{amount:.0f}{unit}")
     if seconds or not parts:

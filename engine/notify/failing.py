@@ -5,7 +5,8 @@
 - What was refused for good (a wrong address, 400, 401, 403, 404, 410) is given up at the third try: the first
   refusal may be somebody's mistake that is mended in a moment.
 - A channel with a `fallback` hands on at once what was refused for good, and everything once it has been
-  failing for `fallback_after`. What was handed on is not handed on again.
+  failing for `fallback_after`. What was handed on is not handed on again. An end is not handed on either:
+  it belongs to whom heard of the fire, and follows a fire that was handed on (`engine.notify.pairing`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from engine.model import Notification, NotificationState
+from engine.model import AlertEventKind, Notification, NotificationState
 from engine.notify.delivery import DeliveryError
 from engine.text import own_words, plain
 
@@ -55,7 +56,7 @@ def after(
 ) -> Notification:
     """The row as it is after a try that failed: queued, moved or dead."""
     error = plain(refusal.error)
-    if row.stands_for:
+    if row.stands_for or row.transition is AlertEventKind.RESOLVED:
         fallback = None
     if fallback is not None and (refusal.permanent or now >= fallback.due_at):
         return replace(row, state=NotificationState.MOVED, error=f"handed on to {fallback.channel}: {error}")

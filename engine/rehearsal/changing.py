@@ -13,7 +13,7 @@ from engine.config.messages import describe, did_you_mean
 from engine.config.report import Report
 from engine.config.ruling import check_rule
 from engine.config.schema import Rule
-from engine.config.types import format_duration
+from engine.config.types import UNITS, format_duration
 from engine.config.yaml_guard import parse_yaml
 from engine.errors import TocsinError
 from engine.text import plain
@@ -74,12 +74,16 @@ def parse_sweep(text: str) -> tuple[Change, ...]:
             "such as threshold=1s..10s",
         )
     (first, unit), (last, other) = ((end[1], end[2] or "") for end in ends if end is not None)
-    low, high = float(first), float(last)
-    width = float(by[1]) if by is not None else (high - low) / _STEPS
-    if unit != other or (by is not None and (by[2] or "") != unit):
+    units = {unit, other, *([by[2] or ""] if by is not None else [])}
+    if len(units) > 1 and not units <= UNITS.keys():
         raise TocsinError(f"--sweep {plain(text, 80)}: FROM, TO and STEP have different units")
+    # Times in several units are steps of seconds; in one they stay as they were typed.
+    scale = {each: UNITS[each] if len(units) > 1 else 1.0 for each in units}
+    low, high = float(first) * scale[unit], float(last) * scale[other]
+    width = float(by[1]) * scale[by[2] or ""] if by is not None else (high - low) / _STEPS
+    unit = unit if len(units) == 1 else "s"
     is_whole = change.key.rpartition(".")[2] in _WHOLE
-    if is_whole and (unit or not all(number.is_integer() for number in (low, high, width))):
+    if is_whole and high > low and (unit or not all(each.is_integer() for each in (low, high, width))):
         raise TocsinError(
             f"--sweep {plain(text, 80)}: {change.key} takes whole numbers, and so do FROM and STEP",
             f"such as {change.key}={math.floor(low)}..{math.ceil(high)}:1",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from engine.config.conditions import (
     AbsenceCondition,
@@ -20,13 +20,15 @@ from engine.config.conditions import (
     XOfYCondition,
 )
 from engine.config.types import format_duration
-from engine.model import Scalar
+from engine.model import Scalar, Severity
 from engine.rules.metrics import SHOWN_TEXT, show, show_percent
 from engine.rules.series import PREFIX
 from engine.text import counted, plain
 
 if TYPE_CHECKING:
     from engine.rules.findings import Finding
+
+T = TypeVar("T", bound=Scalar)
 
 
 def deciding(findings: Sequence[Finding], result: bool | None) -> Finding:
@@ -50,7 +52,7 @@ def threshold(finding: Finding) -> str:
         case RateCondition():
             if finding.clearing and condition.clear is not None:
                 return f"> {show_percent(condition.clear)}, which clears {show_percent(condition.rate)}"
-            return f"> {show_percent(condition.rate)}"
+            return f"> {show_percent(_reached(finding, condition.levels, condition.rate))}"
         case PatternCondition():
             return _pattern_words(condition)
         case DurationCondition():
@@ -59,20 +61,22 @@ def threshold(finding: Finding) -> str:
         case CustomCondition():
             return plain(condition.expression, SHOWN_TEXT)
         case AbsenceCondition():
-            return f"for {format_duration(condition.duration)}"
+            return f"for {format_duration(_reached(finding, condition.levels, condition.duration))}"
         case ConsecutiveCondition():
             wanted = _wanted(condition.metric, condition.operator, condition.value)
             return f"{wanted} {counted(condition.count, 'time')} in a row"
         case XOfYCondition():
             wanted = _wanted(condition.metric, condition.operator, condition.value)
-            return f"{wanted} in {condition.x} of the last {condition.y}"
+            x = _reached(finding, condition.levels, condition.x)
+            return f"{wanted} in {x:g} of the last {condition.y}"
         case BurnRateCondition():
             return f"> {finding.detail:g} times"
         case TrendCondition():
             wanted = _wanted(condition.metric, condition.operator, condition.value)
             return f"{wanted} within {format_duration(condition.within)}"
         case ThresholdCondition():
-            wanted = _wanted(condition.metric, condition.operator, condition.value)
+            limit = _reached(finding, condition.levels, condition.value)
+            wanted = _wanted(condition.metric, condition.operator, limit)
             if finding.clearing:
                 return (
                     f"{_wanted(condition.metric, condition.operator, condition.clear)}, which clears {wanted}"
@@ -82,6 +86,11 @@ def threshold(finding: Finding) -> str:
             return plain(condition.rules, SHOWN_TEXT)
         case Group():
             return ""
+
+
+def _reached(finding: Finding, levels: Mapping[Severity, float] | None, first: T) -> T | float:
+    """What the value was held against: that of the level which was reached, `first` where there is none."""
+    return first if levels is None or finding.severity is None else levels[finding.severity]
 
 
 def _sentence(finding: Finding) -> str:
@@ -146,7 +155,7 @@ def _absence(condition: AbsenceCondition, finding: Finding) -> str:
     if condition.of == "log":
         what = f"log line '{plain(condition.search, SHOWN_TEXT)}'" if condition.search else "log line"
     last = "none seen" if finding.value is None else f"the last {_span(_number(finding.value))} ago"
-    return f"no {what} for {format_duration(condition.duration)} ({last})"
+    return f"no {what} {threshold(finding)} ({last})"
 
 
 def _burn(condition: BurnRateCondition, finding: Finding) -> str:

@@ -13,7 +13,9 @@ from engine.rehearsal.cases import load as load_tests
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-WORKFLOW = "workflows:\n  - {id: w, name: W, every: 1m, steps: [{id: s, wait: {for: 1s}}]}\n"
+WORKFLOW = (
+    "workflows:\n  - {id: w, name: W, every: 1m, tags: [database], steps: [{id: s, wait: {for: 1s}}]}\n"
+)
 TESTED = """\
 version: 1
 environments: {local: {x: 1}}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import NotFoundError, TocsinError
 from engine.lines import moment, table
-from engine.text import clean, counted, plain
+from engine.text import clean, counted, nearest, plain
 from tui.cli import add_db, add_env, add_json
 from tui.commands.console import config_path
 from tui.commands.session import ask, colour, print_json
@@ -140,7 +140,9 @@ def _kind(text: str) -> AlertEventKind:
     try:
         return AlertEventKind(text.lower())
     except ValueError:
-        raise TocsinError(f"--kind {plain(text, 40)}", f"one of {', '.join(AlertEventKind)}") from None
+        near = nearest(text, AlertEventKind)
+        hint = f"did you mean {near}?" if near else f"there is {', '.join(AlertEventKind)}"
+        raise TocsinError(f"nothing of the kind {plain(text, 40)} happens to an alert", hint) from None
 
 
 def _list(options: argparse.Namespace) -> int:

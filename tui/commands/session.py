@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from engine.errors import TocsinError
 from engine.lines import wants_colour
 from engine.paths import default_db
-from engine.text import clean, own_words
+from engine.text import clean, own_words, plain
 
 if TYPE_CHECKING:
     from engine.attached import FileClient
@@ -83,24 +83,32 @@ def since(text: str | None, option: str = "--since") -> float | None:
         raise TocsinError(f"{option} {text}: {error}") from None
 
 
-def duration(text: str) -> float:
+def duration(text: str, option: str = "--for") -> float:
     """The seconds of a duration such as `2h`. Raises TocsinError."""
     from engine.config.types import parse_duration
 
     try:
         return parse_duration(text)
     except ValueError as error:
-        raise TocsinError(own_words(error)) from error
+        raise TocsinError(f"{option} {plain(text, 80)}: {own_words(error)}") from error
 
 
-def moment_in(text: str) -> float:
+def moment_in(text: str, option: str) -> float:
     """The moment that a text such as `2026-12-01T22:00+01:00` says. Raises TocsinError."""
     from engine.config.muting import parse_moment
 
     try:
         return parse_moment(text)
     except ValueError as error:
-        raise TocsinError(own_words(error)) from error
+        raise TocsinError(f"{option} {plain(text, 80)}: {own_words(error)}") from error
+
+
+def reason(options: argparse.Namespace, example: str) -> str:
+    """What `--reason` says. Raises TocsinError when it says nothing."""
+    said = clean(options.reason).strip()
+    if not said:
+        raise TocsinError("add needs a --reason: everybody who misses an alert reads it", example)
+    return said
 
 
 def author(options: argparse.Namespace) -> str:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from engine.errors import TocsinError
 from engine.lines import moment, table
-from engine.text import clean, plain
+from engine.text import plain
 from tui.cli import add_db, add_json
-from tui.commands.session import ask, author, colour, duration, moment_in, print_json
+from tui.commands.session import ask, author, colour, duration, moment_in, print_json, reason
 
 if TYPE_CHECKING:
     from engine.model import Silence
@@ -59,15 +59,18 @@ def _add(options: argparse.Namespace) -> Silence:
     if (options.length is None) == (options.until is None):
         raise TocsinError("add needs either --for or --until", _EXAMPLE)
     lasting = duration(options.length) if options.length is not None else None
-    ends_at = moment_in(options.until) if options.until is not None else None
-    said = (tuple(options.words), author(options), clean(options.reason), ends_at)
+    ends_at = moment_in(options.until, "--until") if options.until is not None else None
+    said = (tuple(options.words), author(options), reason(options, _EXAMPLE), ends_at)
     return ask(options, lambda client: client.silence(*said, lasting=lasting))
 
 
 def _expire(options: argparse.Namespace) -> Silence:
-    if len(options.words) != 1 or not options.words[0].isdecimal():
+    word = options.words[0] if len(options.words) == 1 else ""
+    if not word.removeprefix("-").isdecimal():
         raise TocsinError("expire needs the ID of one silence", "tocsin silence lists them")
-    return ask(options, lambda client: client.expire_silence(int(options.words[0]), author(options)))
+    if word.startswith("-"):
+        raise TocsinError(f"silence {plain(word, 20)} stands in the configuration", "take it out there")
+    return ask(options, lambda client: client.expire_silence(int(word), author(options)))
 
 
 def _table(found: tuple[Silence, ...]) -> list[str]:

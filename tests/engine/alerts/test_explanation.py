@@ -11,11 +11,13 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.alerts.receipts import fate
 from engine.errors import NotFoundError
 from engine.explaining import Explainer
 from engine.model import (
@@ -25,7 +27,9 @@ from engine.model import (
     ExplanationLine,
     Failure,
     MaintenanceWish,
+    Notification,
     NotificationState,
+    Severity,
 )
 from engine.workflows.steps.base import Reply, StepContext, StepError
 from engine.workflows.steps.wait import WaitSpec, WaitStep
@@ -39,7 +43,7 @@ DOWN = "conditions: [{type: THRESHOLD, metric: workflow.status, operator: '==', 
 ONE = "retry: {max_attempts: 1}, breaker: false, steps: [{id: s, wait: {for: 1s}}]"
 TWO = "retry: {max_attempts: 1}, breaker: false, steps: [{id: s, wait: {for: 2s}}]"
 SHOP = f"{{id: shop, name: Shop, every: 10s, {ONE}}}"
-DB = f"{{id: db, name: Database, every: 10s, {TWO}}}"
+DB = f"{{id: db, name: Database, every: 10s, tags: [database], {TWO}}}"
 LOG = "ops: {log: {}}"
 
 
@@ -208,7 +212,7 @@ async def test_severity(place: Place) -> None:
 
 async def test_route(place: Place) -> None:
     more = "routes: [{tags: [database], channels: [ops]}, {min_severity: CRITICAL, channels: [pager]}]"
-    async with place("x", "tags: [web]", more, channels=f"{LOG}, pager: {{log: {{}}}}") as stand:
+    async with place("x", "tags: [web]", more, channels=f"{LOG}, pager: {{log: {{}}}}", db=".") as stand:
         await stand.pass_by(40)
         found = await explained(stand, "route")
     assert "route 1: takes tags database" in found
@@ -346,3 +350,9 @@ def _tried(stand: Stand, tries: int) -> Callable[[], Awaitable[bool]]:
         return settled and row.tries >= tries and row.transition is AlertEventKind.FIRED
 
     return has_failed
+
+
+def test_what_was_never_tried_is_not_said_to_have_been() -> None:
+    row = Notification("1:resolved:ops", 1, "ops", AlertEventKind.RESOLVED, Severity.ERROR, "", "", 10.0)
+    dead = replace(row, state=NotificationState.DEAD, error="its channel is no longer configured")
+    assert fate(dead) == ("ops was not told that it ended: given up, its channel is no longer configured")

@@ -37,7 +37,7 @@ async def test_a_higher_level_is_told_and_reaches_who_takes_only_such() -> None:
     assert stand.severity() is Severity.CRITICAL
     assert stand.tables.kinds() == ["fired", "escalated", "escalated"]
     assert stand.tables.keys == ["1:fired:ops", "1:escalated:ops:n1", "1:escalated:ops:n2", "1:fired:pager"]
-    assert stand.tables.events[-1].note == "ERROR → CRITICAL: workflow.duration (6s) > 1s"
+    assert stand.tables.events[-1].note == "ERROR → CRITICAL: workflow.duration (6s) > 5s"
     assert [gate.detail for gate in stand.tables.decisions[-1].gates if gate.name == "level"] == [
         "ERROR → CRITICAL"
     ]

@@ -24,7 +24,7 @@ async def silenced(*matchers: str, seconds: float = HOUR, **rule: object) -> Sta
 @pytest.mark.parametrize(
     "matcher",
     ["rule=down", "rule=do*", "subject=login", "workflow=log?n", "severity=warning", "tag=db", "rule=~d.+",
-     "tag=~d(b|c)", "rule!=up", "tag!=web", "rule!~u.*", "id=1", "fingerprint=down|login"],
+     "tag=~d(b|c)", "subject!=up", "tag!=web", "rule!~u.*", "id=1", "fingerprint=down|login"],
 )  # fmt: skip
 async def test_an_alert_that_meets_the_matcher_is_kept_and_told_to_nobody(matcher: str) -> None:
     stand = await silenced(matcher, tags=["db", "slow"])
@@ -40,13 +40,29 @@ async def test_an_alert_that_meets_the_matcher_is_kept_and_told_to_nobody(matche
 
 @pytest.mark.parametrize(
     "matcher",
-    ["rule=up", "rule=own", "severity=CRITICAL", "tag=web", "rule!~d.*", "rule=~dow", "tag!=db", "id=2"],
+    [
+        "subject=up",
+        "subject=ogin",
+        "rule!=d*",
+        "severity=CRITICAL",
+        "tag=web",
+        "rule!~d.*",
+        "rule=~dow",
+        "tag!=db",
+        "id=2",
+    ],
 )
 async def test_another_alert_is_told(matcher: str) -> None:
     stand = await silenced(matcher, tags=["db"])
     await stand.run("failed")
     assert stand.tables.keys == ["1:fired:ops"]
     assert stand.manager.muted() == {}
+
+
+@pytest.mark.parametrize("matcher", ["rule=dwn", "rule=x*", "rule!=up"])
+async def test_a_rule_that_there_is_not_cannot_be_silenced(matcher: str) -> None:
+    with pytest.raises(TocsinError, match="there is no rule"):
+        await silenced(matcher)
 
 
 async def test_all_matchers_have_to_be_met() -> None:
@@ -117,7 +133,7 @@ async def test_silences_survive_a_restart() -> None:
     stand.restart()
     await stand.run("failed")
     assert (stand.tables.keys, [one.id for one in stand.manager.silences()]) == ([], [1])
-    made = await stand.manager.silence(["rule=x"], "ada", "known", stand.clock.now() + HOUR)
+    made = await stand.manager.silence(["subject=x"], "ada", "known", stand.clock.now() + HOUR)
     assert made.id == 2
     stand.restart()
     await stand.wait(630)
@@ -133,6 +149,15 @@ async def test_a_silence_of_the_configuration_stands_until_its_end() -> None:
     assert [one.id for one in stand.manager.silences()] == [-1]
     with pytest.raises(ConflictError, match="configuration"):
         await stand.manager.expire_silence(-1, "bob")
+
+
+async def test_a_silence_of_the_configuration_begins_when_it_says() -> None:
+    silence = {"matchers": ["rule=down"], "author": "ada", "reason": "known"}
+    begins = {"from": "2099-01-01T00:00", "until": "2100-01-01T00:00"}
+    stand = Stand(config({"channels": ["ops"]}, silences=[silence | begins]))
+    await stand.run("failed")
+    assert stand.tables.keys == ["1:fired:ops"]
+    assert stand.manager.muted() == {}
 
 
 async def test_what_cannot_be_stored_does_not_count() -> None:

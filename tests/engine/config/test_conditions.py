@@ -19,7 +19,7 @@ from engine.errors import ConfigError
 HEAD = """\
 version: 1
 workflows:
-  - {id: web, name: Web shop, every: 30s, steps: [{id: a, wait: {for: 1s}}]}
+  - {id: web, name: Web shop, every: 30s, steps: [{id: a, heartbeat: {token: 0123456789abcdef, period: 1h}}]}
 rules:
   - {id: other, name: O, conditions: [{type: THRESHOLD, metric: health.score, operator: lt, value: 50}]}
 """
@@ -118,7 +118,7 @@ def test_every_kind_is_taken_and_fits_the_schema(tmp_path: Path) -> None:
         ),
         (
             "{type: THRESHOLD, metric: workflow.duration, operator: '>', levels: {WARNING: 5, ERROR: 1}}",
-            "each higher severity takes a value further off",
+            "the value of ERROR is to lie above that of WARNING",
         ),
         (
             "{type: THRESHOLD, metric: workflow.duration, operator: '>', value: 2, levels: {WARNING: 1}}",
@@ -149,7 +149,7 @@ def test_every_kind_is_taken_and_fits_the_schema(tmp_path: Path) -> None:
         ),
         (
             "{type: ABSENCE, levels: {WARNING: 1h, ERROR: 10m}}",
-            "each higher severity takes a value further off",
+            "the value of ERROR is to lie above that of WARNING",
         ),
         (
             "{type: X_OF_Y, metric: workflow.status, operator: ==, value: failed, levels: {ERROR: 6}, y: 5}",

@@ -51,7 +51,7 @@ maintenance:
 inhibit:
   - {source: [rule=a], target: ["rule=~b|c"], equal: [subject]}
 """,
-        SHOP="depends_on: [db]",
+        SHOP="depends_on: [db], tags: [x, web]",
         RULE="flapping: true, remind: 1h, reopen: 10m, escalation: [{after: 5m, severity: ERROR}]",
         RUL2="depends_on: [a], flapping: {high: 40}, escalation: {after: 5m, severity: ERROR}",
     )

@@ -19,7 +19,9 @@ from engine.notify.templates import context, samples
 from tests.engine.notify.test_kinds import ROW
 
 TEXT = (Path(__file__).parents[3] / "docs" / "channels.md").read_text()
-WORKFLOW = "workflows:\n  - {id: w, name: W, every: 1m, steps: [{id: s, wait: {for: 1s}}]}\n"
+WORKFLOW = (
+    "workflows:\n  - {id: w, name: W, every: 1m, tags: [database], steps: [{id: s, wait: {for: 1s}}]}\n"
+)
 
 
 def _blocks(language: str) -> list[str]:

@@ -70,6 +70,12 @@ def test_the_next_try_is_no_later_than_the_end_of_patience() -> None:
     assert left(failed(tries=9), Refusal("down"), Fallback("mail", NOW)).state is MOVED
 
 
+@pytest.mark.parametrize("permanent", [False, True])
+def test_an_end_stays_with_whom_heard_of_the_fire(permanent: bool) -> None:
+    end = replace(failed(), transition=AlertEventKind.RESOLVED)
+    assert left(end, Refusal("down", permanent), Fallback("mail", NOW)).state is QUEUED
+
+
 def test_a_stand_in_begins_anew_and_says_for_whom() -> None:
     row = replace(failed(tries=9, age=50), group="1/1/- g", message="m", error="down")
     copy = stand_in(row, "mail", NOW)

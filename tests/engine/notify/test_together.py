@@ -267,6 +267,19 @@ async def test_an_end_goes_to_both_when_both_may_have_heard(pair: Bench) -> None
     assert sorted(pair.sender.taken) == ["1:fired:ops>mail", "1:resolved:ops", "1:resolved:ops>mail"]
 
 
+async def test_an_end_waits_for_the_channel_that_heard_of_the_fire(pair: Bench) -> None:
+    await pair.store.writer.must(make_alert())
+    await pair.queue(make_row())
+    await pair.idle()
+    pair.sender.faults["ops"] = REFUSED
+    await pair.queue(make_row(transition=RESOLVED))
+    await pair.until(HOUR, 60)
+    assert await told(pair) == [["1:fired:ops"]]
+    pair.sender.faults.clear()
+    await pair.until(HOUR, 60)
+    assert await told(pair) == [["1:fired:ops"], ["1:resolved:ops"]]
+
+
 async def test_what_is_refused_for_good_is_handed_on_at_once_and_only_once(pair: Bench) -> None:
     pair.sender.faults |= dict.fromkeys(("ops", "mail"), DeliveryError("401", permanent=True))
     await pair.queue(make_row())

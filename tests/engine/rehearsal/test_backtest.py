@@ -121,6 +121,17 @@ def test_silences_of_the_time_count(files: Path, capsys: pytest.CaptureFixture[s
     assert (len(found["fires"]), found["messages"], found["stopped"]) == (1, 0, {"silence": 1})
 
 
+def test_a_silence_made_later_does_not_count_before(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(sqlite3.connect("t.db")) as db, db:
+        db.execute(
+            "INSERT INTO silences VALUES (1, '[\"rule=slow\"]', 'ann', 'known', ?1, ?1, ?2, NULL, '')",
+            (START + 10_000.0, START + 12_000.0),
+        )
+    assert backtest("slow", "--json") == 0
+    (live,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert live["messages"] == 2
+
+
 def test_maintenance_of_the_time_counts(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with closing(sqlite3.connect("t.db")) as connection, connection:
         connection.execute(

@@ -85,6 +85,8 @@ def test_what_cannot_be_changed_is_said(change: str, sentence: str) -> None:
         ("threshold=1..2:0.5", ["1", "1.5", "2"]),
         ("rate=10%..30%:10%", ["10%", "20%", "30%"]),
         ("window=5m..12m:5m", ["5m", "10m"]),
+        ("threshold=100ms..1s:300ms", ["0.1s", "0.4s", "0.7s", "1s"]),
+        ("window=30s..2m:30s", ["30s", "60s", "90s", "120s"]),
         ("x=1..5:2", ["1", "3", "5"]),
         ("count=1..10", [str(n) for n in range(1, 11)]),
     ],
@@ -97,7 +99,8 @@ def test_a_sweep_has_both_ends(text: str, values: list[str]) -> None:
     ("text", "sentence"),
     [
         ("threshold=1s", "KEY=FROM..TO"),
-        ("threshold=1s..2m", "different units"),
+        ("threshold=1s..20%", "different units"),
+        ("count=5..1", "TO is above FROM"),
         ("threshold=2s..1s", "TO is above FROM"),
         ("threshold=1..1000:1", "means 1,000 values; at most 50"),
         ("count=1..5", "count takes whole numbers, and so do FROM and STEP"),

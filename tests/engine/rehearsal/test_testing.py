@@ -16,7 +16,10 @@ channels:
   ops: {url: "json://127.0.0.1:1/"}
   pager: {url: "json://127.0.0.1:2/", min_severity: CRITICAL}
 workflows:
-  - {id: login, name: Login, every: 30s, steps: [{id: s, wait: {for: 1s}}]}
+  - id: login
+    name: Login
+    every: 30s
+    steps: [{id: s, wait: {for: 1s}}, {id: beat, heartbeat: {token: 0123456789abcdef, period: 1h}}]
   - {id: search, name: Search, every: 30s, steps: [{id: s, wait: {for: 1s}}]}
 rules:
   - id: slow

@@ -100,6 +100,28 @@ class TestLevels:
         ]
         assert found == [None, Severity.WARNING, Severity.CRITICAL]
 
+    def test_the_words_have_the_level_that_is_reached(self) -> None:
+        failed = {"metric": "workflow.status", "operator": "==", "value": "failed"}
+        share = {"type": "RATE", **failed, "window": "10m", "levels": {"WARNING": "20%", "CRITICAL": "50%"}}
+        some = {"type": "X_OF_Y", **failed, "levels": {"WARNING": 2, "CRITICAL": 4}, "y": 5}
+        silent = Watched({"type": "ABSENCE", "of": "heartbeat", "levels": {"WARNING": "10m", "ERROR": "1h"}})
+        said = [
+            Watched(self.CONDITION).look(0, durations(2)).explanation,
+            Watched(self.CONDITION).look(0, durations(6)).explanation,
+            Watched(share).look(10, outcomes("offf")).explanation,
+            Watched(some).look(9, outcomes("fffof")).explanation,
+            silent.look(600).explanation,
+            silent.look(3_600).explanation,
+        ]
+        assert said == [
+            "workflow.duration (2s) > 1s",
+            "workflow.duration (6s) > 5s",
+            "share of workflow.status == failed (75 % of 4 executions in 10m) > 50 %",
+            "workflow.status == failed in 4 of the last 5 (4 of 5)",
+            "no heartbeat for 10m (none seen)",
+            "no heartbeat for 1h (none seen)",
+        ]
+
     def test_a_forecast_that_goes_further_is_worse(self) -> None:
         condition = {
             "type": "TREND", "metric": "series.disk.used", "operator": ">=", "window": "1h", "within": "1h",
