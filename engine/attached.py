@@ -188,11 +188,13 @@ class FileClient(AttachedRules, AttachedExplaining, AttachedMuting):
             return ()
         return pledges_in(await self._reader.configuration(runs[0].digest), runs[0].environment)
 
-    async def replies(self, workflow_id: str, *, limit: int = 20) -> tuple[KeptReply, ...]:
+    async def replies(
+        self, workflow_id: str, *, until: float | None = None, limit: int = 20
+    ) -> tuple[KeptReply, ...]:
         """What its steps got back, newest first."""
         from engine.workflows.responses import replies
 
-        return await replies(self._reader, workflow_id, limit)
+        return await replies(self._reader, workflow_id, limit, until)
 
     async def run_now(self, workflow_id: str) -> None:
         """Needs an engine: raises EngineUnavailableError without one, NotFoundError, ConflictError."""

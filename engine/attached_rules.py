@@ -39,8 +39,16 @@ class AttachedRules:
     async def _command(self, command: str, **arguments: Any) -> dict[str, Any]:
         raise NotImplementedError
 
-    async def rules(self) -> tuple[RuleStatus, ...]:
+    async def rules(self, at: float | None = None) -> tuple[RuleStatus, ...]:
         """Needs an engine: raises EngineUnavailableError without one."""
+        found = await self._rules()
+        if at is None:
+            return found
+        from engine.past_rules import statuses_at
+
+        return await statuses_at(self._reader, found, at)
+
+    async def _rules(self) -> tuple[RuleStatus, ...]:
         found: list[RuleStatus] = []
         while True:
             answer = await self._command("rules", first=len(found), count=RULES_A_TIME)
@@ -49,10 +57,15 @@ class AttachedRules:
             if len(page) < RULES_A_TIME:
                 return tuple(found)
 
-    async def rule(self, rule_id: str) -> RuleDetail:
+    async def rule(self, rule_id: str, at: float | None = None) -> RuleDetail:
         """Needs an engine: raises EngineUnavailableError without one, NotFoundError."""
         answer = await self._command("rule", rule_id=rule_id)
-        return _understood(partial(_detail, answer))
+        found = _understood(partial(_detail, answer))
+        if at is None:
+            return found
+        from engine.past_rules import detail_at
+
+        return await detail_at(self._reader, found, at)
 
     async def try_channel(self, name: str) -> TestReceipt:
         """Needs an engine: raises EngineUnavailableError without one, NotFoundError."""

@@ -308,8 +308,13 @@ class EngineClient(RulesClient, PastClient, MutingClient, Protocol):
         """What the configuration promises of each workflow, in the order of the file."""
         ...
 
-    async def replies(self, workflow_id: str, *, limit: int = 20) -> tuple[KeptReply, ...]:
-        """What its steps got back in the newest `limit` executions that were kept, newest first."""
+    async def replies(
+        self, workflow_id: str, *, until: float | None = None, limit: int = 20
+    ) -> tuple[KeptReply, ...]:
+        """What its steps got back in the newest `limit` executions that are kept, newest first.
+
+        With `until`, of those that are kept still, the ones from then or before.
+        """
         ...
 
     async def acknowledge(

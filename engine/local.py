@@ -52,7 +52,9 @@ ANSWER_DEADLINE = 15.0
 class LocalClient(LocalMuting):
     """An `EngineClient` whose engine lives in this process."""
 
-    def __init__(self, loaded: LoadedConfig, db: Path, clock: Clock | None = None) -> None:
+    def __init__(
+        self, loaded: LoadedConfig, db: Path, clock: Clock | None = None, after: float = 0.0
+    ) -> None:
         self._loaded = loaded
         self._db = db
         self._clock = clock or SystemClock()
@@ -60,6 +62,7 @@ class LocalClient(LocalMuting):
         self._engine: Engine | None = None
         self._ready: Future[None] = Future()
         self._stop: asyncio.Event | None = None
+        self._after = after
         self._grace = 10.0
         self._thread = threading.Thread(target=self._main, name="tocsin-engine", daemon=True)
 
@@ -75,9 +78,15 @@ class LocalClient(LocalMuting):
         return client
 
     @classmethod
-    def launch(cls, loaded: LoadedConfig, db: Path, clock: Clock | None = None) -> LocalClient:
-        """Begin to start the engine; `wait_ready()` tells how it went."""
-        client = cls(loaded, db, clock)
+    def launch(
+        cls, loaded: LoadedConfig, db: Path, clock: Clock | None = None, after: float = 0.0
+    ) -> LocalClient:
+        """Begin to start the engine; `wait_ready()` tells how it went.
+
+        Args:
+            after: seconds for which its first executions wait once it runs.
+        """
+        client = cls(loaded, db, clock, after)
         client._thread.start()
         return client
 
@@ -243,10 +252,12 @@ class LocalClient(LocalMuting):
     async def pledges(self) -> tuple[Pledge, ...]:
         return await self._ask(lambda engine: at_once(engine.pledges))
 
-    async def replies(self, workflow_id: str, *, limit: int = 20) -> tuple[KeptReply, ...]:
+    async def replies(
+        self, workflow_id: str, *, until: float | None = None, limit: int = 20
+    ) -> tuple[KeptReply, ...]:
         from engine.workflows.responses import replies
 
-        return await self._ask(lambda engine: replies(engine.reader, workflow_id, limit))
+        return await self._ask(lambda engine: replies(engine.reader, workflow_id, limit, until))
 
     async def acknowledge(
         self, alert_id: int, author: str, note: str = "", lasting: float | None = None
@@ -259,11 +270,21 @@ class LocalClient(LocalMuting):
     async def note(self, alert_id: int, author: str, note: str) -> Alert:
         return await self._ask(lambda engine: engine.alerts.note(alert_id, author, note))
 
-    async def rules(self) -> tuple[RuleStatus, ...]:
-        return await self._ask(lambda engine: engine.rules.statuses())
+    async def rules(self, at: float | None = None) -> tuple[RuleStatus, ...]:
+        found = await self._ask(lambda engine: engine.rules.statuses())
+        if at is None:
+            return found
+        from engine.past_rules import statuses_at
 
-    async def rule(self, rule_id: str) -> RuleDetail:
-        return await self._ask(lambda engine: engine.rules.detail(rule_id))
+        return await self._ask(lambda engine: statuses_at(engine.reader, found, at))
+
+    async def rule(self, rule_id: str, at: float | None = None) -> RuleDetail:
+        found = await self._ask(lambda engine: engine.rules.detail(rule_id))
+        if at is None:
+            return found
+        from engine.past_rules import detail_at
+
+        return await self._ask(lambda engine: detail_at(engine.reader, found, at))
 
     async def backtest(
         self,
@@ -352,7 +373,7 @@ class LocalClient(LocalMuting):
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         engine = Engine(self._loaded, self._db, self._clock)
-        await engine.start()
+        await engine.start(after=self._after)
         self._engine = engine
         self._ready.set_result(None)
         try:

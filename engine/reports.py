@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from engine.text import plain
 
 if TYPE_CHECKING:
     from engine.client import WorkflowStatus
+    from engine.model.rules import RuleStatus
     from engine.store.writer import Row
 
 Record = dict[str, Any]
@@ -147,6 +149,22 @@ def workflow_state(status: WorkflowStatus) -> str:
     if status.running:
         return "running"
     return "paused" if status.paused else "waiting" if status.next_at is not None else "–"
+
+
+def rule_record(status: RuleStatus) -> Record:
+    """A rule as a JSON object, with its newest decision."""
+    return {
+        "type": "rule",
+        "id": status.id,
+        "name": status.name,
+        "severity": status.severity,
+        "state": status.state,
+        "looks_for": status.looks_for,
+        "channels": list(status.channels),
+        "firing": status.firing,
+        "pending": status.pending,
+        "last_decision": None if status.last is None else asdict(status.last),
+    }
 
 
 def log_record(log: LogRecord) -> Record:

@@ -10,6 +10,8 @@ from engine.model.rules import RuleDetail, RuleStatus, TestReceipt
 if TYPE_CHECKING:
     from engine.rehearsal.results import Comparison
 
+DECISIONS_TOLD = 30
+"""So many decisions of a rule are told, the newest."""
 Progress = Callable[[float, int], None]
 """Told how much is done, 0–1, and how many executions were looked at; from whatever thread does the work."""
 
@@ -21,12 +23,15 @@ def unheeded(share: float, count: int) -> None:
 class RulesClient(Protocol):
     """Questions about the rules that are in force; only an engine can answer them."""
 
-    async def rules(self) -> tuple[RuleStatus, ...]:
-        """In the order of the file, then those about the monitor itself."""
+    async def rules(self, at: float | None = None) -> tuple[RuleStatus, ...]:
+        """In the order of the file, then those about the monitor itself.
+
+        With `at`, the same rules as they stood then, so far as alerts and decisions tell.
+        """
         ...
 
-    async def rule(self, rule_id: str) -> RuleDetail:
-        """Raises NotFoundError."""
+    async def rule(self, rule_id: str, at: float | None = None) -> RuleDetail:
+        """With `at`, its decisions and subjects of then, without conditions. Raises NotFoundError."""
         ...
 
     async def backtest(

@@ -61,6 +61,12 @@ _CHECKS = """
 SELECT component, status, max(id), count(*), min(at) FROM health_checks
 WHERE id >= :first AND id < :end AND at BETWEEN :since AND :at GROUP BY component, status
 """
+# One row a component is handed over, rather than one a check.
+_SINCE = """
+WITH before AS MATERIALIZED (SELECT key AS name, value AS last FROM json_each(?3))
+SELECT component, min(at) FROM health_checks CROSS JOIN before ON name = component AND id > last
+WHERE id > ?1 AND id < ?2 GROUP BY component
+"""
 _WELL = (HealthStatus.HEALTHY, HealthStatus.DEGRADED)
 
 Told = tuple[Alert, tuple[AlertEvent, ...]]
@@ -236,9 +242,4 @@ def _since(connection: sqlite3.Connection, seen: Mapping[str, list[_Seen]], end:
     before = {name: statuses[1].last for name, statuses in seen.items() if len(statuses) > 1}
     if not before:
         return {}
-    rows = connection.execute(
-        f"SELECT component, id, at FROM health_checks WHERE id > ? AND id < ? AND component {_LISTED}"
-        " ORDER BY id DESC",
-        (min(before.values()), end, json.dumps(list(before))),
-    )
-    return {name: at for name, number, at in rows if number > before[name]}
+    return dict(connection.execute(_SINCE, (min(before.values()), end, json.dumps(before))).fetchall())

@@ -36,9 +36,18 @@ class Run:
     first_execution: int
 
 
-async def note(writer: Writer, run: Run, text: str) -> None:
-    """Keep, durably, that `run` begins, and what its configuration says; `run.id` is given by the file."""
-    await writer.run(partial(_note, run, zlib.compress(text.encode())))
+async def is_kept(pool: ReadPool, digest: str) -> bool:
+    """Whether the file has what this configuration says, from a run before."""
+    return bool(await pool.fetch("SELECT 1 FROM configurations WHERE digest = ? LIMIT 1", (digest,)))
+
+
+async def note(writer: Writer, run: Run, text: str | None) -> None:
+    """Keep, durably, that `run` begins, and what its configuration says; `run.id` is given by the file.
+
+    Args:
+        text: None when `is_kept()` says that the file has it.
+    """
+    await writer.run(partial(_note, run, None if text is None else zlib.compress(text.encode())))
 
 
 async def runs(pool: ReadPool) -> tuple[Run, ...]:
@@ -62,11 +71,12 @@ async def text_of(pool: ReadPool, digest: str) -> str:
     return zlib.decompress(found[0][1]).decode()
 
 
-async def _note(run: Run, text: bytes, connection: aiosqlite.Connection) -> None:
+async def _note(run: Run, text: bytes | None, connection: aiosqlite.Connection) -> None:
     async with transaction(connection):
-        await connection.execute_fetchall(
-            "INSERT OR IGNORE INTO configurations VALUES (?, ?)", (run.digest, text)
-        )
+        if text is not None:
+            await connection.execute_fetchall(
+                "INSERT OR IGNORE INTO configurations VALUES (?, ?)", (run.digest, text)
+            )
         await connection.execute_fetchall(
             "INSERT INTO runs (started_at, version, digest, environment, path, first_execution)"
             " VALUES (?, ?, ?, ?, ?, ?)",

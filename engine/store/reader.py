@@ -33,6 +33,7 @@ from engine.model import (
     StoredResponse,
 )
 from engine.store import decode, joined, log_figures, log_search, points, provenance, retrying, statistics
+from engine.store.alerting import listed
 from engine.store.encode import identifier
 from engine.store.points import PointPage
 from engine.store.pool import Cells, ReadPool
@@ -46,7 +47,6 @@ T = TypeVar("T")
 
 OPEN = "state IN ('queued', 'sending', 'dead')"
 """What the index of notifications that are not settled is about."""
-_ALERT_ORDER = "CASE state WHEN 'firing' THEN 0 WHEN 'acknowledged' THEN 1 WHEN 'pending' THEN 2 ELSE 3 END"
 
 
 class Reader:
@@ -191,16 +191,7 @@ class Reader:
         limit: int = 200,
     ) -> tuple[Alert, ...]:
         """Active ones first, then newest first; `since` bounds resolved ones only."""
-        where = Where()
-        if states is not None:
-            marks = ", ".join("?" * len(states))
-            where.add(f"state IN ({marks})", *(state.value for state in states))
-        where.add("(state <> 'resolved' OR resolved_at >= ?)", since)
-        rows = await self._pool.fetch(
-            f"SELECT {decode.ALERT} FROM alerts {where}"
-            f" ORDER BY {_ALERT_ORDER}, started_at DESC, id DESC LIMIT ?",
-            (*where.values, bounded(limit)),
-        )
+        rows = await listed(self._pool, states, since, limit)
         return self._each(decode.alert, rows)
 
     async def alert(self, alert_id: int) -> AlertDetail:
@@ -329,13 +320,19 @@ class Reader:
         return self._each(decode.breaker, rows)
 
     async def responses(
-        self, *, workflow_id: str | None = None, execution_id: int | None = None, limit: int = 500
+        self,
+        *,
+        workflow_id: str | None = None,
+        execution_id: int | None = None,
+        until: float | None = None,
+        limit: int = 500,
     ) -> tuple[StoredResponse, ...]:
         """What steps got back, newest execution first; at most `limit` executions of one workflow."""
         where = Where()
         where.plain("TRUE")
         where.add("workflow_id = ?", workflow_id)
         where.add("execution_id = ?", execution_id)
+        where.add("at <= ?", until)
         newest = f"SELECT DISTINCT execution_id FROM responses {where} ORDER BY execution_id DESC LIMIT ?"
         rows = await self._pool.fetch(
             f"SELECT {decode.RESPONSE} FROM responses {where} AND execution_id IN ({newest})"

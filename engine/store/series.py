@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import groupby
 from operator import attrgetter
 
@@ -47,8 +48,10 @@ class SeriesIndex:
 
     def load(self, connection: sqlite3.Connection) -> None:
         """Read what the file has."""
+        # Few names and labels, each of them time and again: read once and kept once.
+        pairs, once = cache(_pairs), dict[str, str]()
         for number, name, labels in connection.execute("SELECT id, name, labels FROM series"):
-            self._series[(name, _pairs(labels))] = number
+            self._series[(once.setdefault(name, name), pairs(labels))] = number
             self._next_series = max(self._next_series, number + 1)
         members: dict[int, list[int]] = defaultdict(list)
         for layout, series in connection.execute("SELECT id, series FROM layouts ORDER BY id, place"):

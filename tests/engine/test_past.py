@@ -135,6 +135,23 @@ async def test_health_is_that_of_then(client: EngineClient) -> None:
     assert (await client.health(at=START - 10)).components == ()
 
 
+async def test_each_component_is_so_since_its_own_last_change(tmp_path: Path) -> None:
+    bad, good = HealthStatus.UNHEALTHY, HealthStatus.HEALTHY
+    turns = {"a": 2, "b": 7, "c": 0}
+    store = await Store.open(tmp_path / "tocsin.db", VirtualClock(START))
+    await store.writer.must(
+        *(
+            HealthCheck(START + minute * 60, name, good if minute >= turn else bad, 0.0)
+            for minute in range(10)
+            for name, turn in turns.items()
+        )
+    )
+    found = await past.health(store.reader.pool, START, START + 600)
+    assert {name: share.since - START for name, share in found.items()} == {"a": 120, "b": 420, "c": 0}
+    assert {name: share.well for name, share in found.items()} == {"a": 8, "b": 3, "c": 10}
+    await store.close()
+
+
 async def test_workflows_are_those_of_the_configuration_of_then(client: EngineClient) -> None:
     at = START + 250
     found = {one.id: one for one in await client.workflows(START, at, at)}
