@@ -65,7 +65,7 @@ def _of_workflow(level: ServiceLevel, summary: MetricsSummary) -> Iterator[Advic
         yield say(
             Severity.WARNING,
             "Find what is slow before its executions are cut off, or raise its timeout.",
-            f"Its p95 of {seconds(level.p95)} is {level.p95 / level.timeout:.0%} of its timeout of "
+            f"Its p95 of {seconds(level.p95)} is {level.p95 / level.timeout * 100:,.0f} % of its timeout of "
             f"{seconds(level.timeout)}.",
         )
     if level.rules == 0:
@@ -128,12 +128,13 @@ def _of_rule(rule: RuleTally) -> Iterator[Advice]:
 def _of_channel(channel: ChannelTally) -> Iterator[Advice]:
     total = channel.sent + channel.dead + channel.waiting
     if channel.dead:
+        gave = "was" if channel.dead == 1 else "were"
         why = f" The last one said: {channel.error}" if channel.error else ""
         yield Advice(
             Severity.ERROR,
             channel.channel,
             "Test the channel (tocsin notify test), and give it a fallback.",
-            f"{channel.dead:,} of {counted(total, 'message')} were given up.{why}",
+            f"{channel.dead:,} of {counted(total, 'message')} {gave} given up.{why}",
         )
     elif channel.waiting and not channel.sent:
         yield Advice(

@@ -102,4 +102,5 @@ def _sentence(what: str, trend: Trend, more: str, less: str) -> str:
     if trend.change is None:
         return f"{what} is {trend.direction}."
     verb = more if trend.change > 0 else less
-    return f"{what} {verb} by {abs(trend.change):.0%} from the first half to the second: {trend.direction}."
+    change = f"{abs(trend.change) * 100:.0f} %"
+    return f"{what} {verb} by {change} from the first half to the second: {trend.direction}."

@@ -71,7 +71,7 @@ def test_what_is_furthest_from_its_objective_comes_first_and_what_did_not_run_la
         ({"summary": summary(workflow("shop", 1_000, 0.9))}, "shop", "ERROR",
          "100 of 1,000 executions failed: 90.0 % succeeded, 99 % were to; that allows 10 failures."),
         ({"summary": summary(workflow("shop", 100, 1.0, p95=9.1))}, "shop", "WARNING",
-         "Its p95 of 9.10 s is 91% of its timeout of 10.00 s."),
+         "Its p95 of 9.10 s is 91 % of its timeout of 10.00 s."),
         ({"pledges": (Pledge("shop", 0.99, 10.0, 0),)}, "shop", "WARNING", "No enabled rule covers it."),
         ({"pledges": (*CALM.pledges, Pledge("idle", rules=1))}, "idle", "INFO", "It has not been executed"),
         ({"retries": retried(1_000, 80, 60)}, "shop", "WARNING",
@@ -85,7 +85,7 @@ def test_what_is_furthest_from_its_objective_comes_first_and_what_did_not_run_la
          "12 alerts, 12 of them over by themselves, none taken by a person."),
         ({"notifications": [message(1, NotificationState.DEAD, error="HTTP 410"),
                             message(2, NotificationState.SENT)]}, "ops", "ERROR",
-         "1 of 2 messages were given up. The last one said: HTTP 410"),
+         "1 of 2 messages was given up. The last one said: HTTP 410"),
         ({"notifications": [message(1, NotificationState.QUEUED)]}, "ops", "WARNING",
          "1 message waited and none was sent."),
     ],
@@ -136,7 +136,7 @@ def test_the_gravest_advice_comes_first() -> None:
 
 def test_trends_are_said_in_words() -> None:
     assert made().trends == (
-        "The success rate fell by 12% from the first half to the second: degrading.",
+        "The success rate fell by 12 % from the first half to the second: degrading.",
         "The mean duration held steady.",
         "The number of executions held steady.",
         "The period before had 900 executions, of which 99.9 % succeeded, with a p95 of 250 ms.",
