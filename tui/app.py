@@ -32,7 +32,7 @@ from tui.memory import Memory
 from tui.palette import ActionProvider
 from tui.settings import Settings
 from tui.state import DEFAULT_RANGE, RANGES, Vitals
-from tui.themes import OWN_THEMES
+from tui.themes import OWN_THEMES, themes_for
 from tui.time_cursor import TimeCursor
 from tui.travelling import Travelling
 from tui.views import modes
@@ -114,7 +114,7 @@ class TocsinApp(Travelling):
         )
         self._noticed = 0
         self.animation_level = "none"
-        for theme in OWN_THEMES:
+        for theme in themes_for(self.console.color_system):
             self.register_theme(theme)
         self.theme = OWN_THEMES[0].name
         self._recall()
@@ -328,7 +328,17 @@ class TocsinApp(Travelling):
 
     def action_help_quit(self) -> None:
         """Who presses ctrl+c wants to leave, or to copy; the key to leave is the one that the help names."""
-        self.say("q leaves the console")
+        self.say(f"{self.settings.keys.first('global.quit')} leaves the console")
+
+    def action_suspend_process(self) -> None:
+        """Give the terminal back to the shell until `fg`, unless an engine would stand still as well."""
+        known = self._present or self.vitals
+        if known is None or (known.info.live and not known.info.attached):
+            self.say("the engine runs in this console and would stand still with it", "warning")
+        elif self._driver is None or not self._driver.can_suspend:
+            self.say("a console cannot be put aside in this terminal", "warning")
+        else:
+            super().action_suspend_process()
 
     async def action_quit(self) -> None:
         known = self._present or self.vitals

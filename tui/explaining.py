@@ -30,5 +30,5 @@ def _each(lines: Sequence[ExplanationLine]) -> Iterator[Content]:
             yield present.foreign(line.text, 600, "bold $text-primary")
             continue
         glyph, stand_in, style = _SIGNS.get(line.kind, (" ", " ", ""))
-        sign = Content.styled(present.sign(glyph, stand_in), style)
-        yield Content.assemble(sign, " ", present.foreign(line.text, 1200))
+        sign = Content.styled(f"{present.sign(glyph, stand_in)} ", style)
+        yield present.hanging(sign, present.foreign(line.text, 1200))

@@ -121,27 +121,29 @@ class Jumps:
         for name in (*own, *sorted(set(self._app.available_themes) - set(own))):
             yield Target(f"theme {name}", "", partial(setattr, self._app, "theme", name))
 
-    # What the engine knows.
+    # What the engine knows, now or as of the moment that is shown; the rules are those in force now.
 
     async def _known(self) -> AsyncIterator[Target]:
-        app, now = self._app, self._app.moment()
-        for status in await app.client.workflows(app.time_range.since(now), now):
+        app, now, then = self._app, self._app.moment(), self._app.past
+        for status in await app.client.workflows(app.time_range.since(now), now, then):
             entry = f"workflow {_one(status.id)}"
             yield Target(entry, _one(status.name), partial(app.open_workflow, status.id))
-        for alert in await app.client.alerts(limit=_ALERTS):
+        for alert in await app.client.alerts(at=then, limit=_ALERTS):
             said = f"{alert.severity} {alert.state}, {age_text(alert.started_at, now)}"
             entry = f"alert #{alert.id} {_one(alert.rule_name)} {_one(alert.subject)}"
             yield Target(entry, said, partial(self._alert, alert.id))
-        for execution in await app.client.executions(limit=_TRACES):
+        for execution in await app.client.executions(until=then, limit=_TRACES):
             said = f"{execution.outcome}, {age_text(execution.started_at, now)}"
             entry = f"trace {_one(execution.trace_id)} {_one(execution.workflow_name)}"
             yield Target(entry, said, partial(app.open_execution, execution.id))
-        told = await app.client.notifications(limit=_TOLD)
+        told = await app.client.notifications(until=then, limit=_TOLD)
         for channel in dict.fromkeys(one.channel for one in told):
             go = partial(self._told_to, channel)
             yield Target(f"channel {_one(channel)}", "what it was told", go)
+        as_of = "" if then is None else ", as defined now"
         for rule in await app.client.rules():
-            yield Target(f"rule {_one(rule.id)}", _one(rule.name), partial(self._rule, rule.id))
+            said = f"{_one(rule.name)}{as_of}"
+            yield Target(f"rule {_one(rule.id)}", said, partial(self._rule, rule.id))
 
     def _rule(self, rule_id: str) -> None:
         self._app.open_view("rules")

@@ -33,6 +33,10 @@ class Keymap:
         """The keys of an action, comma separated; empty without one."""
         return self.changed.get(action.id, action.key)
 
+    def first(self, id: str) -> str:
+        """The first key of an action as people write it; empty without one."""
+        return sign_of(self.keys(_BY_ID[id]).split(",")[0])
+
     def sign(self, action: Action) -> str:
         """The keys of an action as people write them: `?  f1`; empty without one."""
         return sign_of(self.keys(action))

@@ -26,6 +26,7 @@ class Memory:
     Args:
         theme, view, range: by their names; empty: the usual one.
         filters: the filter of a list, by view and list: `alerts.timeline`.
+        orders: the column that a list is sorted by and which way: `p95 falling`, named as filters are.
         toggles: what was switched from how it usually is, by view and name: `alerts.open_only`.
         panes: where borders were moved to, in percent, by view and direction: `dashboard.rows`.
         jumps: what was gone to with `:`, the newest first.
@@ -37,6 +38,7 @@ class Memory:
     view: str = ""
     range: str = ""
     filters: dict[str, str] = field(default_factory=dict)
+    orders: dict[str, str] = field(default_factory=dict)
     toggles: dict[str, bool] = field(default_factory=dict)
     panes: dict[str, int] = field(default_factory=dict)
     jumps: list[str] = field(default_factory=list)
@@ -76,6 +78,7 @@ def load_memory(path: Path) -> Memory:
             view=_text(kept["view"]),
             range=_text(kept["range"]),
             filters={_text(name): _text(text) for name, text in _entries(kept["filters"])},
+            orders={_text(name): _text(order) for name, order in _entries(kept.get("orders", {}))},
             toggles={_text(name): value is True for name, value in _entries(kept["toggles"])},
             panes={_text(name): int(value) for name, value in _entries(kept.get("panes", {}))},
             jumps=[_text(entry) for entry in list(kept["jumps"])[:MOST_JUMPS]],

@@ -196,6 +196,20 @@ class Moving(App[int]):
         if isinstance(self.screen, View):
             await self.screen.start_filter()
 
+    def action_sort(self) -> None:
+        """Sort the list in use by its next column."""
+        self._sort(turn=False)
+
+    def action_turn_order(self) -> None:
+        """Turn the order of the list in use round."""
+        self._sort(turn=True)
+
+    def _sort(self, *, turn: bool) -> None:
+        view = self.view
+        if view is not None and view is self.screen:
+            view.sort_list(turn=turn)
+            view.reload()
+
     def action_panes(self) -> None:
         """Have a letter lead to every pane."""
         from tui.modals.panes import PanesModal

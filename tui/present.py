@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 from textual.content import Content
+from textual.style import Style
 
 from engine.client import EngineInfo
 from engine.model import (
@@ -30,6 +31,8 @@ from engine.text import is_utf8_terminal, plain, plain_marked
 UNICODE = is_utf8_terminal()
 
 MUTED: Final = "$foreground 68%"
+HANGS: Final = Style.from_meta({"hangs": True})
+"""Not drawn: what has it is left of all lines that its line is wrapped into."""
 _HIT: Final = "bold $background on $warning"
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _ASCII_BARS: Final = "_.-=+*%#"
@@ -180,6 +183,11 @@ def zone_text() -> str:
     return plain(time.strftime("%Z"), 16)
 
 
+def hanging(lead: Content, text: Content) -> Content:
+    """A line of a page whose wrapped text goes on below where it began, not below its label or sign."""
+    return lead.stylize(HANGS).append(text)
+
+
 def _worded(word: str, chosen: _Sign) -> Content:
     glyph, ascii_glyph, style = chosen
     return Content.styled(f"{sign(glyph, ascii_glyph)} {word}", style)
@@ -259,6 +267,11 @@ def health_status(s: HealthStatus) -> Content:
     return _worded(s.value, _STATUSES[s])
 
 
+def status_style(s: HealthStatus) -> str:
+    """The style in which everything of this status is drawn."""
+    return _STATUSES[s][2]
+
+
 def log_level(level: LogLevel) -> Content:
     return Content.styled(level.label, _LEVELS[level])
 
@@ -302,9 +315,11 @@ def highlight(text: str, hits: Sequence[tuple[int, int]], limit: int = 512) -> C
     return content
 
 
-def score_style(score: float) -> str:
-    """The theme variable of a health score (0–100): good, a warning below 70, bad below 50."""
-    return "$error" if score < 50 else "$warning" if score < 70 else "$success"
+def success(rate: float | None) -> Content:
+    """A success rate of 0–1 in percent: a warning below 0.7, bad below 0.5."""
+    known = 1.0 if rate is None else rate
+    style = "$error" if known < 0.5 else "$warning" if known < 0.7 else ""
+    return Content.styled(percent_text(rate), style)
 
 
 def fit(content: Content | str, width: int, align: Literal["left", "right"] = "left") -> Content:

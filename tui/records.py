@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.client import WorkflowStatus
 from engine.model import Alert, Execution, LogRecord, Span
+from engine.model.rules import RuleStatus
 from engine.text import plain
 from tui.widgets.columns import Column, Row
 from tui.widgets.sieve import row_text
@@ -42,12 +43,21 @@ def to_copy(record: object, row: Row) -> Copied:
             return Copied("the line as JSON", encode(record_of(record) or {})[:LONGEST])
         case WorkflowStatus():
             return Copied("the workflow's id", plain(record.id, LONGEST))
+        case RuleStatus():
+            return Copied("the rule's id", plain(record.id, LONGEST))
     return Copied("the row", plain(row_text(row), LONGEST))
 
 
 def record_of(record: object) -> dict[str, Any] | None:
     """The record as a JSON object; None for what is none of those that are known."""
-    from engine.reports import alert_record, execution_record, log_record, span_record, workflow_record
+    from engine.reports import (
+        alert_record,
+        execution_record,
+        log_record,
+        rule_record,
+        span_record,
+        workflow_record,
+    )
 
     match record:
         case Alert():
@@ -60,6 +70,8 @@ def record_of(record: object) -> dict[str, Any] | None:
             return span_record(record)
         case WorkflowStatus():
             return workflow_record(record)
+        case RuleStatus():
+            return rule_record(record)
     return None
 
 

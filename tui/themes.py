@@ -73,3 +73,45 @@ LIGHT = Theme(
 )
 
 OWN_THEMES = (DARK, LIGHT)
+
+
+def _plain(theme: Theme, ground: str, text: str, muted: str, faint: str, cursor: str, *colours: str) -> Theme:
+    """A theme in nothing but colours that every terminal has; `colours`: primary, success, warning, error."""
+    primary, success, warning, error = colours
+    grounds = ("footer-background", "scrollbar-corner-color")
+    tracks = (f"scrollbar-background{way}" for way in ("", "-hover", "-active"))
+    variables = theme.variables | dict.fromkeys((*grounds, *tracks), ground)
+    variables |= {f"text-{name}": colour for name, colour in zip(_MEANINGS, colours, strict=True)}
+    variables |= {
+        "text-muted": muted,
+        "border": primary,
+        "border-blurred": faint,
+        "block-cursor-background": cursor,
+        "block-cursor-foreground": text,
+        "block-cursor-blurred-background": faint,
+        "footer-key-foreground": primary,
+        "footer-description-foreground": muted,
+        "scrollbar": faint,
+        "scrollbar-hover": muted,
+        "scrollbar-active": primary,
+    }
+    return Theme(
+        name=theme.name, primary=primary, secondary=muted, accent=warning, success=success,
+        warning=warning, error=error, foreground=text, background=ground, surface=ground, panel=ground,
+        dark=theme.dark, variables=variables,
+    )  # fmt: skip
+
+
+_MEANINGS = ("primary", "success", "warning", "error")
+# The colours by which Rich finds the nearest of sixteen; which they look like is the terminal's affair.
+_BLACK, _DARK_GREY, _GREY, _WHITE = "#000000", "#555555", "#aaaaaa", "#ffffff"
+IN_SIXTEEN = (
+    _plain(DARK, _BLACK, _WHITE, _GREY, _DARK_GREY, "#0000aa", "#55ffff", "#55ff55", "#ffff55", "#ff5555"),
+    _plain(LIGHT, _WHITE, _BLACK, _DARK_GREY, _GREY, "#55ffff", "#0000aa", "#00aa00", "#aa5500", "#aa0000"),
+)
+"""The same themes for terminals of 16 colours, where what is nearest to a soft colour is a grey."""
+
+
+def themes_for(colour_system: str | None) -> tuple[Theme, ...]:
+    """The console's own themes on a terminal with this one of Rich's colour systems."""
+    return IN_SIXTEEN if colour_system == "standard" else OWN_THEMES

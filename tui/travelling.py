@@ -17,7 +17,7 @@ from tui.settings import Settings
 from tui.state import DEFAULT_RANGE, TimeRange
 from tui.time_cursor import LIVE, STEPS_OF_RANGE, TimeCursor, alert_number, held, moment_of
 
-PAST_REFUSAL = "this is the past, which nothing changes: space goes back to now"
+PAST_REFUSAL = "this is the past, which nothing changes: {key} goes back to now"
 
 
 class Travelling(Moving):
@@ -84,7 +84,11 @@ class Travelling(Moving):
     @property
     def refusal(self) -> str:
         """Why nothing can be changed from here, or an empty string."""
-        return super().refusal or (PAST_REFUSAL if self.cursor.is_past else "")
+        return super().refusal or (PAST_REFUSAL.format(key=self._live_key) if self.cursor.is_past else "")
+
+    @property
+    def _live_key(self) -> str:
+        return self.settings.keys.first("global.live")
 
     def travel(self, at: float) -> None:
         """Show everything as it was then."""
@@ -121,7 +125,8 @@ class Travelling(Moving):
         async def find() -> None:
             mark = await self.client.landmark(self.moment(), later=later)
             if mark is None:
-                self.say("there is no later alert; space shows now" if later else "there is no earlier alert")
+                now = f"there is no later alert; {self._live_key} shows now"
+                self.say(now if later else "there is no earlier alert")
             else:
                 self.travel(mark.at)
                 self.say(_told(mark))

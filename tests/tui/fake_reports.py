@@ -58,8 +58,10 @@ class FakeReports:
             for id, *_ in WORKFLOWS
         )
 
-    async def replies(self, workflow_id: str, *, limit: int = 20) -> tuple[KeptReply, ...]:
-        self._called("replies", workflow_id)
+    async def replies(
+        self, workflow_id: str, *, until: float | None = None, limit: int = 20
+    ) -> tuple[KeptReply, ...]:
+        self._called("replies", (workflow_id, until))
         steps = next(steps for id, _, _, _, steps, _ in WORKFLOWS if id == workflow_id)
         newest = [one for one in reversed(self.all_executions) if one.workflow_id == workflow_id][:limit]
         return tuple(
@@ -70,7 +72,8 @@ class FakeReports:
                  "headers": {"server": self._say("nginx", place + 1)}},
                 ("body",), FAILURE if one.outcome.is_failure else None,
             )
-            for one in newest for place, step in enumerate(steps)
+            for one in newest if until is None or one.started_at <= until
+            for place, step in enumerate(steps)
         )  # fmt: skip
 
     def _called(self, name: str, detail: object = None) -> None:

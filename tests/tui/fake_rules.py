@@ -59,13 +59,16 @@ class FakeRules:
         self.gate: asyncio.Event | None = None
         """A backtest waits for it, if there is one."""
 
-    async def rules(self) -> tuple[RuleStatus, ...]:
+    async def rules(self, at: float | None = None) -> tuple[RuleStatus, ...]:
+        """Of earlier moments: nothing was decided before its newest decision."""
         self._called("rules")
-        return self._statuses() if self.has_rules else ()
+        if not self.has_rules:
+            return ()
+        return tuple(_then(status, at) for status in self._statuses())
 
-    async def rule(self, rule_id: str) -> RuleDetail:
+    async def rule(self, rule_id: str, at: float | None = None) -> RuleDetail:
         self._called("rule", rule_id)
-        status = next((each for each in self._statuses() if each.id == rule_id), None)
+        status = next((each for each in await self.rules(at) if each.id == rule_id), None)
         if status is None:
             raise NotFoundError(f"there is no rule {rule_id}")
         if rule_id != "slow":
@@ -76,14 +79,17 @@ class FakeRules:
         )
         unknown = ConditionState("workflow.status (unknown) == ok", "unknown", "== ok", None)
         quiet = replace(slow, value="800ms", result=False)
-        subjects = (
+        subjects: tuple[SubjectState, ...] = (
             SubjectState(self._say("checkout", 1), None, (slow, unknown), AlertState.FIRING, 1),
             SubjectState("search", False, (quiet, unknown)),
         )
+        if at is not None:
+            subjects = tuple(replace(each, conditions=()) for each in subjects if status.firing)
         decisions = (status.last,) if status.last is not None else ()
         file = self.rule_file or self._say("/srv/rules.yaml", 0)
         excerpt = Excerpt(file, 12, text, (15, 16))
-        return RuleDetail(status, excerpt, subjects, 9, decisions, ("threshold=5s", "for=1m"))
+        count = 9 if at is None else len(subjects)
+        return RuleDetail(status, excerpt, subjects, count, decisions, ("threshold=5s", "for=1m"))
 
     async def backtest(
         self,
@@ -204,3 +210,12 @@ class FakeRules:
                 6, "ops", sent, tries=2, sent_at=now - 340, latency=1.2, group="rule=slow", stands_for="pager"
             ),
         )
+
+
+def _then(status: RuleStatus, at: float | None) -> RuleStatus:
+    if at is None:
+        return status
+    known = replace(status, strikes=0, asleep="")
+    if status.last is not None and status.last.at <= at:
+        return known
+    return replace(known, state=RuleState.QUIET, firing=0, pending=0, last=None)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("TEXTUAL_FPS", "1000")
+os.environ["COLORTERM"] = "truecolor"
 
 from tests.tui.fakes import FakeClient
 from tests.tui.harness import console, key_of, press

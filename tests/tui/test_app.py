@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from textual.app import App
 
 from engine.errors import EngineUnavailableError
 from tests.tui.fakes import FakeClient
@@ -193,3 +194,22 @@ def test_a_terminal_that_is_not_read_does_not_hold_up_the_end(terminal: Terminal
         assert terminal.process.wait(15) in (0, 128 + signal.SIGTERM)
     finally:
         terminal.close()
+
+
+async def test_a_console_is_put_aside_only_where_no_engine_stands_still_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aside: list[int] = []
+    monkeypatch.setattr(App, "action_suspend_process", lambda app: aside.append(1))
+    client = FakeClient()
+    async with console(client, tmp_path) as (app, pilot):
+        await press(pilot, "ctrl+z")
+        assert "the engine runs in this console" in frame(app)
+    client.is_live = False
+    async with console(client, tmp_path) as (app, pilot):
+        await press(pilot, "ctrl+z")
+        assert "a console cannot be put aside" in frame(app)
+        assert not aside
+        monkeypatch.setattr(type(app._driver), "can_suspend", True)
+        await press(pilot, "ctrl+z")
+        assert aside

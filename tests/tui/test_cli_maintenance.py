@@ -18,7 +18,7 @@ RULES = """\
 version: 1
 maintenance: [{id: nightly, tags: [batch], do: stop, cron: "0 2 * * *", duration: 1h}]
 workflows:
-  - {id: shop, name: Shop, every: 1h, steps: [{id: s, shell: {command: ["true"]}}]}
+  - {id: shop, name: Shop, every: 1h, tags: [batch], steps: [{id: s, shell: {command: ["true"]}}]}
 """
 
 
@@ -58,10 +58,10 @@ async def test_maintenance_is_made_listed_and_ended(elsewhere: Path) -> None:
         (["add", "rule=x", "--for", "2h", "--reason", "y"], "not rule=x"),
         (["add", "tag=~x", "--for", "2h", "--reason", "y"], "not tag=~x"),
         (["add", "shop", "--for", "2h", "--reason", "y"], "not shop"),
-        (["add", "--for", "soon", "--reason", "y"], "a duration is"),
-        (["add", "--to", "tomorrow", "--reason", "y"], "a moment is such as"),
+        (["add", "--for", "soon", "--reason", "y"], "--for soon: a duration is"),
+        (["add", "--to", "tomorrow", "--reason", "y"], "--to tomorrow: a moment is such as"),
         (["add", "--from", "then", "--for", "1h", "--reason", "y"], "a moment is such as"),
-        (["add", "--for", "2h"], "who asked for it, and why"),
+        (["add", "--for", "2h"], "needs a --reason"),
         (["end"], "needs the ID"),
         (["end", "nightly"], "others stand in the configuration"),
         (["list", "tag=x"], "takes no workflows"),

@@ -105,7 +105,7 @@ def test_words_can_be_those_for_an_alert_that_was(db: Path, capsys: pytest.Captu
         (["test"], "test needs a CHANNEL (there is told, broken)"),
         (["test", "tld"], "there is no channel tld"),
         (["preview", "shrt"], "there is no channel and no template shrt"),
-        (["preview", "short", "--kind", "fird"], "--kind fird (one of pending, fired"),
+        (["preview", "short", "--kind", "fird"], "the kind fird happens to an alert (did you mean fired?)"),
         (["retry"], "retry needs the KEY of a message, or --all-dead"),
         (["list", "x"], "list takes no NAME"),
     ],

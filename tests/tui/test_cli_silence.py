@@ -17,9 +17,12 @@ from tui.cli import main
 
 RULES = """\
 version: 1
-silences: [{matchers: [tag=batch], author: ada, reason: standing, until: 2100-01-01}]
+silences: [{matchers: [subject=batch], author: ada, reason: standing, until: 2100-01-01}]
 workflows:
   - {id: shop, name: Shop, every: 1h, steps: [{id: s, shell: {command: ["true"]}}]}
+rules:
+  - {id: slow-shop, name: Slow, conditions: [{type: CUSTOM, expression: workflow.duration > 99}]}
+  - {id: down, name: Down, conditions: [{type: PATTERN, text: refused}]}
 """
 
 
@@ -57,8 +60,10 @@ async def test_silences_are_made_listed_and_expired(elsewhere: Path) -> None:
         (["add", "rule=x", "--for", "2h", "--until", "2100-01-01"], "either --for or --until"),
         (["add", "rule=x", "--for", "soon", "--reason", "y"], "a duration is"),
         (["add", "rule=x", "--for", "31d", "--reason", "y"], "30d at most"),
-        (["add", "rule=x", "--until", "tomorrow", "--reason", "y"], "a moment is such as"),
-        (["add", "rule=x", "--for", "2h"], "who made it, and why"),
+        (["add", "rule=x", "--until", "tomorrow", "--reason", "y"], "--until tomorrow: a moment is such as"),
+        (["add", "rule=x", "--for", "2h"], "needs a --reason"),
+        (["add", "severity=CRIT", "--for", "2h", "--reason", "y"], "did you mean CRITICAL?"),
+        (["expire", "-1"], "stands in the configuration"),
         (["add", "x", "--for", "2h", "--reason", "y"], "is no matcher"),
         (["expire"], "needs the ID"),
         (["list", "rule=x"], "takes no matchers"),

@@ -46,6 +46,7 @@ def _made(folder: Path, pattern: str) -> list[Path]:
         (("2", "g", "j"), "checkout"),
         (("5",), "000000000000000000000000"),
         (("4",), "workflow"),
+        (("7",), "slow"),
     ],
 )
 async def test_the_most_useful_of_a_row_is_copied(way: tuple[str, ...], what: str, tmp_path: Path) -> None:

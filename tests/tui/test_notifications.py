@@ -25,7 +25,7 @@ async def test_channels_in_trouble_come_first_and_rows_have_their_receipts(tmp_p
         assert places == sorted(places)
         assert "0 told · 1 given up  HTTP 410 gone" in text
         assert "3 told · p50 60 ms · last 58 s ago" in text
-        assert "Notifications · 6 newest first · 1 given up" in text
+        assert "Outbox · 6, newest first · 1 given up" in text
         assert "In the same message · 1" in text
         assert "15:59:02  58 s ago  took 40 ms" in text
         assert "second line" in text
@@ -56,7 +56,7 @@ async def test_nobody_told_is_said(tmp_path: Path) -> None:
     async with console(FakeClient(empty=True), tmp_path) as (app, pilot):
         await press(pilot, "8")
         assert "nobody has been told of anything yet" in frame(app)
-        assert "no channel has been told of anything yet" in frame(app)
+        assert "no channel has been told of anything" in frame(app)
         assert "no notification is selected" in frame(app)
 
 

@@ -196,14 +196,6 @@ def test_highlight_never_changes_the_text(text: str, hits: list[tuple[int, int]]
     assert present.highlight(text, hits).plain == present.foreign(text).plain
 
 
-@pytest.mark.parametrize(
-    ("score", "style"),
-    [(100, "$success"), (70, "$success"), (69.9, "$warning"), (50, "$warning"), (49.9, "$error")],
-)
-def test_score_thresholds(score: float, style: str) -> None:
-    assert present.score_style(score) == style
-
-
 def _signs() -> dict[str, list[Content]]:
     return {
         "severity": [present.severity(one) for one in Severity],

@@ -90,7 +90,7 @@ async def test_empty_states_say_why(tmp_path: Path) -> None:
     async with console(FakeClient(empty=True), tmp_path) as (app, pilot):
         assert "nothing has been executed yet" in frame(app)
         for keys, says in (
-            (("3",), "no alert in the last 15m"),
+            (("3",), "no alerts in this range"),
             (("5",), "no executions in the last 15m"),
             (("6",), "nothing was logged in the last 15m"),
             (("slash", "x"), "matches"),

@@ -16,7 +16,8 @@ import pytest
 from yarl import URL
 
 from engine.errors import TocsinError
-from tui.cli import main
+from tui.cli import _split, main, main_parser
+from tui.commands.serve import _tab
 from tui.serving import server as server_module
 from tui.serving import tab as tab_module
 from tui.serving.server import ConsoleServer
@@ -249,3 +250,12 @@ def test_what_cannot_be_meant_is_refused(
     monkeypatch.setenv("TEXTUAL_DRIVER", "tui.serving.driver:TabDriver")
     assert main(argv) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("looks_only", [True, False])
+def test_a_read_only_server_has_read_only_consoles(looks_only: bool, tmp_path: Path) -> None:
+    interpreter, *_, module, name = (argv := _tab(tmp_path / "t.db", looks_only=looks_only))[:4]
+    assert (interpreter, module, name) == (sys.executable, "-m", "tui.cli")
+    before, command, _ = _split(argv[4:])
+    assert command == "attach"
+    assert main_parser().parse_args(before).read_only is looks_only

@@ -74,7 +74,7 @@ async def test_replies_that_cannot_be_had_are_said_to_be_so(
 ) -> None:
     client = FakeClient()
 
-    async def replies(workflow_id: str, *, limit: int = 20) -> object:
+    async def replies(workflow_id: str, *, until: float | None = None, limit: int = 20) -> object:
         raise EngineUnavailableError("the engine has stopped")
 
     monkeypatch.setattr(client, "replies", replies)

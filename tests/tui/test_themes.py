@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from rich.color import Color as RichColor
+from rich.color import ColorSystem
 from textual.color import Color
 from textual.theme import Theme
 
 from tui.present import MUTED
-from tui.themes import OWN_THEMES
+from tui.themes import IN_SIXTEEN, OWN_THEMES, themes_for
 
 READABLE = 4.5
 TEXTS = (
@@ -76,3 +78,25 @@ def luminance(shown: Color) -> float:
         for part in (channel / 255 for channel in shown.rgb)
     )
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), parts, strict=True))
+
+
+@pytest.mark.parametrize("theme", IN_SIXTEEN, ids=lambda theme: theme.name)
+def test_on_sixteen_colours_each_meaning_keeps_a_colour_of_its_own(theme: Theme) -> None:
+    names = ("primary", "success", "warning", "error", "foreground", "text-muted", "background")
+    cursors = ("block-cursor-background", "block-cursor-blurred-background")
+    shown = {name: nearest_of_sixteen(colour(theme, f"${name}")) for name in (*names, *cursors)}
+    assert len({shown[name] for name in names}) == len(names)
+    assert not {shown[name] for name in cursors} & {shown[name] for name in names if name != "text-muted"}
+    faded = colour(theme, "$background") + colour(theme, MUTED)
+    assert nearest_of_sixteen(faded) not in {shown["background"], *(shown[name] for name in cursors)}
+
+
+def test_a_terminal_of_few_colours_gets_the_themes_in_them() -> None:
+    assert themes_for("standard") is IN_SIXTEEN
+    assert themes_for("truecolor") is themes_for("256") is themes_for(None) is OWN_THEMES
+    assert [theme.name for theme in IN_SIXTEEN] == [theme.name for theme in OWN_THEMES]
+
+
+def nearest_of_sixteen(shown: Color) -> int | None:
+    """The number of the colour that is sent to such a terminal."""
+    return RichColor.from_rgb(*shown.rgb).downgrade(ColorSystem.STANDARD).number

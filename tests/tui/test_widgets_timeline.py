@@ -100,7 +100,7 @@ async def test_life_bars_lie_on_the_range() -> None:
         fresh, old, resolved = (line[left:] for line in frame(app)[1:4])
         width = len(old.rstrip())
         assert old.rstrip() == "◂" + "━" * (width - 2) + "▸"
-        assert fresh.rstrip().endswith("·▸")
+        assert fresh.rstrip().lstrip("·") in ("▸", "━▸")
         assert abs(resolved.index("━") - width / 4) <= 1
         assert abs(resolved.rindex("━") + 1 - width * 3 / 4) <= 1
 

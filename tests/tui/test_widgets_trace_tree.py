@@ -132,8 +132,8 @@ async def test_the_critical_path_is_heavy_and_told() -> None:
         assert bars[0] == "─" * bars[0].count("─") + "━" * bars[0].count("━")
         assert abs(bars[0].count("─") - len(bars[1])) <= 1
         detail = tree.detail(span("root", None, 0, 4)).plain
-        assert "own time     1.00 s" in detail
-        assert "critical     25% of the trace's time" in detail
+        assert "Own time     1.00 s" in detail
+        assert "Critical     25.0 % of the trace's time" in detail
 
 
 async def test_spans_of_other_programs_and_links_are_told() -> None:

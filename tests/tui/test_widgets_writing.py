@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from textual.content import Content
 from textual.geometry import Region
+from textual.selection import Selection
 from textual.widgets import Static
 
 from tests.tui.hosts import Host, frame
-from tui.widgets.writing import write
+from tui.present import hanging
+from tui.widgets.writing import Hanging, Page, write
 
 
 class Counting(Static):
@@ -48,3 +50,43 @@ async def test_a_layout_is_for_another_height_only(text: Content, layouts: list[
         await pilot.pause()
         shown = [line.strip() for line in frame(app)]
         assert shown.index("below") == len(text.wrap(20))
+
+
+LONG = "a message that is longer than its place and has averylongwordtobecut in it"
+
+
+def test_wrapped_lines_go_on_where_the_text_began() -> None:
+    lines = [hanging(Content.styled("· ", "bold"), Content(LONG)), Content("plain " + LONG)]
+    text = Content("\n").join(lines)
+    assert Hanging(text).folded(24).plain.splitlines() == [
+        "· a message that is",
+        "  longer than its place",
+        "  and has",
+        "  averylongwordtobecut",
+        "  in it",
+        "plain " + LONG,
+    ]
+
+
+@pytest.mark.parametrize("width", [3, 8, 20, 24, 40, 300])
+def test_nothing_is_lost_by_folding_and_no_line_is_too_long(width: int) -> None:
+    text = hanging(Content("Label   "), Content.styled(LONG, "bold"))
+    folded = Hanging(text).folded(width)
+    assert "".join(folded.plain.split()) == "".join(text.plain.split())
+    strips = Hanging(text).get_height({}, width)
+    assert strips == len(folded.wrap(width))
+    if width >= 16:
+        assert max(map(len, folded.plain.splitlines())) <= width
+
+
+async def test_a_page_is_as_high_as_it_is_drawn_and_folds_anew_with_its_width() -> None:
+    page = Page(hanging(Content("12:00:00  "), Content(LONG)))
+    app = Host(page, Static("below"))
+    async with app.run_test(size=(40, 12)) as pilot:
+        for width, lines in ((40, 3), (30, 5), (90, 1)):
+            await pilot.resize_terminal(width, 12)
+            shown = [line.rstrip() for line in frame(app)]
+            assert shown.index("below") == lines
+            assert all(line.startswith(" " * 10) for line in shown[1:lines])
+        whole = Selection(None, None)
+        assert page.get_selection(whole) == (f"12:00:00  {LONG}", "\n")

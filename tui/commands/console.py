@@ -21,6 +21,8 @@ QUIT_GRACE = 4.0
 # Seconds after which Python lets another thread run. An execution is a dozen short turns of the engine; with
 # the usual 5 ms for each, a console that draws without pause would make checks miss their slots.
 SWITCH_INTERVAL = 0.001
+# Seconds for which the first executions wait: those that are overdue would make the first frame late.
+FIRST_FRAME = 0.25
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,18 +63,22 @@ def check_usage(options: argparse.Namespace) -> None:
 def launch(options: argparse.Namespace, config: Path, db: Path, env: Mapping[str, str]) -> int:
     """Run `config` against `db` in the manner that `options` ask for; returns the exit code."""
     check_usage(options)
-    from engine.config.loader import load_config
+    from engine.collector import collector_paused
 
-    loaded = load_config(config, options.env, env)
+    # To look for garbage would be an eighth of what the console takes to its first frame.
+    with collector_paused():
+        from engine.config.loader import load_config
+
+        loaded = load_config(config, options.env, env)
+        if not (options.once or options.no_ui):
+            return _show(loaded, db, looks_only=options.read_only)
     if options.once:
         from engine.headless import run_once
 
         return run_once(loaded, db, as_json=options.json, junit=options.junit)
-    if options.no_ui:
-        from engine.headless import run_headless
+    from engine.headless import run_headless
 
-        return run_headless(loaded, db, as_json=options.json or None)
-    return _show(loaded, db, looks_only=options.read_only)
+    return run_headless(loaded, db, as_json=options.json or None)
 
 
 def _is_incident(db: Path) -> bool:
@@ -101,7 +107,7 @@ def _show(loaded: LoadedConfig, db: Path, *, looks_only: bool) -> int:
     from engine.local import LocalClient
 
     sys.setswitchinterval(SWITCH_INTERVAL)
-    client = LocalClient.launch(loaded, db)
+    client = LocalClient.launch(loaded, db, after=FIRST_FRAME)
     try:
         # Takes a third of a second, in which the engine starts.
         from tui.running import run_console

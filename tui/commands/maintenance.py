@@ -10,7 +10,7 @@ from engine.errors import TocsinError
 from engine.lines import table
 from engine.text import clean, plain
 from tui.cli import add_db, add_json
-from tui.commands.session import ask, author, colour, duration, moment_in, print_json
+from tui.commands.session import ask, author, colour, duration, moment_in, print_json, reason
 
 if TYPE_CHECKING:
     from engine.model import MaintenanceStatus, MaintenanceWish
@@ -79,9 +79,9 @@ def _wish(options: argparse.Namespace) -> MaintenanceWish:
         tags=tuple(named["tag"]),
         mode=options.mode,
         author=author(options),
-        reason=clean(options.reason),
-        starts_at=moment_in(options.begins) if options.begins is not None else None,
-        ends_at=moment_in(options.ends) if options.ends is not None else None,
+        reason=reason(options, _EXAMPLE),
+        starts_at=moment_in(options.begins, "--from") if options.begins is not None else None,
+        ends_at=moment_in(options.ends, "--to") if options.ends is not None else None,
         lasting=duration(options.length) if options.length is not None else None,
     )
 

@@ -43,7 +43,8 @@ def run(options: argparse.Namespace) -> int:
     client = _start_engine(options, db)
     try:
         reload = None if client is None else client.request_reload
-        asyncio.run(_serve(_tab(db, looks_only=options.read_only), options.port, reload))
+        may = "see what you can, and change nothing" if options.read_only else "do all that you can"
+        asyncio.run(_serve(_tab(db, looks_only=options.read_only), options.port, reload, may))
     finally:
         if client is not None:
             client.close(QUIT_GRACE)
@@ -80,7 +81,7 @@ def _tab(db: Path, *, looks_only: bool) -> list[str]:
     return [sys.executable, "-P", "-m", "tui.cli", *manner, "--db", str(db.absolute()), "attach"]
 
 
-async def _serve(argv: list[str], port: int, reload: Callable[[], None] | None) -> None:
+async def _serve(argv: list[str], port: int, reload: Callable[[], None] | None, may: str) -> None:
     from tui.serving.server import ConsoleServer
 
     stop = asyncio.Event()
@@ -92,9 +93,7 @@ async def _serve(argv: list[str], port: int, reload: Callable[[], None] | None) 
     address = await server.start()
     try:
         print(address)
-        print(
-            "The console is there until ctrl+c. Whoever has this address can do all that you can.", flush=True
-        )
+        print(f"The console is there until ctrl+c. Whoever has this address can {may}.", flush=True)
         await stop.wait()
     finally:
         await server.close()

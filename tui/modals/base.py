@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui.sized import Sized
+from tui.widgets.writing import Page
 
 T = TypeVar("T")
 
@@ -54,7 +55,7 @@ class PageModal(Modal[None]):
 
     def page(self) -> Static:
         """What is to be read."""
-        return Static(self._body)
+        return Page(self._body)
 
     def on_mount(self) -> None:
         self.query_one(VerticalScroll).focus()

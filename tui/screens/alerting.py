@@ -8,6 +8,7 @@ from typing import TypeVar
 from engine.errors import TocsinError
 from engine.model import Alert, AlertState
 from engine.text import counted
+from tui.present import moment_text
 from tui.screens.base import View
 
 T = TypeVar("T")
@@ -75,12 +76,14 @@ class AlertActions(View[T]):
     async def _explain(self, alert_id: int) -> None:
         from tui.modals.explained import ExplainedModal
 
+        past = self.console.past
+        as_of = "" if past is None else moment_text(past, self.console.now())
         try:
             lines = await self.client.explain(alert_id, self.console.at)
         except TocsinError as error:
             self.console.say(str(error), "error")
         else:
-            self.app.push_screen(ExplainedModal(lines))
+            self.app.push_screen(ExplainedModal(lines, as_of))
 
     def action_silence(self) -> None:
         """Tell nobody of it, and of what is like it, for a time."""

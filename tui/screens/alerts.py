@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,18 +11,19 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, VerticalScroll
-from textual.widgets import Static
+from textual.content import Content
 
 from engine.errors import NotFoundError, TocsinError
-from engine.model import Alert, AlertState, Execution, ExplanationLine, Topic
+from engine.model import Alert, AlertState, Execution, Topic
 from tui.actions import Scope, bindings
 from tui.bridge import Loader
+from tui.explaining import explanation_text
 from tui.present import foreign
 from tui.screens.alerting import AlertActions
 from tui.screens.details import alert_text
-from tui.widgets.status_bar import hint
+from tui.state import Vitals
 from tui.widgets.timeline import AlertTimeline
-from tui.widgets.writing import write
+from tui.widgets.writing import Page, write
 
 _OPEN = frozenset({AlertState.PENDING, AlertState.FIRING, AlertState.ACKNOWLEDGED})
 
@@ -32,7 +34,7 @@ class AlertPage:
 
     alert: Alert
     cause: Execution | None
-    why: tuple[ExplanationLine, ...]
+    why: Content
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +58,14 @@ class AlertsView(AlertActions[AlertList]):
         super().__init__()
         self._listed = AlertList((), {})
         self._marked: set[int] = set()
+        self._page: AlertPage | None = None
         self._detail: Loader[AlertPage | None] = Loader(
             self, "detail", self._fetch_detail, self._show_detail, self._detail_failed
         )
 
     def compose_body(self) -> ComposeResult:
-        timeline = AlertTimeline(id="timeline", classes="pane")
-        page = VerticalScroll(Static(id="detail-text"), id="detail", classes="pane")
+        timeline = AlertTimeline(empty=self.nothing_of("alerts"), id="timeline", classes="pane")
+        page = VerticalScroll(Page(id="detail-text"), id="detail", classes="pane")
         with Container(classes="split"):
             yield timeline
             yield page
@@ -85,6 +88,12 @@ class AlertsView(AlertActions[AlertList]):
             timeline.move_to(str(wanted))
             self.console.clear_selection()
         self._detail.request()
+
+    def show_vitals(self, vitals: Vitals | None) -> None:
+        super().show_vitals(vitals)
+        self.query_one(AlertTimeline).count_from(self.console.moment())
+        if self._page is not None:
+            self._write_detail(self._page)
 
     def back(self) -> bool:
         if not self._marked:
@@ -116,6 +125,20 @@ class AlertsView(AlertActions[AlertList]):
         self.query_one(AlertTimeline).action_cursor_down()
         self.alert_changed()
 
+    def action_mark_all(self) -> None:
+        """Mark all open alerts that pass the filter, or, when they are, none of them."""
+        passing = {row.key for row in self.query_one(AlertTimeline).shown_rows}
+        shown = {
+            alert.id
+            for alert in self._listed.alerts
+            if alert.resolved_at is None and str(alert.id) in passing
+        }
+        if not shown:
+            self.console.say("there is no open alert here to mark", "warning")
+        self._marked = self._marked - shown if shown <= self._marked else self._marked | shown
+        self._show_list()
+        self.alert_changed()
+
     def action_toggle_resolved(self) -> None:
         """Hide resolved alerts, or show them again."""
         self.toggle("open_only")
@@ -125,9 +148,14 @@ class AlertsView(AlertActions[AlertList]):
         now, time_range = self.console.moment(), self.console.time_range
         timeline, listed = self.query_one(AlertTimeline), self._listed
         timeline.show(listed.alerts, now, time_range.since(now), listed.muted, self._marked)
-        what = "open" if self.is_on("open_only") else f"open and resolved · {time_range.label}"
+        counts = Counter(_standing(alert.state) for alert in listed.alerts)
+        told = [f"{counts['open']} open"]
+        if counts["pending"]:
+            told.append(f"{counts['pending']} pending")
+        if not self.is_on("open_only"):
+            told.append(f"{counts['resolved']} resolved · {time_range.label}")
         marks = f" · {len(self._marked)} marked" if self._marked else ""
-        self.set_title(timeline, f"Alerts · {len(listed.alerts)} {what}{marks}")
+        self.set_title(timeline, f"Alerts · {', '.join(told)}{marks}")
 
     async def _fetch_detail(self) -> AlertPage | None:
         alert = self.query_one(AlertTimeline).cursor_alert
@@ -138,7 +166,7 @@ class AlertsView(AlertActions[AlertList]):
         except NotFoundError:
             return None
         why = await self.client.explain(alert.id, self.console.at)
-        return AlertPage(detail.alert, await self._cause(detail.alert), why)
+        return AlertPage(detail.alert, await self._cause(detail.alert), explanation_text(why[1:]))
 
     async def _cause(self, alert: Alert) -> Execution | None:
         """The execution that raised it, if one did and it is still stored."""
@@ -150,18 +178,20 @@ class AlertsView(AlertActions[AlertList]):
             return None
 
     def _show_detail(self, shown: AlertPage | None) -> None:
+        self._page = shown
         page = self.query_one("#detail", VerticalScroll)
-        text = self.query_one("#detail-text", Static)
         if shown is None:
-            label = self.console.time_range.label
-            write(text, hint(f"no alert in the last {label}", "t", "chooses a longer range"))
+            write(self.query_one("#detail-text", Page), Content("no alert is selected"))
             self.set_title(page, "Alert")
         else:
-            alert = shown.alert
-            muted = self._listed.muted.get(alert.id, "")
-            write(text, alert_text(alert, shown.cause, shown.why, self.console.moment(), muted))
-            self.set_title(page, "Alerts", foreign(f"{alert.rule_name} #{alert.id}", 100))
+            self._write_detail(shown)
+            self.set_title(page, "Alerts", foreign(f"{shown.alert.rule_name} #{shown.alert.id}", 100))
         self.alert_changed()
+
+    def _write_detail(self, shown: AlertPage) -> None:
+        muted = self._listed.muted.get(shown.alert.id, "")
+        text = alert_text(shown.alert, shown.cause, shown.why, self.console.moment(), muted)
+        write(self.query_one("#detail-text", Page), text)
 
     def _detail_failed(self, error: TocsinError | None) -> None:
         self.console.report_trouble(self._detail, error)
@@ -177,3 +207,7 @@ class AlertsView(AlertActions[AlertList]):
             self.console.say("this alert was not raised by an execution, so it has no trace", "warning")
         else:
             self.console.open_execution(alert.execution_id)
+
+
+def _standing(state: AlertState) -> str:
+    return "open" if state.is_active else state.value

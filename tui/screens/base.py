@@ -21,7 +21,7 @@ from tui.present import MUTED, duration_text, foreign
 from tui.screens.listing import Listing
 from tui.state import Vitals
 from tui.widgets.key_bar import KeyBar
-from tui.widgets.status_bar import Looking, StatusBar
+from tui.widgets.status_bar import Looking, StatusBar, hint
 from tui.widgets.writing import write
 
 T = TypeVar("T")
@@ -159,6 +159,18 @@ class View(Listing, Generic[T]):
             node = node.parent if isinstance(node.parent, Widget) else None
         if node is not None:
             self.maximized = node
+
+    def hint(self, why: str, id: str = "", does: str = "") -> Content:
+        """An empty state: why there is nothing here, and which key, that of the action `id`, helps."""
+        return hint(why, self.key_of(id) if id else "", does)
+
+    def nothing_of(self, what: str) -> Content:
+        """An empty state of what is shown for the time range."""
+        return self.hint(f"no {what} in this range", "global.range", "chooses a longer one")
+
+    def key_of(self, id: str) -> str:
+        """The key of an action, as this person has it."""
+        return self.console.settings.keys.first(id)
 
     def until_moment(self, executions: Sequence[Execution]) -> tuple[Execution, ...]:
         """Without those that have started since the display was paused."""

@@ -23,7 +23,6 @@ from tui.screens.base import LOADING, View
 from tui.widgets.chart import Chart, Mark
 from tui.widgets.plot import Series as Line
 from tui.widgets.row_table import Column, Row, RowTable
-from tui.widgets.status_bar import hint
 
 BUCKETS = 120
 _SUCCESS = "workflow.success"
@@ -110,9 +109,7 @@ class ChartsView(View[tuple[Series, ...]]):
     def compose_body(self) -> ComposeResult:
         table = RowTable(_COLUMNS, empty=LOADING, id="series")
         table.add_class("pane")
-        chart = Chart(
-            empty=hint("no points in this range yet", "t", "chooses a longer one"), id="chart", classes="pane"
-        )
+        chart = Chart(empty=self.nothing_of("points"), id="chart", classes="pane")
         with Container(id="columns"):
             yield table
             yield chart
@@ -130,7 +127,7 @@ class ChartsView(View[tuple[Series, ...]]):
         choices = choices_of(data)
         self._choices = {choice.key: choice for choice in choices}
         table = self.query_one("#series", RowTable)
-        table.set_empty(hint("no series have been recorded yet"))
+        table.set_empty(Content("no series have been recorded yet:\nthe first execution begins them"))
         table.set_rows([_row(choice) for choice in choices])
         self.set_title(table, f"Series · {len(data)}")
         self._drawing.request(urgent=True)

@@ -21,7 +21,6 @@ from tui.state import Selection, Vitals
 from tui.widgets.chart_pair import BUCKETS, ChartPair
 from tui.widgets.health_pane import HealthPane
 from tui.widgets.pane_grid import STEP, WAYS, PaneGrid
-from tui.widgets.status_bar import hint
 from tui.widgets.timeline import AlertTimeline
 from tui.widgets.trace_tree import TraceTree
 
@@ -57,9 +56,9 @@ class DashboardView(AlertActions[DashboardPage], WorkflowActions[DashboardPage])
 
     def compose_body(self) -> ComposeResult:
         health = HealthPane(id="health", classes="pane")
-        charts = ChartPair(id="charts", classes="pane")
+        charts = ChartPair(empty=self.nothing_of("executions"), id="charts", classes="pane")
         charts.can_focus = True
-        timeline = AlertTimeline(id="timeline", classes="pane")
+        timeline = AlertTimeline(empty=self.nothing_of("alerts"), id="timeline", classes="pane")
         trace = TraceTree(id="trace", classes="pane")
         with PaneGrid(id="panes"):
             yield health
@@ -109,6 +108,7 @@ class DashboardView(AlertActions[DashboardPage], WorkflowActions[DashboardPage])
     def show_vitals(self, vitals: Vitals | None) -> None:
         super().show_vitals(vitals)
         self._show_health()
+        self.query_one(AlertTimeline).count_from(self.console.moment())
 
     def back(self) -> bool:
         if self._pointed is None:
@@ -161,8 +161,9 @@ class DashboardView(AlertActions[DashboardPage], WorkflowActions[DashboardPage])
         tree.show(data.spans)
         execution = data.traced.execution
         if execution is None:
-            nothing = Content(data.traced.why) if self._pointed else hint("nothing has been executed yet")
-            tree.set_empty(nothing)
+            runs = f"then {self.key_of('workflows.run')} runs a workflow"
+            nothing = self.hint("nothing has been executed yet", "view.workflows", runs)
+            tree.set_empty(Content(data.traced.why) if self._pointed else nothing)
             self.set_title(tree, "Trace")
             return
         age = present.age_text(execution.started_at, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from textual.content import Content
 
@@ -13,30 +13,27 @@ from engine.model import (
     BreakerStatus,
     Decision,
     Execution,
-    ExplanationLine,
     Gate,
     LogRecord,
     Scalar,
 )
 from engine.reporting.model import Advice
 from tui import present
-from tui.explaining import explanation_text
 
 _LABEL_WIDTH = 12
+_LONGEST_NAME = 32
 
 
-def alert_text(
-    alert: Alert, cause: Execution | None, why: Sequence[ExplanationLine], now: float, muted: str = ""
-) -> Content:
+def alert_text(alert: Alert, cause: Execution | None, why: Content, now: float, muted: str = "") -> Content:
     """An alert, the execution that raised it, why it is as it is, and who was told.
 
     Args:
-        why: the explanation, its title first.
+        why: the explanation, without its title.
         muted: why nobody is told of it now.
     """
     head = _alert_head(alert, now, muted)
     head = Content("\n").join([head, _cause(cause, now)]) if cause is not None else head
-    return Content("\n\n").join([head, explanation_text(why[1:])])
+    return Content("\n\n").join([head, why])
 
 
 def execution_text(execution: Execution, now: float) -> Content:
@@ -161,7 +158,7 @@ def _origin(record: LogRecord) -> Content:
 
 def fact(label: str, value: Content) -> Content:
     """One line of a page of facts: a muted label, then the value."""
-    return Content.assemble((label.ljust(_LABEL_WIDTH), present.MUTED), value)
+    return present.hanging(Content.styled(label.ljust(_LABEL_WIDTH), present.MUTED), value)
 
 
 def _alert_head(alert: Alert, now: float, muted: str) -> Content:
@@ -227,11 +224,8 @@ def when(at: float, now: float) -> Content:
 def decision_lines(decision: Decision) -> Content:
     """What one evaluation came to, and each gate that it passed or stopped at."""
     verdict = {True: "true", False: "false", None: "unknown"}[decision.result]
-    head = Content.assemble(
-        (present.clock_text(decision.at), present.MUTED),
-        f"  {verdict}  ",
-        present.foreign(decision.explanation, 500),
-    )
+    lead = Content.assemble((present.clock_text(decision.at), present.MUTED), f"  {verdict:<7}  ")
+    head = present.hanging(lead, present.foreign(decision.explanation, 500))
     return Content("\n").join([head, *(_gate_line(gate) for gate in decision.gates)])
 
 
@@ -241,21 +235,22 @@ def _gate_line(gate: Gate) -> Content:
         if gate.passed
         else Content.styled(present.sign("✗", "x"), "$text-warning")
     )
-    return Content.assemble(
-        "          ",
-        sign,
-        " ",
-        present.foreign(gate.name, 64),
-        "  ",
-        present.foreign(gate.detail, 200, present.MUTED),
+    said = Content.assemble(
+        present.foreign(gate.name, 64), "  ", present.foreign(gate.detail, 200, present.MUTED)
     )
+    return present.hanging(Content.assemble("          ", sign, " "), said)
 
 
 def _fields(fields: Mapping[str, Scalar]) -> list[Content]:
-    return [
-        Content.assemble(present.foreign(name, 40, present.MUTED), "  ", present.foreign(value, 1000))
-        for name, value in sorted(fields.items())
-    ]
+    return named((name, present.foreign(value, 1000)) for name, value in sorted(fields.items()))
+
+
+def named(values: Iterable[tuple[str, Content]]) -> list[Content]:
+    """Values under names that are not our own, in a column as wide as the names, up to a bound."""
+    pairs = [(present.foreign(name, 40, present.MUTED), value) for name, value in values]
+    width = max((name.cell_length for name, _ in pairs if name.cell_length <= _LONGEST_NAME), default=0)
+    width = max(width + 2, _LABEL_WIDTH)
+    return [present.hanging(name.pad_right(max(width - name.cell_length, 2)), value) for name, value in pairs]
 
 
 def block(title: str, lines: Iterable[Content]) -> Content:

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
 from engine.model import Execution, LogPage, Span, Topic
 from tui.actions import Scope, bindings
@@ -18,12 +17,11 @@ from tui.modals.base import PageModal
 from tui.present import foreign
 from tui.screens.base import LOADING
 from tui.screens.details import execution_text, log_text
-from tui.screens.rows import LOG_COLUMNS, log_row
+from tui.screens.rows import LogTable, log_row
 from tui.screens.spans import SpanActions
 from tui.widgets.row_table import RowTable
-from tui.widgets.status_bar import hint
 from tui.widgets.trace_tree import TraceTree
-from tui.widgets.writing import write
+from tui.widgets.writing import Page, write
 
 _LOG_LINES = 500
 
@@ -57,14 +55,13 @@ class ExecutionView(SpanActions[ExecutionPage]):
         self._page: ExecutionPage | None = None
 
     def compose_body(self) -> ComposeResult:
-        facts = VerticalScroll(Static(id="facts-text"), id="facts", classes="pane")
+        facts = VerticalScroll(Page(id="facts-text"), id="facts", classes="pane")
         tree = TraceTree(id="trace", classes="pane")
-        table = RowTable(LOG_COLUMNS, empty=LOADING, id="logs")
-        table.add_class("pane")
+        table = LogTable(empty=LOADING, id="logs")
         self.set_title(facts, f"Execution {self._execution_id}")
         self.set_title(tree, "Trace")
         self.set_title(table, "Logs")
-        span = VerticalScroll(Static(), id="span", classes="pane")
+        span = VerticalScroll(Page(), id="span", classes="pane")
         self.set_title(span, "Span")
         yield facts
         with Container(id="spans"):
@@ -84,7 +81,7 @@ class ExecutionView(SpanActions[ExecutionPage]):
         self._page = data
         now = self.console.moment()
         execution = data.execution
-        write(self.query_one("#facts-text", Static), execution_text(execution, now))
+        write(self.query_one("#facts-text", Page), execution_text(execution, now))
         self.set_title(
             self.query_one("#facts"),
             *self.crumbs(),
@@ -94,7 +91,7 @@ class ExecutionView(SpanActions[ExecutionPage]):
         self.trace_tree.show(data.spans, logs=data.logs.records)
         self.show_span()
         table = self.query_one("#logs", RowTable)
-        table.set_empty(hint("this execution logged nothing"))
+        table.set_empty(Content("this execution logged nothing"))
         table.set_rows([log_row(record, (), now) for record, _ in data.logs.in_time()])
 
     def mark(self) -> tuple[str, str]:

@@ -11,22 +11,34 @@ from engine.reporting.advice import objective
 from engine.reporting.document import budget
 from engine.reporting.model import Advice, ServiceLevel
 from tui import present
+from tui.widgets.ordering import Sorts
 from tui.widgets.row_table import Column, Row, RowTable
 
 LEVEL_COLUMNS = (
     Column("met", "", 1),
-    Column("workflow", "Workflow", 12, flex=3),
+    Column("workflow", "Workflow", 16, flex=3, most=32),
     Column("success", "Success", 8, align="right"),
-    Column("objective", "Objective", 9, align="right", min_terminal=58),
+    Column("objective", "Objective", 9, align="right", min_terminal=64),
     Column("failures", "Failed", 6, align="right"),
-    Column("of", "of", 7, align="right", min_terminal=48),
-    Column("budget", "Error budget", 12, flex=1, min_terminal=70),
+    Column("of", "Of", 7, align="right", min_terminal=54),
+    Column("budget", "Budget", 8, flex=1, min_terminal=74, most=48),
     Column("left", "Left", 11, align="right"),
-    Column("p95", "p95", 9, align="right", min_terminal=82),
-    Column("before", "Before", 8, align="right", min_terminal=96),
-    Column("alerts", "Alerts", 6, align="right", min_terminal=84),
+    Column("p95", "p95", 9, align="right", min_terminal=84),
+    Column("before", "Before", 8, align="right", min_terminal=100),
+    Column("alerts", "Alerts", 6, align="right", min_terminal=92),
 )
 _BUDGET = 6
+LEVEL_SORTS: Sorts = {
+    "workflow": lambda level: level.workflow_id,
+    "success": lambda level: level.success_rate,
+    "objective": lambda level: level.objective,
+    "failures": lambda level: level.failures if level.executions else None,
+    "of": lambda level: level.executions,
+    "left": lambda level: level.left,
+    "p95": lambda level: level.p95,
+    "before": lambda level: level.previous,
+    "alerts": lambda level: level.alerts,
+}
 ADVICE_COLUMNS = (
     Column("severity", "", 1),
     Column("subject", "About", 14, flex=1),
@@ -69,6 +81,7 @@ def level_row(level: ServiceLevel) -> Row:
             Content.styled(present.percent_text(level.previous), present.MUTED),
             Content(f"{level.alerts:,}" if level.alerts else present.sign("–", "-")),
         ),
+        of=level,
     )
 
 

@@ -13,6 +13,7 @@ from tui.filtering import LONGEST, PatternError, compile_filter
 from tui.sized import Sized
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.key_bar import KeyBar
+from tui.widgets.ordering import Order
 from tui.widgets.row_table import RowTable
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Listing(Sized, Screen[None]):
-    """A screen with lists in it; their filters and what was toggled are remembered by their names."""
+    """A screen with lists in it; their filters, orders and what was toggled are remembered by name."""
 
     SCOPE: ClassVar[Scope]
     # What stands on top of a view is about one thing only: its filters end with it.
@@ -80,13 +81,37 @@ class Listing(Sized, Screen[None]):
         """Turn a toggle round, for this run and the next ones."""
         self.console.memory.toggles[f"{self.SCOPE.name.lower()}.{name}"] = not self.is_on(name)
 
+    # Orders.
+
+    def sort_list(self, *, turn: bool) -> None:
+        """Put the list in use in the order of its next column, or turn its order round; it is remembered."""
+        table = self.list_in_use()
+        if table is None or not table.sorts:
+            self.console.say("there is no list here that can be sorted", "warning")
+            return
+        if turn and table.order is None:
+            self.console.say("the list is in its usual order: sort it by a column first")
+            return
+        order = table.order.turned() if turn and table.order is not None else table.next_order()
+        table.set_order(order)
+        kept = self.console.memory.orders
+        kept.pop(self._key(table), None)
+        if order is not None:
+            kept[self._key(table)] = str(order)
+
+    def _restore_order(self, table: RowTable) -> None:
+        order = Order.parse(self.console.memory.orders.get(self._key(table), ""))
+        if order is not None and order.column in table.sorts:
+            table.set_order(order)
+
     # Filters.
 
     def on_mount(self) -> None:
-        if self.KEEPS_FILTERS:
-            for table in self.query(RowTable):
-                if text := self.console.memory.filters.get(self._key(table)):
-                    self._apply(table, text)
+        for table in self.query(RowTable):
+            self._restore_order(table)
+            text = self.console.memory.filters.get(self._key(table)) if self.KEEPS_FILTERS else ""
+            if text:
+                self._apply(table, text)
 
     async def start_filter(self) -> None:
         """Open the line in which the list in use is filtered."""

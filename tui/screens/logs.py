@@ -22,10 +22,9 @@ from tui.present import foreign
 from tui.screens.base import LOADING, View
 from tui.screens.details import log_text
 from tui.screens.log_moves import LogMoves
-from tui.screens.rows import LOG_COLUMNS, log_row
+from tui.screens.rows import LogTable, log_row
 from tui.widgets.field import Field
 from tui.widgets.row_table import Row, RowTable
-from tui.widgets.status_bar import hint
 
 _PAGE = 500
 _MOST = 5_000
@@ -56,8 +55,7 @@ class LogsView(LogMoves):
     def compose_body(self) -> ComposeResult:
         yield Field(placeholder=_SEARCH_HINT, id="search", max_length=500)
         yield Static(id="search-error")
-        table = RowTable(LOG_COLUMNS, empty=LOADING, follow=True, id="lines")
-        table.add_class("pane")
+        table = LogTable(empty=LOADING, follow=True, id="lines")
         with Container(id="log-panes"):
             yield self.facet_list()
             yield table
@@ -150,10 +148,14 @@ class LogsView(LogMoves):
 
     def _why_empty(self) -> Content:
         if self._anchor is not None:
-            return hint("nothing older was logged", "esc", "goes back to now")
+            return self.hint("nothing older was logged", "global.back", "goes back to now")
         if self._query:
-            return hint(f"nothing in {self.console.range_words} matches", "esc", "clears the search")
-        return hint(f"nothing was logged in {self.console.range_words}", "t", "chooses a longer range")
+            return self.hint(
+                f"nothing in {self.console.range_words} matches", "global.back", "clears the search"
+            )
+        return self.hint(
+            f"nothing was logged in {self.console.range_words}", "global.range", "chooses a longer range"
+        )
 
     async def _fetch_news(self) -> LogPage:
         return await self.client.logs(self.question(), since=self.since(), after_id=self._newest, limit=_PAGE)
@@ -205,14 +207,14 @@ class LogsView(LogMoves):
         self.set_title(self.table, " · ".join(("Logs", *label, *self.where_words())), *self._searched())
         if waiting:
             lines = counted(waiting, "new line")
-            way = "end goes to them" if self.console.live else "space goes on"
+            way = "end goes to them" if self.console.live else f"{self.key_of('global.live')} goes on"
             subtitle = Content.styled(f"{lines} · {way}", "bold $text-warning")
         elif self._anchor is not None:
-            subtitle = Content("not following · esc goes back to now")
+            subtitle = Content(f"not following · {self.key_of('global.back')} goes back to now")
         elif self.console.past is not None:
-            subtitle = Content("the past · space goes back to now")
+            subtitle = Content(f"the past · {self.key_of('global.live')} goes back to now")
         elif not self.console.live:
-            subtitle = Content("paused · space goes on")
+            subtitle = Content(f"paused · {self.key_of('global.live')} goes on")
         else:
             subtitle = Content("following" if self.table.at_end else "end follows the newest")
         if self.table.border_subtitle != subtitle.markup:
@@ -225,7 +227,7 @@ class LogsView(LogMoves):
         keys = [str(record.id) for record in self._records]
         key = self.table.cursor_key
         if not self._query:
-            self.console.say("nothing is searched for; / searches", "warning")
+            self.console.say(f"nothing is searched for; {self.key_of('logs.search')} searches", "warning")
         elif key in keys and 0 <= keys.index(key) + step < len(keys):
             self.table.move_to(keys[keys.index(key) + step])
 

@@ -16,9 +16,9 @@ from tui import present
 from tui.actions import Scope, bindings
 from tui.screens.base import LOADING, View
 from tui.screens.told_text import channels_text, next_text, told_text
+from tui.widgets.ordering import Sorts
 from tui.widgets.row_table import Column, Row, RowTable
-from tui.widgets.status_bar import hint
-from tui.widgets.writing import write
+from tui.widgets.writing import Page, write
 
 _PAGE = 200
 _MOST = 2_000
@@ -26,13 +26,33 @@ _COLUMNS = (
     Column("state", "State", 11),
     Column("channel", "Channel", 10, flex=1),
     Column("title", "About", 16, flex=4),
-    Column("kind", "Told of", 12, min_terminal=70),
+    Column("kind", "Told of", 12, min_terminal=72),
     Column("tries", "Tries", 5, align="right"),
-    Column("next", "Next", 7, align="right", min_terminal=56),
-    Column("took", "Took", 8, align="right", min_terminal=76),
+    Column("next", "Next", 7, align="right", min_terminal=60),
+    Column("took", "Took", 8, align="right", min_terminal=84),
     Column("age", "Age", 5, align="right"),
     Column("error", "Error", 14, flex=3, min_terminal=110),
 )
+_BY_STATE = (
+    NotificationState.DEAD,
+    NotificationState.SENDING,
+    NotificationState.QUEUED,
+    NotificationState.MOVED,
+    NotificationState.SENT,
+    NotificationState.COLLAPSED,
+)
+_WAITING = (NotificationState.QUEUED, NotificationState.SENDING)
+_SORTS: Sorts = {
+    "state": lambda row: _BY_STATE.index(row.state),
+    "channel": lambda row: row.channel.casefold(),
+    "title": lambda row: row.title.casefold(),
+    "kind": lambda row: row.transition.value,
+    "tries": lambda row: row.tries,
+    "next": lambda row: row.next_at if row.state in _WAITING else None,
+    "took": lambda row: row.latency,
+    "age": lambda row: -row.created_at,
+    "error": lambda row: row.error.casefold() or None,
+}
 
 
 class NotificationsView(View[tuple[Notification, ...]]):
@@ -53,14 +73,14 @@ class NotificationsView(View[tuple[Notification, ...]]):
 
     def compose_body(self) -> ComposeResult:
         channels = Static(LOADING, id="channels", classes="pane")
-        table = RowTable(_COLUMNS, empty=LOADING, id="notifications", classes="pane")
-        page = VerticalScroll(Static(id="told-text"), id="told", classes="pane")
+        table = RowTable(_COLUMNS, empty=LOADING, sorts=_SORTS, id="notifications", classes="pane")
+        page = VerticalScroll(Page(id="told-text"), id="told", classes="pane")
         yield channels
         with Container(classes="split"):
             yield table
             yield page
         self.set_title(channels, "Channels")
-        self.set_title(table, "Notifications")
+        self.set_title(table, "Outbox")
         self.set_title(page, "Message")
 
     @property
@@ -79,18 +99,18 @@ class NotificationsView(View[tuple[Notification, ...]]):
         shown = [row for row in data if not dead_only or row.state is NotificationState.DEAD]
         dead = sum(row.state is NotificationState.DEAD for row in data)
         channels = self.query_one("#channels", Static)
-        write(
-            channels, channels_text(data, now) if data else hint("no channel has been told of anything yet")
-        )
+        write(channels, channels_text(data, now) if data else Content("no channel has been told of anything"))
         table = self.table
         table.set_empty(
-            hint("nothing was given up", "f", "shows all notifications")
+            self.hint("nothing was given up", "notifications.dead", "shows all notifications")
             if dead_only
-            else hint("nobody has been told of anything yet", "7", "shows the rules and their channels")
+            else self.hint(
+                "nobody has been told of anything yet", "view.rules", "shows the rules and their channels"
+            )
         )
         table.set_rows([_row(row, now) for row in shown])
-        what = "given up" if dead_only else f"newest first · {dead} given up" if dead else "newest first"
-        self.set_title(table, f"Notifications · {len(shown)} {what}")
+        order = "" if table.order else ", newest first"
+        self.set_title(table, _title(len(shown), dead, order, dead_only=dead_only))
         self._show_page()
 
     def selected(self) -> Notification | None:
@@ -120,11 +140,11 @@ class NotificationsView(View[tuple[Notification, ...]]):
     def _show_page(self) -> None:
         page, text, row = (
             self.query_one("#told", VerticalScroll),
-            self.query_one("#told-text", Static),
+            self.query_one("#told-text", Page),
             self.selected(),
         )
         if row is None:
-            write(text, hint("no notification is selected"))
+            write(text, Content("no notification is selected"))
             self.set_title(page, "Message")
         else:
             others = [
@@ -132,7 +152,7 @@ class NotificationsView(View[tuple[Notification, ...]]):
                 for other in self._rows.values()
                 if row.message and other.message == row.message and other.key != row.key
             ]
-            write(text, told_text(row, others, self.console.moment()))
+            write(text, told_text(row, others, self.console.moment(), self.key_of("notifications.retry")))
             self.set_title(page, "Message", present.foreign(f"{row.channel} · alert #{row.alert_id}", 80))
         offered = row is not None and row.state is NotificationState.DEAD
         if offered is not self._offered:
@@ -154,6 +174,15 @@ class NotificationsView(View[tuple[Notification, ...]]):
             self.reload()
 
 
+def _title(shown: int, dead: int, order: str, *, dead_only: bool) -> str:
+    """What is listed, and how much of it."""
+    if dead_only:
+        return f"Outbox · {shown:,} given up"
+    if not shown:
+        return "Outbox · empty"
+    return f"Outbox · {shown:,}{order}" + (f" · {dead:,} given up" if dead else "")
+
+
 def _row(row: Notification, now: float) -> Row:
     return Row(
         row.key,
@@ -169,4 +198,5 @@ def _row(row: Notification, now: float) -> Row:
             present.foreign(row.error, 300, "$text-error"),
         ),
         "dim" if row.state is NotificationState.COLLAPSED else "",
+        of=row,
     )

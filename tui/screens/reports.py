@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
 from engine.reporting.document import facts
 from engine.reporting.forms import Form, render, save
@@ -23,9 +22,9 @@ from tui.actions import Scope, bindings
 from tui.modals.base import PageModal
 from tui.screens.base import LOADING, View
 from tui.screens.details import advice_text, fact
-from tui.screens.levels import ADVICE_COLUMNS, LEVEL_COLUMNS, LevelTable, advice_row
+from tui.screens.levels import ADVICE_COLUMNS, LEVEL_COLUMNS, LEVEL_SORTS, LevelTable, advice_row
 from tui.widgets.row_table import RowTable
-from tui.widgets.status_bar import hint
+from tui.widgets.writing import Page, write
 
 
 class ReportsView(View[Report]):
@@ -41,17 +40,21 @@ class ReportsView(View[Report]):
         self._report: Report | None = None
 
     def compose_body(self) -> ComposeResult:
-        summary = VerticalScroll(Static(id="summary-text"), id="summary", classes="pane")
-        levels = LevelTable(LEVEL_COLUMNS, empty=LOADING, id="levels")
+        summary = VerticalScroll(Page(id="summary-text"), id="summary", classes="pane")
+        levels = LevelTable(LEVEL_COLUMNS, empty=LOADING, sorts=LEVEL_SORTS, id="levels")
         advice = RowTable(ADVICE_COLUMNS, empty=LOADING, id="advice")
+        because = VerticalScroll(Page(), id="because", classes="pane")
         self.set_title(summary, "Report")
         self.set_title(levels, "Service levels")
         self.set_title(advice, "Recommendations")
+        self.set_title(because, "Recommendation")
         yield summary
         with Container(id="findings"):
-            for table in (levels, advice):
-                table.add_class("pane")
-                yield table
+            levels.add_class("pane")
+            yield levels
+            with Container(id="advised"):
+                yield advice.add_class("pane")
+                yield because
 
     async def fetch(self) -> Report:
         until = self.console.moment()
@@ -60,20 +63,32 @@ class ReportsView(View[Report]):
     def show(self, data: Report) -> None:
         self._report = data
         label = self.console.time_range.label
-        self.query_one("#summary-text", Static).update(_summary(data))
+        write(self.query_one("#summary-text", Page), _summary(data))
         zone = present.zone_text()
         self.set_title(
             self.query_one("#summary"), f"Report · {label} until {present.clock_text(data.made_at)} {zone}"
         )
         levels, advice = self.query_one("#levels", LevelTable), self.query_one("#advice", RowTable)
-        levels.set_empty(hint(f"no workflow ran in the last {label}", "t", "chooses a longer range"))
+        levels.set_empty(
+            self.hint(f"no workflow ran in the last {label}", "global.range", "chooses a longer range")
+        )
         levels.show(data.levels)
         missed = len(data.missed)
-        state = f"{missed} missed" if missed else "all met" if data.levels else ""
+        met = any(level.met for level in data.levels)
+        state = f"{missed} missed" if missed else "all met" if met else ""
         self.set_title(levels, " · ".join(filter(None, ("Service levels", state))))
         advice.set_empty(Content("nothing in the figures of this period asks for anything"))
         advice.set_rows([advice_row(place, one) for place, one in enumerate(data.advice)])
         self.set_title(advice, f"Recommendations · {len(data.advice)}")
+        self._show_advice()
+
+    def _show_advice(self) -> None:
+        """Say in full what the cursor is on."""
+        advised = self._report.advice if self._report is not None else ()
+        key = self.query_one("#advice", RowTable).cursor_key
+        known = key is not None and int(key) < len(advised)
+        text = advice_text(advised[int(key or 0)]) if known else Content("nothing is recommended")
+        write(self.query_one("#because", VerticalScroll).query_one(Page), text)
 
     def action_export_report(self) -> None:
         """Write the report to a file."""
@@ -99,6 +114,10 @@ class ReportsView(View[Report]):
     @on(RowTable.Selected, "#levels")
     def _workflow_opened(self, event: RowTable.Selected) -> None:
         self.console.open_workflow(event.key)
+
+    @on(RowTable.Highlighted, "#advice")
+    def _pointed_at(self) -> None:
+        self._show_advice()
 
     @on(RowTable.Selected, "#advice")
     def _advice_opened(self, event: RowTable.Selected) -> None:

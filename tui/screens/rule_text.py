@@ -19,13 +19,21 @@ _VERDICT_WIDTH = 10
 _SUBJECTS_SHOWN = 20
 
 
-def rule_text(detail: RuleDetail, now: float) -> Content:
-    """Everything that is known of a rule now."""
-    first = detail.subjects[0] if detail.subjects else None
-    blocks = [_head(detail.status), block("Definition", _definition(detail, first))]
+_THEN = "it stands here as of now; what each condition said then is not kept"
+
+
+def rule_text(detail: RuleDetail, now: float, is_past: bool = False) -> Content:
+    """Everything that is known of a rule, now or at an earlier moment."""
+    first = next((subject for subject in detail.subjects if subject.conditions), None)
+    if is_past:
+        definition = [Content.styled(_THEN, present.MUTED), *_definition(detail, None)]
+        blocks = [_head(detail.status), block("Definition · as of now", definition)]
+    else:
+        blocks = [_head(detail.status), block("Definition", _definition(detail, first))]
     if detail.subjects:
         blocks.append(block(f"Subjects · {detail.subject_count}", _subjects(detail)))
-    nothing = [Content.styled("it has decided nothing worth a record yet", present.MUTED)]
+    none = "by then it had decided" if is_past else "it has decided"
+    nothing = [Content.styled(f"{none} nothing worth a record", present.MUTED)]
     decided = [decision_lines(decision) for decision in detail.decisions]
     blocks.append(block("Decisions, newest first", decided or nothing))
     return Content("\n\n").join(blocks)
@@ -66,7 +74,10 @@ def _definition(detail: RuleDetail, subject: SubjectState | None) -> Iterator[Co
         return
     after = {line: number for number, line in enumerate(place.places)}
     for number, written in enumerate(place.text.split("\n"), place.line):
-        yield Content.styled(f"{number:>{_NUMBER_WIDTH}} ", present.MUTED) + yaml_line(written)
+        lead = Content.styled(f"{number:>{_NUMBER_WIDTH}} ", present.MUTED)
+        depth = len(written) - len(written.lstrip(" -"))
+        line = yaml_line(written)
+        yield present.hanging(lead.append(line[:depth]), line[depth:])
         if number in after and after[number] < len(states):
             yield _state_line(states[after[number]])
 
@@ -87,9 +98,9 @@ def _state_line(state: ConditionState) -> Content:
     mark = Content.styled(" " * _NUMBER_WIDTH + present.sign(" └ ", " - "), present.MUTED)
     verdict = present.fit(present.verdict(state.result), _VERDICT_WIDTH)
     if not state.value:
-        return Content.assemble(mark, verdict, present.foreign(state.words, 500))
+        return present.hanging(mark + verdict, present.foreign(state.words, 500))
     value, held = present.foreign(state.value, 200, "bold"), present.foreign(state.threshold, 300)
-    return Content.assemble(mark, verdict, value, (" now, wanted ", present.MUTED), held)
+    return present.hanging(mark + verdict, Content.assemble(value, (" now, wanted ", present.MUTED), held))
 
 
 def _subjects(detail: RuleDetail) -> Iterator[Content]:

@@ -1,4 +1,4 @@
-"""View 7: the rules, and how each of them sees things now."""
+"""View 7: the rules, and how each of them sees things, or saw them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
 from engine.errors import NotFoundError, TocsinError
 from engine.model import Topic
@@ -20,18 +19,25 @@ from tui.bridge import Loader
 from tui.editing import edited
 from tui.screens.base import LOADING, View
 from tui.screens.rule_text import rule_text
+from tui.widgets.ordering import Sorts
 from tui.widgets.row_table import Column, Row, RowTable
-from tui.widgets.status_bar import hint
-from tui.widgets.writing import write
+from tui.widgets.writing import Page, write
 
 _COLUMNS = (
     Column("state", "State", 10),
-    Column("severity", "Severity", 10, min_terminal=46),
-    Column("rule", "Rule", 16, flex=3),
+    Column("severity", "Severity", 10, min_terminal=66),
+    Column("rule", "Rule", 29, flex=3),
     Column("firing", "Firing", 6, align="right"),
     Column("last", "Decided", 7, align="right"),
-    Column("decision", "Last decision", 14, flex=4, min_terminal=74),
+    Column("decision", "Last decision", 24, flex=4, min_terminal=91),
 )
+_SORTS: Sorts = {
+    "state": lambda rule: list(RuleState).index(rule.state),
+    "severity": lambda rule: -rule.severity.rank,
+    "rule": lambda rule: rule.name.casefold(),
+    "firing": lambda rule: rule.firing,
+    "last": lambda rule: None if rule.last is None else -rule.last.at,
+}
 _PRESSING = (RuleState.FIRING, RuleState.FAILED, RuleState.PENDING)
 _NEEDS_RULE = ("backtest", "try_channels", "edit_rule")
 
@@ -54,8 +60,8 @@ class RulesView(View[tuple[RuleStatus, ...]]):
         )
 
     def compose_body(self) -> ComposeResult:
-        table = RowTable(_COLUMNS, empty=LOADING, id="rules", classes="pane")
-        page = VerticalScroll(Static(id="rule-text"), id="rule", classes="pane")
+        table = RowTable(_COLUMNS, empty=LOADING, sorts=_SORTS, id="rules", classes="pane")
+        page = VerticalScroll(Page(id="rule-text"), id="rule", classes="pane")
         with Container(classes="split"):
             yield table
             yield page
@@ -67,19 +73,25 @@ class RulesView(View[tuple[RuleStatus, ...]]):
         return self.query_one("#rules", RowTable)
 
     async def fetch(self) -> tuple[RuleStatus, ...]:
-        return await self.client.rules()
+        return await self.client.rules(self.console.past)
 
     def show(self, data: tuple[RuleStatus, ...]) -> None:
         self._rules = {rule.id: rule for rule in data}
         shown = [rule for rule in data if not self.is_on("pressing") or rule.state in _PRESSING]
         now, table = self.console.moment(), self.table
-        why = "no rule fires, waits or has failed" if data else "the configuration has no rules"
-        table.set_empty(hint(why, "f", "shows all rules") if data else hint(why))
+        table.set_empty(
+            self.hint("no rule fires, waits or has failed", "rules.pressing", "shows all rules")
+            if data
+            else Content("the configuration has no rules")
+        )
         table.set_rows([_row(rule, now) for rule in shown])
         firing = sum(rule.state is RuleState.FIRING for rule in data)
-        when = "" if self.console.past is None else " · as they are now, not then"
+        when = "" if self.console.past is None else " · defined as of now"
         self.set_title(table, f"Rules · {len(shown)} · {firing} firing{when}")
         self._detail_loader.request(urgent=self._detail is None)
+
+    def record(self, table: RowTable, key: str) -> object:
+        return self._rules.get(key) if table is self.table else super().record(table, key)
 
     def selected_rule(self) -> RuleStatus | None:
         """The rule under the cursor."""
@@ -158,7 +170,7 @@ class RulesView(View[tuple[RuleStatus, ...]]):
         if key is None:
             return None
         try:
-            return await self.client.rule(key)
+            return await self.client.rule(key, self.console.past)
         except NotFoundError:
             return None
 
@@ -166,12 +178,12 @@ class RulesView(View[tuple[RuleStatus, ...]]):
         if not self.stands:
             return
         self._detail = detail
-        page, text = self.query_one("#rule", VerticalScroll), self.query_one("#rule-text", Static)
+        page, text = self.query_one("#rule", VerticalScroll), self.query_one("#rule-text", Page)
         if detail is None:
-            write(text, hint("no rule is selected"))
+            write(text, Content("no rule is selected"))
             self.set_title(page, "Rule")
         else:
-            write(text, rule_text(detail, self.console.moment()))
+            write(text, rule_text(detail, self.console.moment(), self.console.past is not None))
             self.set_title(page, "Rules", present.foreign(detail.status.id, 80))
         self.refresh_bindings()
 
@@ -206,6 +218,7 @@ def _row(rule: RuleStatus, now: float) -> Row:
             present.foreign(words, 300, present.MUTED),
         ),
         "dim" if rule.state in (RuleState.DISABLED, RuleState.ASLEEP) else "",
+        of=rule,
     )
 
 

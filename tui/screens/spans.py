@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TypeVar
 
 from textual import on
-from textual.widgets import Static
+from textual.content import Content
 
 from engine.model import Execution
 from tui.modals.base import PageModal
 from tui.present import foreign
 from tui.screens.base import View
 from tui.widgets.row_table import RowTable
-from tui.widgets.status_bar import hint
 from tui.widgets.trace_tree import TraceTree
-from tui.widgets.writing import write
+from tui.widgets.writing import Page, write
 
 T = TypeVar("T")
 _AFTER = 60.0
@@ -35,9 +34,9 @@ class SpanActions(View[T]):
     def show_span(self) -> None:
         """Say all that is known of the span under the cursor."""
         span, pane = self.trace_tree.cursor_span, self.query_one("#span")
-        text = pane.query_one(Static)
+        text = pane.query_one(Page)
         if span is None:
-            write(text, hint("no span to show"))
+            write(text, Content("no span to show"))
             self.set_title(pane, "Span")
         else:
             write(text, self.trace_tree.detail(span))

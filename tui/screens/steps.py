@@ -9,7 +9,7 @@ from textual.content import Content
 
 from engine.model import KeptReply, Span
 from tui import present
-from tui.screens.details import block, fact, when
+from tui.screens.details import block, fact, named, when
 from tui.widgets.branches import branches
 from tui.widgets.row_table import Column, Row
 from tui.widgets.trace_tree import error_message, number, span_outcome
@@ -46,8 +46,10 @@ def is_step(span: Span) -> bool:
     return _TYPE in span.attributes
 
 
-def step_text(step: Span, spans: Sequence[Span], replies: Sequence[KeptReply], now: float) -> Content:
-    """A step: each try of it in its execution, then what it got back of late."""
+def step_text(
+    step: Span, spans: Sequence[Span], replies: Sequence[KeptReply], now: float, is_past: bool = False
+) -> Content:
+    """A step: each try of it in its execution, then what it got back of late, or by an earlier moment."""
     tries = [span for span in spans if is_step(span) and span.name == step.name]
     blocks = [_tried(place, span) for place, span in enumerate(tries, 1)]
     # Steps that run once for each of several things are told apart by what stands in brackets.
@@ -56,6 +58,8 @@ def step_text(step: Span, spans: Sequence[Span], replies: Sequence[KeptReply], n
     blocks += [_reply(reply, now) for reply in own[:_REPLIES]]
     if not own:
         none = "none is kept: settings.responses says how many are, and of each minute one success"
+        if is_past:
+            none = "none of then is kept any more: newer ones have taken their place"
         blocks.append(block("Responses", [Content.styled(none, present.MUTED)]))
     return Content("\n\n").join(blocks)
 
@@ -101,11 +105,11 @@ def _tried(place: int, span: Span) -> Content:
     for event in span.events:
         said = " ".join(str(value) for value in event.attributes.values())
         lines.append(fact("Event", present.foreign(f"{event.name}: {said}", 500)))
-    lines += [
-        present.foreign(f"{name}  ", 40, present.MUTED).append(present.foreign(value, 500))
+    lines += named(
+        (name, present.foreign(value, 500))
         for name, value in sorted(span.attributes.items())
         if name not in _SAID
-    ]
+    )
     return block(f"Try {place} · {present.foreign(span.attributes[_TYPE], 20).plain}", lines)
 
 
@@ -132,7 +136,7 @@ def _fields(reply: KeptReply) -> Iterator[Content]:
             continue
         cut = Content.styled(" (cut)" if name in reply.cut else "", present.MUTED)
         shown = present.foreign(name, 40, present.MUTED).append(cut)
-        yield shown.pad_right(max(12 - shown.cell_length, 1)).append(_field(name, value))
+        yield present.hanging(shown.pad_right(max(12 - shown.cell_length, 1)), _field(name, value))
 
 
 def _field(name: str, value: object) -> Content:

@@ -16,11 +16,12 @@ CHANNELS_SHOWN = 4
 _WAITING = (NotificationState.QUEUED, NotificationState.SENDING)
 
 
-def told_text(row: Notification, others: Sequence[Notification], now: float) -> Content:
+def told_text(row: Notification, others: Sequence[Notification], now: float, retry_key: str) -> Content:
     """One row of the outbox: its receipt, what left with it, and the words.
 
     Args:
         others: the rows that left in the same message.
+        retry_key: what tries it once more, if it was given up.
     """
     title = Content("  ").join(
         [
@@ -29,7 +30,7 @@ def told_text(row: Notification, others: Sequence[Notification], now: float) -> 
             present.foreign(row.title, 200, "bold"),
         ]
     )
-    blocks = [Content("\n").join([title, Content(""), *_receipt(row, now)])]
+    blocks = [Content("\n").join([title, Content(""), *_receipt(row, now, retry_key)])]
     if others:
         shown = [present.foreign(other.title, 200) for other in others[:10]]
         left = [Content.styled(f"and {len(others) - 10} more", present.MUTED)] if len(others) > 10 else []
@@ -39,7 +40,7 @@ def told_text(row: Notification, others: Sequence[Notification], now: float) -> 
     return Content("\n\n").join(blocks)
 
 
-def _receipt(row: Notification, now: float) -> Iterator[Content]:
+def _receipt(row: Notification, now: float, retry_key: str) -> Iterator[Content]:
     yield fact("Channel", present.foreign(row.channel, 64))
     yield fact("Alert", Content(f"#{row.alert_id} {row.transition.value}"))
     yield fact("Queued", when(row.created_at, now))
@@ -53,7 +54,7 @@ def _receipt(row: Notification, now: float) -> Iterator[Content]:
     if row.error:
         yield fact("Last error", present.foreign(row.error, 1_000, "$text-error"))
     if row.state is NotificationState.DEAD:
-        yield fact("", Content.assemble(("R", "bold $primary"), " tries it once more"))
+        yield fact("", Content.assemble((retry_key, "bold $primary"), " tries it once more"))
     if row.stands_for:
         yield fact("Instead of", present.foreign(row.stands_for, 64))
     if row.group:

@@ -8,7 +8,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, VerticalScroll
-from textual.widgets import Static
+from textual.content import Content
 
 from engine.errors import TocsinError
 from engine.model import Execution, LogPage, Span, Topic
@@ -16,11 +16,11 @@ from tui import present
 from tui.actions import Scope, bindings
 from tui.bridge import Loader
 from tui.screens.base import LOADING
-from tui.screens.rows import NAMED_EXECUTION_COLUMNS, execution_row
+from tui.screens.rows import EXECUTION_SORTS, NAMED_EXECUTION_COLUMNS, execution_row
 from tui.screens.spans import SpanActions
 from tui.widgets.row_table import RowTable
-from tui.widgets.status_bar import hint
-from tui.widgets.trace_tree import TraceTree
+from tui.widgets.trace_tree import NO_SPANS, TraceTree
+from tui.widgets.writing import Page
 
 _PAGE = 200
 _MOST = 5_000
@@ -46,10 +46,10 @@ class TracesView(SpanActions[tuple[Execution, ...]]):
         )
 
     def compose_body(self) -> ComposeResult:
-        table = RowTable(NAMED_EXECUTION_COLUMNS, empty=LOADING, id="executions")
+        table = RowTable(NAMED_EXECUTION_COLUMNS, empty=LOADING, sorts=EXECUTION_SORTS, id="executions")
         table.add_class("pane")
         tree = TraceTree(id="trace", classes="pane")
-        span = VerticalScroll(Static(), id="span", classes="pane")
+        span = VerticalScroll(Page(), id="span", classes="pane")
         self.set_title(span, "Span")
         with Container(classes="split"):
             yield table
@@ -80,13 +80,15 @@ class TracesView(SpanActions[tuple[Execution, ...]]):
         now, label = self.console.moment(), self.console.time_range.label
         table = self.table
         what = "failed executions" if self.is_on("failures") else "executions"
-        table.set_empty(hint(f"no {what} in {self.console.range_words}", "t", "chooses a longer range"))
+        table.set_empty(
+            self.hint(f"no {what} in {self.console.range_words}", "global.range", "chooses a longer range")
+        )
         table.set_rows([execution_row(execution, now, named=True) for execution in data])
         wanted = self.console.selection.execution_id
         if wanted is not None:
             table.move_to(str(wanted))
             self.console.clear_selection()
-        self.set_title(table, f"{what.capitalize()} · {len(data)} · {label}")
+        self.set_title(table, f"{what.capitalize()} · {len(data)}{'+' * self._more} · {label}")
         self._trace.request()
 
     def record(self, table: RowTable, key: str) -> object:
@@ -117,6 +119,7 @@ class TracesView(SpanActions[tuple[Execution, ...]]):
         tree.show(spans, logs=logs.records)
         self.show_span()
         execution = self._under_cursor()
+        tree.set_empty(NO_SPANS if execution is not None else Content("no execution is selected"))
         if execution is None:
             self.set_title(tree, "Trace")
             return

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
 from textual.content import Content
-from textual.widgets import Static
 
 from engine.client import Bucket, RetryReport, WorkflowStatus
 from engine.errors import TocsinError
@@ -22,12 +21,11 @@ from tui.present import age_text, foreign
 from tui.screens.base import LOADING
 from tui.screens.details import workflow_text
 from tui.screens.operating import WorkflowActions
-from tui.screens.rows import EXECUTION_COLUMNS, execution_row
+from tui.screens.rows import EXECUTION_COLUMNS, EXECUTION_SORTS, execution_row
 from tui.screens.steps import STEP_COLUMNS, is_step, step_rows, step_text
 from tui.widgets.chart_pair import BUCKETS, ChartPair
 from tui.widgets.row_table import RowTable
-from tui.widgets.status_bar import hint
-from tui.widgets.writing import write
+from tui.widgets.writing import Page, write
 
 _PAGE = 200
 _MOST = 5_000
@@ -81,16 +79,16 @@ class WorkflowView(WorkflowActions[WorkflowPage]):
         )
 
     def compose_body(self) -> ComposeResult:
-        facts = Static(classes="pane", id="facts")
+        facts = Page(classes="pane", id="facts")
         self.set_title(facts, *self.crumbs(), foreign(self._workflow_id, 64))
         yield facts
         steps = RowTable(STEP_COLUMNS, empty=LOADING, id="steps")
         steps.add_class("pane")
         self.set_title(steps, "Steps")
         with Container(id="middle"):
-            yield ChartPair(classes="pane", id="charts")
+            yield ChartPair(empty=self.nothing_of("executions"), classes="pane", id="charts")
             yield steps
-        table = RowTable(EXECUTION_COLUMNS, empty=LOADING, id="executions")
+        table = RowTable(EXECUTION_COLUMNS, empty=LOADING, sorts=EXECUTION_SORTS, id="executions")
         table.add_class("pane")
         yield table
 
@@ -118,7 +116,7 @@ class WorkflowView(WorkflowActions[WorkflowPage]):
         label = self.console.time_range.label
         self._status = data.status
         self.workflow_changed()
-        facts = self.query_one("#facts", Static)
+        facts = self.query_one("#facts", Page)
         if data.status is None:
             facts.update(
                 Content("this workflow is no longer in the configuration; what it recorded is below")
@@ -130,7 +128,9 @@ class WorkflowView(WorkflowActions[WorkflowPage]):
         self.set_title(self.query_one("#charts"), f"Charts · {label}")
         table = self.query_one("#executions", RowTable)
         what = "failed executions" if self._failures_only else "executions"
-        table.set_empty(hint(f"no {what} in {self.console.range_words}", "t", "chooses a longer range"))
+        table.set_empty(
+            self.hint(f"no {what} in {self.console.range_words}", "global.range", "chooses a longer range")
+        )
         self._executions = data.executions
         table.set_rows([execution_row(execution, now, named=False) for execution in data.executions])
         self.set_title(table, f"{what.capitalize()} · {label}")
@@ -177,7 +177,7 @@ class WorkflowView(WorkflowActions[WorkflowPage]):
         self._run = ran
         steps = self.query_one("#steps", RowTable)
         if ran is None:
-            steps.set_empty(hint("it has not run in this time", "R", "runs it now"))
+            steps.set_empty(self.hint("it has not run in this time", "workflows.run", "runs it now"))
             steps.set_rows([])
             self.set_title(steps, "Steps")
             return
@@ -203,11 +203,11 @@ class WorkflowView(WorkflowActions[WorkflowPage]):
 
         async def open_page() -> None:
             try:
-                replies = await self.client.replies(self._workflow_id)
+                replies = await self.client.replies(self._workflow_id, until=self.console.past)
             except TocsinError as error:
                 self.console.say(str(error), "error")
                 return
-            text = step_text(step, spans, replies, self.console.moment())
+            text = step_text(step, spans, replies, self.console.moment(), self.console.past is not None)
             self.app.push_screen(PageModal(foreign(f"{self._workflow_id} › {step.name}", 120), text))
 
         self.run_worker(open_page(), group="step", exclusive=True)

@@ -7,15 +7,15 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.content import Content
 
 from engine.client import WorkflowStatus
 from engine.model import Topic
 from tui.actions import Scope, bindings
 from tui.screens.base import LOADING
 from tui.screens.operating import WorkflowActions
-from tui.screens.rows import WORKFLOW_COLUMNS, workflow_row
+from tui.screens.rows import WorkflowTable
 from tui.widgets.row_table import RowTable
-from tui.widgets.status_bar import hint
 
 
 class WorkflowsView(WorkflowActions[tuple[WorkflowStatus, ...]]):
@@ -27,13 +27,8 @@ class WorkflowsView(WorkflowActions[tuple[WorkflowStatus, ...]]):
     SLOWER = 4.0
     BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.WORKFLOWS)
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._statuses: dict[str, WorkflowStatus] = {}
-
     def compose_body(self) -> ComposeResult:
-        table = RowTable(WORKFLOW_COLUMNS, empty=LOADING, id="workflows")
-        table.add_class("pane")
+        table = WorkflowTable(empty=LOADING, id="workflows", classes="pane")
         self.set_title(table, "Workflows")
         yield table
 
@@ -44,16 +39,12 @@ class WorkflowsView(WorkflowActions[tuple[WorkflowStatus, ...]]):
 
     def show(self, data: tuple[WorkflowStatus, ...]) -> None:
         now = self.console.moment()
-        self._statuses = {status.id: status for status in data}
-        table = self.query_one("#workflows", RowTable)
-        table.set_empty(hint("the configuration file names no workflows"))
-        table.set_rows([workflow_row(status, now) for status in data])
+        table = self.query_one(WorkflowTable)
+        table.set_empty(Content("the configuration file names no workflows"))
+        table.show(data, now)
         paused = sum(status.paused for status in data)
         self.set_title(table, f"Workflows · {len(data)}" + (f" · {paused} paused" if paused else ""))
         self.workflow_changed()
-
-    def record(self, table: RowTable, key: str) -> object:
-        return self._statuses.get(key) if table.id == "workflows" else super().record(table, key)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The failures filter and the steps belong to one workflow, not to the list."""
@@ -64,7 +55,8 @@ class WorkflowsView(WorkflowActions[tuple[WorkflowStatus, ...]]):
         )
 
     def selected_workflow(self) -> WorkflowStatus | None:
-        return self._statuses.get(self.query_one(RowTable).cursor_key or "")
+        table = self.query_one(WorkflowTable)
+        return table.record(table.cursor_key or "")
 
     @on(RowTable.Highlighted)
     def _moved(self) -> None:

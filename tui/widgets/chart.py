@@ -17,7 +17,6 @@ from textual.widget import Widget
 from engine.client import Bucket
 from tui.present import MUTED, duration_text, fit, foreign, sparkline
 from tui.widgets.plot import AXES, PLOTTER, Frame, Rgb, Series, column_of, marker_of, render_plot
-from tui.widgets.status_bar import hint
 
 _LEAST_WIDTH, _LEAST_HEIGHT = 16, 3
 _MILLISECONDS_BELOW = 2.0
@@ -54,7 +53,7 @@ class Chart(Widget):
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
-        self._empty = empty or hint("no executions in this range yet", "t", "chooses a longer one")
+        self._empty = empty or Content("no executions in this range")
         self._legend = Content("")
         self._wanted: Frame | None = None
         self._drawn: Frame | None = None

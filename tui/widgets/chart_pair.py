@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.content import Content
 
 from engine.client import Bucket
 from tui.widgets.chart import Chart, duration_series, success_series
@@ -14,11 +15,19 @@ BUCKETS = 60
 
 
 class ChartPair(Vertical):
-    """Durations (p50, p95) above the success rate."""
+    """Durations (p50, p95) above the success rate.
+
+    Args:
+        empty: what is shown while there is nothing to draw.
+    """
+
+    def __init__(self, *, empty: Content, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._empty = empty
 
     def compose(self) -> ComposeResult:
-        yield Chart(id="durations")
-        yield Chart(id="success")
+        yield Chart(empty=self._empty, id="durations")
+        yield Chart(empty=self._empty, id="success")
 
     def on_resize(self) -> None:
         """Both charts are of one height; a line left over parts them."""

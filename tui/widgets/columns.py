@@ -20,7 +20,7 @@ GAP = 1
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column `width` cells wide; with `flex` it also takes its share of what is left over.
+    """A column `width` cells wide; with `flex` it also takes its share of what is left over, up to `most`.
 
     It is hidden while the table is narrower than `min_terminal` cells.
     """
@@ -31,6 +31,7 @@ class Column:
     flex: int = 0
     align: Literal["left", "right"] = "left"
     min_terminal: int = 0
+    most: int = 1_000
 
 
 Cells = tuple[Content, ...]
@@ -40,11 +41,17 @@ class Row:
     """One line: a unique key, one Content a column (or one across them all), and a style under it.
 
     A function instead of cells is called when they are first needed: most rows are never in view.
+
+    Args:
+        of: what the row shows, for tables that sort by it.
     """
 
-    __slots__ = ("_cells", "besides", "key", "strip", "style")
+    __slots__ = ("_cells", "besides", "key", "of", "strip", "style")
 
-    def __init__(self, key: str, cells: Cells | Callable[[], Cells], style: str = "") -> None:
+    def __init__(
+        self, key: str, cells: Cells | Callable[[], Cells], style: str = "", of: object = None
+    ) -> None:
+        self.of = of
         self.key = key
         self.style = style
         self._cells = cells
@@ -72,7 +79,8 @@ def lay_out(columns: Sequence[Column], width: int) -> tuple[tuple[int, int], ...
     used, placed = 0, []
     for place, column in shown:
         share = max(left, 0) * column.flex // flex if column.flex else 0
-        # What integer division leaves over goes to the columns that follow.
+        share = min(share, column.most - column.width)
+        # What is not taken, or what integer division leaves over, goes to the columns that follow.
         left, flex = left - share, flex - column.flex
         cells = min(column.width + share, width - used)
         if cells <= 0:

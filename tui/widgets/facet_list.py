@@ -16,8 +16,8 @@ BUCKETS = 48
 _BAR = 2
 _COLUMNS = (
     Column("name", "", 12, flex=1),
-    Column("lines", "lines", 8, align="right"),
-    Column("bar", "over time", 12, flex=2),
+    Column("lines", "Lines", 8, align="right"),
+    Column("bar", "Over time", 12, flex=2),
 )
 _SIGNS, _ASCII_SIGNS = " ▁▂▃▄▅▆▇█", " .:-=+*#%"
 _LEVELS = {level.label: level for level in LogLevel}

@@ -28,9 +28,9 @@ from tui.present import (
     lasting_text,
     outcome_glyph,
     paused,
-    percent_text,
-    score_style,
     sign,
+    status_style,
+    success,
     uptime_bar,
 )
 from tui.widgets.columns import Cells, Column, Row
@@ -39,15 +39,14 @@ from tui.widgets.writing import write
 
 _COLUMNS = (
     Column("glyph", "", 1),
-    Column("name", "workflow", 12, flex=3),
-    Column("uptime", "uptime", 8, flex=2),
-    Column("success", "success", 7, align="right"),
+    Column("name", "Workflow", 12, flex=3),
+    Column("uptime", "Uptime", 8, flex=2),
+    Column("success", "Success", 7, align="right"),
     Column("p95", "p95", 8, align="right", min_terminal=44),
-    Column("next", "next", 8, align="right", min_terminal=72),
+    Column("next", "Next", 8, align="right", min_terminal=72),
 )
 _UPTIME, _NEXT = 2, 5
 _SHORT_BELOW = 12
-_REMARKABLE = 0.7
 _NO_NEWS = frozenset({Outcome.SKIPPED, Outcome.INTERRUPTED})
 _WORST = (
     Outcome.FAILED,
@@ -57,6 +56,10 @@ _WORST = (
     Outcome.SKIPPED,
     Outcome.INTERRUPTED,
 )
+_COLOURS = {
+    status: present.status_style(status).removeprefix("$")
+    for status in (HealthStatus.HEALTHY, HealthStatus.DEGRADED, HealthStatus.UNHEALTHY)
+}
 _RANK = (HealthStatus.UNHEALTHY, HealthStatus.DEGRADED, HealthStatus.UNKNOWN, HealthStatus.HEALTHY)
 
 
@@ -190,7 +193,7 @@ class HealthPane(Vertical):
         health, _, now = self._shown
         if (score := f"{health.score:.0f}") != self._digits.value:
             self._digits.update(score)
-        self._digits.set_classes(score_style(health.score)[1:])
+        self._digits.set_classes(_COLOURS.get(health.status, ""))
         write(
             self._facts, _short_facts(health) if self.has_class("-short") else _facts(health, self._told, now)
         )
@@ -225,7 +228,7 @@ def _facts(health: Health, tally: Content, now: float) -> Content:
 
 
 def _short_facts(health: Health) -> Content:
-    score = Content.styled(f"{health.score:.0f}", f"bold {score_style(health.score)}")
+    score = Content.styled(f"{health.score:.0f}", f"bold {status_style(health.status)}")
     return Content("  ").join([score + " " + health_status(health.status), components_line(health)])
 
 
@@ -257,13 +260,11 @@ def _workflow_cells(status: WorkflowStatus, now: float) -> Cells:
         if state in states:
             name += Content(" ") + breaker(state)
             break
-    rate = status.success_rate
-    style = score_style(rate * 100) if rate is not None and rate < _REMARKABLE else ""
     return (
         glyph,
         name,
         Content(""),
-        paused()[2:] if status.paused else Content.styled(percent_text(rate), style),
+        paused()[2:] if status.paused else success(status.success_rate),
         Content(duration_text(status.p95)),
         Content.styled(_next(status, now), MUTED),
     )

@@ -10,6 +10,7 @@ from textual import events
 from textual.content import Content
 from textual.widget import Widget
 
+from tui.actions import ACTIONS
 from tui.present import MUTED, sign
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _KEY = "bold $footer-key-foreground"
 _LABEL = "$footer-description-foreground"
 _GAP = 1
+_RANKS: dict[str | None, int] = {action.id: place for place, action in enumerate(ACTIONS)}
 _ESSENTIAL = ("app.help", "app.quit", "app.view(")
 
 
@@ -71,6 +73,9 @@ class KeyBar(Widget, can_focus=False):
         # Behind a modal nothing is valid, and nothing can be seen to be.
         if not self.is_attached or self.app.screen is not self.screen:
             return
+        found = [active for active in self.screen.active_bindings.values() if active.binding.show]
+        # Keys of a person's own come after all others; what is most important comes first nevertheless.
+        found.sort(key=lambda active: _RANKS.get(active.binding.id, 0))
         hints = {
             active.binding.action: KeyHint(
                 active.binding.key,
@@ -81,8 +86,7 @@ class KeyBar(Widget, can_focus=False):
                 active.binding.group.description if active.binding.group is not None else "",
                 active.binding.action.startswith(_ESSENTIAL),
             )
-            for active in reversed(self.screen.active_bindings.values())
-            if active.binding.show
+            for active in reversed(found)
         }
         self.show(tuple(reversed(hints.values())))
 
@@ -168,9 +172,12 @@ def _worded(hints: list[KeyHint], brief: bool) -> tuple[Content, list[tuple[int,
     first, last = hints[0], hints[-1]
     ends = [first, last] if brief and len(hints) > 3 else []
     content, places = Content(""), []
+    parted = any(len(hint.sign) > 1 for hint in hints)
     for hint in ends or hints:
         if ends and hint is last:
             content += Content.styled(sign("–", "-"), MUTED)
+        elif parted and hint is not first:
+            content += Content(" ")
         start = content.cell_length
         content += Content.styled(hint.sign, _KEY if hint.is_enabled else MUTED)
         places.append((start, content.cell_length, hint))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual import events
@@ -14,24 +15,28 @@ from textual.strip import Strip
 from textual.style import Style
 
 from tui.widgets.columns import Column, Row, draw_centred, draw_line, lay_out, same_row
+from tui.widgets.ordering import Order, Sorts, following, heading, ordered
 from tui.widgets.sieve import Passes, Sieve
 from tui.widgets.stepping import Stepping
+from tui.widgets.telling import Telling
 
 __all__ = ["Column", "Row", "RowTable"]
 
 
+NOT_SORTED: Sorts = {}
 _KEPT = 256
 """Lines that are kept as they were drawn."""
 _FILTERED_OUT = Content("nothing passes the filter\n") + Content.styled("esc", "bold $primary") + " clears it"
 
 
-class RowTable(Stepping, can_focus=True):
+class RowTable(Telling, Stepping, can_focus=True):
     """Rows under a cursor that stays with its row, by key, when rows change.
 
     Args:
         columns: at least one; their number is the number of cells of every row.
         empty: what is shown when there are no rows: why, and which key helps.
         follow: while the cursor is on the last row, it stays on the last row as rows are appended.
+        sorts: the columns that it can be sorted by; such a table is given all its rows at once.
         lead: the first row matters most: until a person takes the cursor, it stays on the first row.
         max_rows: rows kept by `append_rows` and `prepend_rows`; those at the far end are dropped.
     """
@@ -57,37 +62,6 @@ class RowTable(Stepping, can_focus=True):
     }
     """
 
-    class About(Message):
-        """Base of what a table tells."""
-
-        def __init__(self, table: RowTable) -> None:
-            super().__init__()
-            self.table = table
-
-        @property
-        def control(self) -> RowTable:
-            return self.table
-
-    class Highlighted(About):
-        """The cursor is on another row, or on none."""
-
-        def __init__(self, table: RowTable, key: str | None) -> None:
-            super().__init__(table)
-            self.key = key
-
-    class Selected(About):
-        """Enter, or a click on the cursor's row."""
-
-        def __init__(self, table: RowTable, key: str) -> None:
-            super().__init__(table)
-            self.key = key
-
-    class TopReached(About):
-        """A person moved against the first row."""
-
-    class BottomReached(About):
-        """A person moved against the last row."""
-
     def __init__(
         self,
         columns: Sequence[Column],
@@ -96,6 +70,7 @@ class RowTable(Stepping, can_focus=True):
         follow: bool = False,
         lead: bool = False,
         show_header: bool = True,
+        sorts: Sorts = NOT_SORTED,
         max_rows: int = 5000,
         id: str | None = None,
         classes: str | None = None,
@@ -109,6 +84,8 @@ class RowTable(Stepping, can_focus=True):
         self._header = int(show_header)
         self._max_rows = max_rows
         self._sieve = Sieve()
+        self.sorts = sorts
+        self._order: Order | None = None
         self._cursor = 0
         self._announced: str | None = None
         self._drawn: deque[Row] = deque()
@@ -195,8 +172,29 @@ class RowTable(Stepping, can_focus=True):
 
     def set_filter(self, passes: Passes | None) -> None:
         """Show only rows whose text passes; None shows all. The cursor stays with its row, if that stays."""
+        self._rearrange(lambda: self._sieve.filter(passes))
+
+    @property
+    def order(self) -> Order | None:
+        """The order of the rows; None: as they are given."""
+        return self._order
+
+    def set_order(self, order: Order | None) -> None:
+        """Put the rows in this order, and every row to come. The cursor stays with its row."""
+        self._order = order
+        self._rearrange(
+            lambda: self._sieve.order(None if order is None else partial(ordered, self.sorts, order))
+        )
+        self.refresh()
+
+    def next_order(self) -> Order | None:
+        """By the next of the columns in view that it can be sorted by."""
+        places = lay_out(self._columns, self.scrollable_content_region.width)
+        return following([self._columns[place] for place, _ in places], self.sorts, self._order)
+
+    def _rearrange(self, change: Callable[[], None]) -> None:
         before, key = self._window(), self.cursor_key
-        self._sieve.filter(passes)
+        change()
         self._cursor = next((place for place, row in enumerate(self._rows) if row.key == key), 0)
         self._settle(before, 0, reveal=True)
 
@@ -227,9 +225,12 @@ class RowTable(Stepping, can_focus=True):
         """What `cell` draws that is not in the row itself: a line is drawn anew when it differs."""
         return None
 
-    def title_cell(self, place: int, _width: int) -> Content:
+    def title_cell(self, place: int, width: int) -> Content:
         """What the header shows above a column."""
-        return Content(self._columns[place].title)
+        column, order = self._columns[place], self._order
+        if order is not None and order.column == column.key:
+            return heading(column.title, width, falling=order.falling)
+        return Content(column.title)
 
     def chosen(self, key: str) -> Message:
         """The message for a row that was chosen."""

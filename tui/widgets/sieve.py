@@ -1,4 +1,4 @@
-"""Rows of a table, and those of them that pass its filter."""
+"""Rows of a table, those of them that pass its filter, and their order."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from tui.widgets.columns import Row
 
 Passes = Callable[[str], bool]
+Sort = Callable[[Sequence[Row]], list[Row]]
 
 
 def row_text(row: Row) -> str:
@@ -15,12 +16,16 @@ def row_text(row: Row) -> str:
 
 
 class Sieve:
-    """`shown` are the rows of `all` that pass, in the same order; without a filter both are the same list."""
+    """`shown` are the rows of `all` that pass, in the order that is asked for, else in the same.
+
+    Without a filter and an order both are the same list. What is appended or prepended is not put in order.
+    """
 
     def __init__(self) -> None:
         self.all: list[Row] = []
         self.shown: list[Row] = self.all
         self.passes: Passes | None = None
+        self.sort: Sort | None = None
 
     def replace(self, rows: Sequence[Row]) -> None:
         """Have these instead."""
@@ -30,6 +35,11 @@ class Sieve:
     def filter(self, passes: Passes | None) -> None:
         """Show what passes; None: everything."""
         self.passes = passes
+        self._sift()
+
+    def order(self, sort: Sort | None) -> None:
+        """Show them in the order that `sort` puts them in; None: as they are."""
+        self.sort = sort
         self._sift()
 
     def append(self, rows: Sequence[Row], most: int) -> int:
@@ -55,7 +65,8 @@ class Sieve:
         return len(added)
 
     def _sift(self) -> None:
-        self.shown = self.all if self.passes is None else self._passing(self.all)
+        shown = self.all if self.passes is None else self._passing(self.all)
+        self.shown = shown if self.sort is None else self.sort(shown)
 
     def _passing(self, rows: Sequence[Row]) -> list[Row]:
         passes = self.passes

@@ -18,9 +18,9 @@ from tui.present import (
     foreign,
     health_status,
     moment_text,
-    score_style,
     severity_style,
     sign,
+    status_style,
     zone_text,
 )
 
@@ -145,7 +145,7 @@ def _environment(name: str, frame: str) -> Part:
 def _health_parts(health: Health | None) -> list[Part]:
     if health is None:
         return []
-    score = Content.styled(f"{health.score:.0f}", f"bold {score_style(health.score)}")
+    score = Content.styled(f"{health.score:.0f}", f"bold {status_style(health.status)}")
     return [Part(2, score + " " + health_status(health.status))]
 
 
@@ -187,7 +187,7 @@ def _missed(count: int) -> Content:
 
 
 def hint(why: str, key: str = "", does: str = "") -> Content:
-    """An empty state: why there is nothing here, and which key helps. All three are our own words."""
+    """An empty state: why there is nothing here, and which key helps, if one does; all are our own words."""
     if not key:
         return Content(why)
     return Content(f"{why}\n") + Content.styled(key, "bold $primary") + Content(f" {does}")

@@ -21,18 +21,26 @@ from tui.present import (
     sign,
 )
 from tui.widgets.columns import Cells, Column, Row, lay_out
+from tui.widgets.ordering import Sorts
 from tui.widgets.row_table import RowTable
-from tui.widgets.status_bar import hint
 
 _COLUMNS = (
-    Column("severity", "severity", 10),
-    Column("state", "state", 10, min_terminal=48),
-    Column("what", "alert", 20, flex=8),
-    Column("who", "by", 12, flex=1, min_terminal=90),
-    Column("age", "age", 5, align="right"),
-    Column("life", "", 11, flex=1, min_terminal=72),
+    Column("severity", "Severity", 10),
+    Column("state", "State", 10, min_terminal=48),
+    Column("what", "Alert", 20, flex=16, most=52),
+    Column("who", "By", 12, flex=1, min_terminal=90, most=16),
+    Column("age", "Age", 5, align="right"),
+    Column("life", "", 11, flex=2, min_terminal=72, most=96),
 )
-_STATE, _WHAT, _LIFE = 1, 2, 5
+_STATE, _WHAT, _AGE, _LIFE = 1, 2, 4, 5
+_BY_STATE = (AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.PENDING, AlertState.RESOLVED)
+_SORTS: Sorts = {
+    "severity": lambda alert: -alert.severity.rank,
+    "state": lambda alert: _BY_STATE.index(alert.state),
+    "what": lambda alert: f"{alert.subject} {alert.rule_name}".casefold(),
+    "who": lambda alert: (alert.resolved_by or alert.acked_by).casefold() or None,
+    "age": lambda alert: -(alert.fired_at or alert.started_at),
+}
 NOT_MUTED: Mapping[int, str] = {}
 
 
@@ -58,8 +66,9 @@ class AlertTimeline(RowTable):
     ) -> None:
         super().__init__(
             _COLUMNS,
-            empty=empty or hint("no alerts in this range", "t", "chooses a longer one"),
+            empty=empty or Content("no alerts in this range"),
             lead=True,
+            sorts=_SORTS,
             id=id,
             classes=classes,
         )
@@ -86,12 +95,21 @@ class AlertTimeline(RowTable):
         self._alerts = {str(alert.id): alert for alert in sorted(alerts, key=_urgency, reverse=True)}
         self.set_rows(
             [
-                _row(key, alert, now, muted.get(alert.id, ""), alert.id in marked)
+                _row(key, alert, muted.get(alert.id, ""), alert.id in marked)
                 for key, alert in self._alerts.items()
             ]
         )
         if self._start_text() != before:
             self.refresh()
+
+    def count_from(self, now: float) -> None:
+        """It is `now`: draw the lines in view anew that say something else at this time."""
+        before = self._start_text()
+        self._since, self._now = self._since + now - self._now, now
+        if self._start_text() != before:
+            self.refresh()
+        else:
+            self.redraw_changed()
 
     @property
     def cursor_alert(self) -> Alert | None:
@@ -104,23 +122,29 @@ class AlertTimeline(RowTable):
         alert = self._alerts[row.key]
         if place == _LIFE:
             return self._life(alert, width)
+        if place == _AGE:
+            return Content(self._age(alert))
         if place == _WHAT and self.size.width < _COLUMNS[_STATE].min_terminal:
             return alert_state(alert.state)[:2] + row.cells[place]
         return row.cells[place]
 
     def drawn_besides(self, row: Row) -> object:
-        """Bars move with the time, whatever the rows say."""
+        """Bars and ages move with the time, whatever the rows say."""
         alert = self._alerts.get(row.key)
-        places = dict(lay_out(self._columns, self.scrollable_content_region.width))
-        if alert is None or _LIFE not in places:
+        if alert is None:
             return None
-        return self._bar(alert, places[_LIFE]), alert.state, alert.started_at < self._since
+        places = dict(lay_out(self._columns, self.scrollable_content_region.width))
+        bar = self._bar(alert, places[_LIFE]) if _LIFE in places else None
+        return self._age(alert), bar, alert.state, alert.started_at < self._since
 
     def title_cell(self, place: int, width: int) -> Content:
         if place != _LIFE:
             return super().title_cell(place, width)
         start, end = self._start_text(), "now"
         return fit(Content(start), max(width - len(end), 0)) + Content(end)
+
+    def _age(self, alert: Alert) -> str:
+        return age_text(alert.fired_at or alert.started_at, self._now)
 
     def _life(self, alert: Alert, width: int) -> Content:
         """From its start to its end, or to now; what was before the range is an arrow."""
@@ -157,12 +181,12 @@ def _urgency(alert: Alert) -> tuple[bool, bool, int, float, int]:
     return is_open, alert.state is AlertState.PENDING, rank, alert.started_at, alert.id
 
 
-def _row(key: str, alert: Alert, now: float, why: str, is_marked: bool) -> Row:
+def _row(key: str, alert: Alert, why: str, is_marked: bool) -> Row:
     dim = alert.state in (AlertState.RESOLVED, AlertState.PENDING)
-    return Row(key, partial(_cells, alert, now, why, is_marked), "dim" if dim else "")
+    return Row(key, partial(_cells, alert, why, is_marked), "dim" if dim else "", of=alert)
 
 
-def _cells(alert: Alert, now: float, why: str, is_marked: bool) -> Cells:
+def _cells(alert: Alert, why: str, is_marked: bool) -> Cells:
     what = foreign(alert.subject, 200) + Content.styled(" · ", MUTED) + foreign(alert.rule_name)
     is_muted = bool(why) and alert.state is AlertState.FIRING
     return (
@@ -170,7 +194,7 @@ def _cells(alert: Alert, now: float, why: str, is_marked: bool) -> Cells:
         muted() if is_muted else alert_state(alert.state, short=True),
         Content.styled(sign("▪ ", "+ "), "bold $accent") + what if is_marked else what,
         foreign(why, 120, MUTED) if is_muted else _who(alert),
-        Content(age_text(alert.fired_at or alert.started_at, now)),
+        Content(""),
         Content(""),
     )
 

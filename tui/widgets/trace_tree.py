@@ -10,7 +10,18 @@ from textual.message import Message
 
 from engine.client import Anatomy, Segment, anatomy
 from engine.model import LogLevel, LogRecord, Outcome, Scalar, Span, SpanStatus
-from tui.present import MUTED, clock_text, duration_text, fit, foreign, log_level, outcome_glyph, sign
+from tui.present import (
+    MUTED,
+    clock_text,
+    duration_text,
+    fit,
+    foreign,
+    hanging,
+    log_level,
+    outcome_glyph,
+    percent_text,
+    sign,
+)
 from tui.widgets.branches import Branch, branches
 from tui.widgets.columns import Column, Row
 from tui.widgets.row_table import RowTable
@@ -19,14 +30,14 @@ MAX_SPANS = 10_000
 """Spans drawn of one trace; what is beyond is counted in a last line."""
 
 _COLUMNS = (
-    Column("name", "span", 20, flex=2),
+    Column("name", "Span", 20, flex=2),
     Column("outcome", "", 1),
     Column("path", "", 1),
-    Column("duration", "took", 9, align="right"),
-    Column("own", "own", 9, align="right", min_terminal=72),
+    Column("duration", "Took", 9, align="right"),
+    Column("own", "Own", 9, align="right", min_terminal=72),
     Column("bar", "", 20, flex=3, min_terminal=56),
 )
-_EMPTY = Content("no spans: it did not run, or its trace was not sampled")
+NO_SPANS = Content("no spans: it did not run, or its trace was not sampled")
 _BAR = 5
 # The share of a trace from which on a span is marked, and seconds lost to rounding between two times.
 _MATTERS = 0.01
@@ -80,7 +91,7 @@ class TraceTree(RowTable):
     def __init__(
         self, *, empty: Content | None = None, id: str | None = None, classes: str | None = None
     ) -> None:
-        super().__init__(_COLUMNS, empty=empty or _EMPTY, id=id, classes=classes)
+        super().__init__(_COLUMNS, empty=empty or NO_SPANS, id=id, classes=classes)
         self._spans: dict[str, Span] = {}
         self._from = 0.0
         self._length = 0.0
@@ -296,39 +307,39 @@ class TraceTree(RowTable):
         """Everything known of a span, for reading: times, status, attributes, events, links."""
         lines = [
             foreign(span.name, style="bold"),
-            _fact("outcome", span_outcome(span).value),
-            _fact("took", duration_text(span.duration)),
-            _fact("own time", duration_text(self._anatomy.self_times.get(span.span_id))),
-            _fact("critical", f"{self._share(span):.0%} of the trace's time"),
+            _fact("Outcome", span_outcome(span).value),
+            _fact("Took", duration_text(span.duration)),
+            _fact("Own time", duration_text(self._anatomy.self_times.get(span.span_id))),
+            _fact("Critical", f"{percent_text(self._share(span))} of the trace's time"),
             _fact(
-                "started", f"{clock_text(span.started_at)}, {duration_text(span.started_at - self._from)} in"
+                "Started", f"{clock_text(span.started_at)}, {duration_text(span.started_at - self._from)} in"
             ),
-            _fact("kind", span.kind.value),
-            _fact("span", span.span_id),
-            _fact("parent", span.parent_id or sign("–", "-")),
-            _fact("trace", span.trace_id),
+            _fact("Kind", span.kind.value),
+            _fact("Span", span.span_id),
+            _fact("Parent", span.parent_id or sign("–", "-")),
+            _fact("Trace", span.trace_id),
         ]
         if span.attributes:
-            lines += [Content(""), Content.styled("attributes", "bold")]
-            width = min(max(map(len, span.attributes)), _LONGEST_NAME)
+            lines += [Content(""), _heading("Attributes")]
+            width = min(max(12, *map(len, span.attributes)), _LONGEST_NAME)
             lines += [_fact(key, _value(key, value), width) for key, value in sorted(span.attributes.items())]
         if span.events:
-            lines += [Content(""), Content.styled("events", "bold")]
+            lines += [Content(""), _heading("Events")]
         for event in span.events:
             at = f"+{duration_text(event.at - span.started_at)}"
             lines.append(_fact(at, event.name))
             lines += [Content("  ") + _fact(key, value) for key, value in event.attributes.items()]
         if span.links:
-            lines += [Content(""), Content.styled("links", "bold")]
+            lines += [Content(""), _heading("Links")]
         for link in span.links:
-            lines += [_fact("trace", link.trace_id), _fact("span", link.span_id)]
+            lines += [_fact("Trace", link.trace_id), _fact("Span", link.span_id)]
             lines += [Content("  ") + _fact(key, value) for key, value in link.attributes.items()]
         if logs := self.logs_of(span):
-            lines += [Content(""), Content.styled("log", "bold")]
+            lines += [Content(""), _heading("Log")]
         for record in logs:
             at = f"+{duration_text(max(record.at - span.started_at, 0.0))}".ljust(12)
-            lines.append(Content.styled(f"{at} ", MUTED) + log_level(record.level) + " "
-                         + foreign(record.message, 2000))  # fmt: skip
+            lead = Content.styled(f"{at} ", MUTED) + log_level(record.level) + " "
+            lines.append(hanging(lead, foreign(record.message, 2000)))
         return Content("\n").join(lines)
 
 
@@ -346,9 +357,13 @@ def _critical(cells: int, style: str = "") -> Content:
     return Content.styled(sign("━", "*") * cells, style or "bold")
 
 
+def _heading(text: str) -> Content:
+    return Content.styled(text, "bold $text-primary")
+
+
 def _value(key: str, value: Scalar) -> Scalar:
     return duration_text(number(value)) if key.startswith("phase.") else value
 
 
 def _fact(name: str, value: Scalar, width: int = 12) -> Content:
-    return Content.styled(foreign(name, 120).plain.ljust(width), MUTED) + Content(" ") + foreign(value, 2000)
+    return hanging(Content.styled(foreign(name, 120).plain.ljust(width) + " ", MUTED), foreign(value, 2000))
