@@ -41,7 +41,7 @@ class Explainer:
         """Why an alert fired or did not, and who was told, by `at` if it is given. Raises NotFoundError."""
         if at is not None:
             then = await Past(self._reader).alert(alert_id, at)
-            return of_alert(then, await self._evidence(then.alert))
+            return of_alert(then, await self._evidence(then.alert, at))
         detail = await self._reader.alert(alert_id)
         alert = detail.alert
         evidence = await self._evidence(alert)
@@ -90,13 +90,16 @@ class Explainer:
         hint = f"did you mean {near}?" if near else "tocsin rules list has them"
         return NotFoundError(f"there is no rule {plain(rule_id)}", hint)
 
-    async def _evidence(self, alert: Alert) -> Evidence:
+    async def _evidence(self, alert: Alert, at: float | None = None) -> Evidence:
+        """What the alert goes by; an execution that began after `at` is one of a later life of it."""
         records = await self._found(alert)
         if alert.execution_id is None:
             return Evidence(records=records)
         try:
             execution = await self._reader.execution(alert.execution_id)
         except NotFoundError:
+            return Evidence(records=records)
+        if at is not None and execution.started_at > at:
             return Evidence(records=records)
         spans = await self._reader.trace(execution.trace_id)
         page = await self._reader.logs(f"execution:{execution.id}", limit=MAX_RECORDS)

@@ -17,7 +17,7 @@ from engine.config.shown import shown
 from engine.errors import EngineUnavailableError, NotFoundError, TocsinError
 from engine.model.rules import Excerpt, RuleDetail, RuleStatus, SubjectState, TestReceipt
 from engine.own_rules import with_own_rules
-from engine.rules_client import Progress
+from engine.rules_client import DECISIONS_TOLD, Progress
 from engine.store.alerting import decisions, last_decisions
 from engine.store.pool import ReadPool
 from engine.text import plain
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from engine.rehearsal.results import Comparison
     from engine.wiring import Rooms
 
-DECISIONS_TOLD = 30
 MOST_RULES = 10_000
 
 

@@ -167,9 +167,16 @@ def readable(response: StoredResponse) -> KeptReply:
     )
 
 
-async def replies(reader: Reader, workflow_id: str, limit: int) -> tuple[KeptReply, ...]:
-    """What was kept of the newest `limit` executions of a workflow, newest first. Raises StoreError."""
-    return tuple(map(readable, await reader.responses(workflow_id=workflow_id, limit=limit)))
+async def replies(
+    reader: Reader, workflow_id: str, limit: int, until: float | None = None
+) -> tuple[KeptReply, ...]:
+    """What is kept of the newest `limit` executions of a workflow, or of those by `until`, newest first.
+
+    Raises:
+        StoreError: the file cannot be read.
+    """
+    found = await reader.responses(workflow_id=workflow_id, until=until, limit=limit)
+    return tuple(map(readable, found))
 
 
 def is_whole(response: StoredResponse, root: str) -> bool:

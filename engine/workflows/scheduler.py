@@ -182,10 +182,13 @@ class Scheduler:
         if not entry.tasks and not self._is_stopping:
             self._crew.launch(entry, self._now())
 
-    async def run(self) -> None:
-        """Start workflows at their slots until cancelled or drained."""
+    async def run(self, after: float = 0.0) -> None:
+        """Start workflows at their slots until cancelled or drained, none before `after` seconds are over."""
         if not self._is_planned:
             self._plan()
+        if after:
+            self._beat = self._clock.monotonic()
+            await self._clock.sleep(after)
         while not self._is_stopping:
             self._follow_wall()
             self._beat = now = self._clock.monotonic()

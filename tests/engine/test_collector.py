@@ -11,6 +11,7 @@ from engine.collector import collector_paused
 ASK = """
 import gc
 from engine.collector import YOUNG, settle_collector
+gc.disable()
 settle_collector()
 assert gc.get_freeze_count() > 1000
 assert gc.get_threshold()[0] == YOUNG

@@ -23,7 +23,7 @@ channels:
 routes:
 {routes}
 workflows:
-  - {{id: shop, name: Shop, every: 1m, steps: [{{id: s, wait: {{for: 1s}}}}]}}
+  - {{id: shop, name: Shop, every: 1m, tags: [database], steps: [{{id: s, wait: {{for: 1s}}}}]}}
 rules:
   - id: slow
     name: Slow
@@ -57,6 +57,7 @@ async def test_every_hop_gives_a_receipt(tmp_path: Path) -> None:
     assert hops[2].words == "to told"
     assert hops[3].words.startswith("told: taken in ")
     fired, resolved = _told(tmp_path)
+    assert fired["alerts"][0]["id"] == resolved["alerts"][0]["id"] > 1_000_000_000, "no alert's that is real"
     assert "DRILL" in fired["title"]
     assert "This is a drill: nothing is wrong." in fired["body"]
     assert resolved["alerts"][0]["kind"] == "resolved"

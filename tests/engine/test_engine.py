@@ -243,6 +243,9 @@ async def test_a_client_in_another_thread_reads_commands_and_hears_of_changes(
             await client.acknowledge(99, "ann")
         await client.set_paused(True)
         assert (await client.info()).paused
+        assert [rule.last for rule in await client.rules(0.0)] == [None] * len(await client.rules())
+        assert (await client.rule("monitor-store", 0.0)).subjects == ()
+        assert await client.replies("shop", until=0.0) == ()
     finally:
         await asyncio.to_thread(client.close)
     with pytest.raises(EngineUnavailableError):

@@ -52,6 +52,32 @@ async def test_as_much_is_read_as_rules_look_back(
         await store.close()
 
 
+async def test_few_questions_are_asked_of_many_workflows_and_what_no_rule_asks_for_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restoring, "_AT_ONCE", 2)
+    store = await Store.open(tmp_path / "test.db", VirtualClock(NOW))
+    try:
+        made = [each.execution for each in recordings(9, lines=0, workflows=3)]
+        for each in recordings(9, lines=0, workflows=3):
+            store.writer.offer(each)
+        await store.writer.flush()
+        workflows = [
+            Workflow.model_validate({"id": id, "name": id, "every": "10s", "steps": [STEP]})
+            for id in ("shop-0", "shop-1", "shop-2", "new")
+        ]
+        found = await recent_executions(store.reader, workflows, NOW)
+    finally:
+        await store.close()
+    assert found["new"] == ()
+    for workflow_id, executions in list(found.items())[:3]:
+        known = {each.id for each in made if each.workflow_id == workflow_id}
+        assert [each.id for each in executions] == sorted(known, reverse=True)
+        assert executions[0].trace_id
+        assert {each.trace_id for each in executions[1:]} == {""}
+        assert {each.workflow_id for each in executions} == {workflow_id}
+
+
 DAYS, EVERY = 3.2, 300.0
 BURN = {"type": "BURN_RATE", "objective": 99, "windows": [{"long": "3d", "short": "6h", "factor": 1}]}
 STEP = {"id": "pass", "wait": {"for": "1s"}}

@@ -89,6 +89,19 @@ async def test_rules_are_told_alike_within_and_through_the_socket(tmp_path: Path
             await client.rule("gone")
 
 
+async def test_rules_of_then_are_told_through_the_socket(tmp_path: Path) -> None:
+    before = time.time() - 60
+    async with attached(tmp_path) as (_, client, watch):
+        await watch.for_row(_fires)
+        down = (await client.rules(before))[0]
+        assert (down.id, down.state, down.firing, down.last) == ("down", RuleState.QUIET, 0, None)
+        assert (await client.rules(time.time() + 1))[0].firing == 1
+        then, now = await client.rule("down", before), await client.rule("down")
+        assert (then.subjects, then.decisions, then.excerpt) == ((), (), now.excerpt)
+        with pytest.raises(NotFoundError):
+            await client.rule("gone", before)
+
+
 async def test_a_rule_is_told_with_its_lines_and_without_secrets(tmp_path: Path) -> None:
     async with attached(tmp_path) as (engine, client, watch):
         await watch.for_row(_fires)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 from engine.attached import FileClient
@@ -40,3 +41,13 @@ async def test_they_are_read_from_the_file(tmp_path: Path) -> None:
     assert found[0] == KeptReply(
         "pay", 3, 10.0, False, {**FIELDS, "json": {"a": 1}}, ("cookies",), Failure("status 503")
     )
+
+
+async def test_those_of_a_moment_are_the_newest_before_it(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "t.db", SystemClock())
+    await store.writer.must(*(replace(kept(number, b""), at=10.0 * number) for number in (1, 2, 3)))
+    await store.close()
+    client = await FileClient.open(tmp_path / "t.db")
+    found = await client.replies("shop", until=20.0, limit=1)
+    client.close()
+    assert [one.execution_id for one in found] == [2]

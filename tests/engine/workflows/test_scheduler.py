@@ -86,8 +86,8 @@ class Bench:
         return [at for name, _, at in self.starts if name == id]
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.scheduler.run())
+    async def running(self, after: float = 0.0) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.scheduler.run(after))
         await settle()
         try:
             yield
@@ -117,6 +117,17 @@ async def test_the_cadence_is_fixed_and_does_not_drift() -> None:
     assert len(bench.starts) in (100, 101)
     assert bench.skips == []
     assert len(clock_steps) >= 99
+
+
+async def test_the_first_starts_may_wait_while_what_is_next_is_known_at_once() -> None:
+    bench = Bench([workflow()])
+    async with bench.running(after=0.5):
+        assert bench.scheduler.next_at("w") is not None
+        assert bench.scheduler.beat_age == 0
+        await bench.clock.advance(0.4)
+        assert bench.times() == []
+        await bench.clock.advance(0.2)
+        assert bench.times() == [0.5]
 
 
 async def test_a_new_console_fills_within_two_seconds_and_not_at_once() -> None:
