@@ -48,7 +48,7 @@ class Task:
         return sum(1 if word in NAMED else len(word) for word in self.words)
 
 
-ALERTS = ("3", "(?s)open and resolved.*Raised by")
+ALERTS = ("3", "(?s)\\d resolved.*Raised by")
 FILTER = ("/", r'words, "a phrase"')
 TASKS = (
     Task(

@@ -177,6 +177,8 @@ class Site:
 
     def __init__(self) -> None:
         self.released = threading.Event()
+        self.hangs = threading.Event()
+        """Set once somebody waits for `/hang`."""
         self.requests = 0
         site = self
 
@@ -201,6 +203,7 @@ class Site:
 
     def answer(self, path: str) -> tuple[int, bytes]:
         if path == "/hang":
+            self.hangs.set()
             self.released.wait(60)
         if path == "/flaky":
             return (503 if self.requests // 10 % 2 else 200), b"{}"

@@ -31,7 +31,7 @@ def console(place: Place, *argv: str, size: tuple[int, int] = (40, 120)) -> Term
 SHOWN = {
     "1": "Health",
     "2": "Priority",
-    "3": "open and resolved",
+    "3": "0 resolved",
     "4": "Series",
     "5": "Executions",
     "6": "Logs",

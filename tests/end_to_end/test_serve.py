@@ -130,7 +130,7 @@ async def test_tabs_share_an_engine_and_a_closed_one_takes_only_its_console_alon
         # What one of them does, the other hears of without being touched.
         for tab in (first, second):
             await tab.type("3")
-            await tab.read_until("open and resolved", "Raised by")
+            await tab.read_until("0 resolved", "Raised by")
         await first.type("a")
         await first.read_until("Acknowledge")
         await first.type("on it\r")

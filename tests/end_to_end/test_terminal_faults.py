@@ -60,6 +60,7 @@ def test_a_terminal_that_closes_lets_a_running_check_go_and_burns_nothing(place:
     place.configure(f"[{workflow('stuck', site.url + '/hang')}, {workflow('front', site.url + '/ok')}]")
     with console(place) as terminal:
         terminal.read_until(*PANES)
+        assert site.hangs.wait(30)
         before = _seconds_used(terminal.process.pid)
         children = _seconds_of_children()
         closed = time.monotonic()
