@@ -111,7 +111,7 @@ def main() -> None:
         press("a")
         wait_for("Acknowledge alert", 10)
         press("on it", "Enter")
-        wait_for("acknowledged .*by", 10)
+        wait_for("Acked  ", 10)
         print(screen())
         press("1")
         wait_for("Health", 10)
