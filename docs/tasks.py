@@ -103,7 +103,7 @@ TASKS = (
         "Find the log line of a fault, and the run that wrote it",
         (
             ("6", "Message"),
-            ("/", "Search|search"),
+            ("/", "level:error"),
             ("429 Enter", "429 Too Many Requests"),
             ("Enter", r"Execution \d+"),
         ),

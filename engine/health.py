@@ -128,8 +128,25 @@ class _Component:
     finding: Finding = UNKNOWN
     checked_at: float = 0.0
     uptime: Uptime = field(default_factory=Uptime)
+    told: ComponentHealth | None = None
 
     def shown(self) -> ComponentHealth:
+        """What is known of it; made anew only when that has changed."""
+        if self.told is None:
+            self.told = self._made()
+        return self.told
+
+    def find(self, finding: Finding) -> None:
+        """This is what the newest look found."""
+        if finding is not self.finding:
+            self.finding, self.told = finding, None
+
+    def count(self, at: float, status: HealthStatus) -> None:
+        """Count a check for its uptime."""
+        self.uptime.add(at, status)
+        self.told = None
+
+    def _made(self) -> ComponentHealth:
         found = self.finding
         return ComponentHealth(
             name=self.name,
@@ -178,7 +195,7 @@ class HealthMonitor:
         self._since = now
         for check in history:
             if check.component in self._components:
-                self._components[check.component].uptime.add(check.at, check.status)
+                self._components[check.component].count(check.at, check.status)
 
     def adopt(self, workflows: Sequence[Workflow], history: Iterable[HealthCheck] = ()) -> None:
         """Watch these workflows from now on; what is known of those that stay is kept.
@@ -196,7 +213,7 @@ class HealthMonitor:
         self._findings = {name: it for name, it in self._findings.items() if name in self._components}
         for check in history:
             if check.component in self._components and check.component not in before:
-                self._components[check.component].uptime.add(check.at, check.status)
+                self._components[check.component].count(check.at, check.status)
 
     def observe(self, execution: Execution) -> None:
         """Take note of how a workflow's newest execution ended; skipped and interrupted ones say nothing."""
@@ -246,12 +263,12 @@ class HealthMonitor:
 
     def _note(self, component: _Component, finding: Finding, now: float) -> None:
         changed = finding.status is not component.finding.status
-        component.finding = finding
+        component.find(finding)
         if changed:
             component.since = now
         if changed or not 0 <= now - component.checked_at < CHECK_INTERVAL:
             component.checked_at = now
-            component.uptime.add(now, finding.status)
+            component.count(now, finding.status)
             self._emit(HealthCheck(now, component.name, finding.status, finding.score, finding.detail))
 
 

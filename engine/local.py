@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.client import AlertDetail, Bucket, EngineInfo, Listener, RetryReport, WorkflowStatus
 from engine.clock import Clock, SystemClock
+from engine.collector import LightCancellation
 from engine.errors import EngineUnavailableError
 from engine.local_muting import LocalMuting, at_once, past_of
 from engine.model import (
@@ -341,7 +342,8 @@ class LocalClient(LocalMuting):
         assert loop is not None
 
         async def answer() -> T:
-            return await question(engine)
+            with LightCancellation():
+                return await question(engine)
 
         coroutine = answer()
         try:

@@ -14,6 +14,7 @@ from textual.message import Message
 from textual.worker import Worker
 
 from engine.client import EngineClient
+from engine.collector import LightCancellation
 from engine.errors import TocsinError
 from engine.model import Topic
 
@@ -128,7 +129,7 @@ class Loader(Generic[T]):
 
     def _begin(self, after: float | None) -> None:
         self._asked_at = None
-        run = partial(self._run, after)
+        run = partial(self._work, after)
         self._worker = self._host.run_worker(run, group=self._name, exclusive=True)
 
     def stop(self) -> None:
@@ -138,6 +139,10 @@ class Loader(Generic[T]):
             self._worker.cancel()
             self._worker = None
         self._asked_at = None
+
+    async def _work(self, after: float | None) -> None:
+        with LightCancellation():
+            await self._run(after)
 
     async def _run(self, after: float | None) -> None:
         """Fetch after so many seconds, or when the keys rest, and again as long as that is asked for."""
@@ -155,6 +160,7 @@ class Loader(Generic[T]):
                 self._asked_at = None
                 self._fail(None)
                 self._show(answer)
+                del answer
             await asyncio.sleep(self._pause(time.monotonic() - began))
 
     async def _give_way(self) -> None:

@@ -173,8 +173,10 @@ async def in_its_thread(connection: aiosqlite.Connection, job: Callable[[sqlite3
     A whole transaction costs one way there and back instead of one for each statement, and cannot be left
     open by a caller that is cancelled. aiosqlite has no public name for it.
     """
-    result: T = await connection._execute(job, connection._conn)  # type: ignore[no-untyped-call]
-    return result
+    # The thread keeps what it returned last for as long as it waits for more to do; so it returns nothing.
+    made: list[T] = []
+    await connection._execute(lambda: made.append(job(connection._conn)))  # type: ignore[no-untyped-call]
+    return made.pop()
 
 
 def in_transaction(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], T]) -> T:

@@ -215,6 +215,18 @@ async def test_moving_over_workflows_shows_how_they_last_ran(tmp_path: Path) -> 
         assert "Checkout › last run · now" in frame(app)
 
 
+async def test_a_cursor_that_moves_asks_for_a_trace_and_not_for_all_workflows_again(tmp_path: Path) -> None:
+    client = FakeClient()
+    async with console(client, tmp_path) as (app, pilot):
+        client.calls.clear()
+        await press(pilot, "j")
+        assert "Checkout › last run ·" in frame(app)
+        await press(pilot, "k", "j", "escape")
+        assert "User login › newest failure ·" in frame(app)
+        asked = {name for name, _ in client.calls}
+        assert "executions" in asked and not asked & {"workflows", "buckets", "alerts"}
+
+
 async def test_a_trace_that_is_being_read_stays(tmp_path: Path) -> None:
     client = FakeClient()
     async with console(client, tmp_path) as (app, pilot):

@@ -11,9 +11,11 @@ from textual.binding import BindingType
 from textual.content import Content
 
 from engine.client import Bucket, WorkflowStatus
+from engine.errors import TocsinError
 from engine.model import Alert, Span, Topic
 from tui import present
 from tui.actions import Scope, bindings
+from tui.bridge import Loader
 from tui.screens.alerting import AlertActions
 from tui.screens.operating import WorkflowActions
 from tui.screens.traced import Traced, choose
@@ -27,11 +29,18 @@ from tui.widgets.trace_tree import TraceTree
 
 @dataclass(frozen=True, slots=True)
 class DashboardPage:
-    """What the four panes show."""
+    """What all panes but that of the trace show."""
 
     workflows: tuple[WorkflowStatus, ...]
     buckets: tuple[Bucket, ...]
     alerts: tuple[Alert, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TracePage:
+    """What the pane of the trace shows, and what was pointed at when it was fetched."""
+
+    pointed: Alert | str | None
     traced: Traced
     spans: tuple[Span, ...]
 
@@ -53,6 +62,11 @@ class DashboardView(AlertActions[DashboardPage], WorkflowActions[DashboardPage])
         super().__init__()
         self._page: DashboardPage | None = None
         self._pointed: Alert | str | None = None
+        self._traced: TracePage | None = None
+        # A cursor that moves asks for a trace alone: to sum up all workflows at every key takes too long.
+        self._trace: Loader[TracePage] = Loader(
+            self, "trace", self._fetch_trace, self._show_trace, self._trace_failed
+        )
 
     def compose_body(self) -> ComposeResult:
         health = HealthPane(id="health", classes="pane")
@@ -79,14 +93,11 @@ class DashboardView(AlertActions[DashboardPage], WorkflowActions[DashboardPage])
         until = self.console.moment()
         since = self.console.time_range.since(until)
         workflows = await self.client.workflows(since, until, self.console.past)
-        traced, spans = await self._trace(workflows, until)
         alerts = await self.client.alerts(since=since, at=self.console.at)
         return DashboardPage(
             workflows,
             await self.client.buckets(since, until, BUCKETS),
             tuple(alert for alert in alerts if alert.started_at <= until),
-            traced,
-            spans,
         )
 
     def show(self, data: DashboardPage) -> None:
@@ -103,7 +114,7 @@ class DashboardView(AlertActions[DashboardPage], WorkflowActions[DashboardPage])
         self.set_title(timeline, f"Alerts · {active} open · {label}")
         self.alert_changed()
         self.workflow_changed()
-        self._show_trace(data, now)
+        self._trace.request()
 
     def show_vitals(self, vitals: Vitals | None) -> None:
         super().show_vitals(vitals)
@@ -116,7 +127,7 @@ class DashboardView(AlertActions[DashboardPage], WorkflowActions[DashboardPage])
         self._pointed = None
         self.query_one(AlertTimeline).release()
         self.query_one(HealthPane).release()
-        self.reload()
+        self._trace.request(urgent=True)
         return True
 
     def selected_alert(self) -> Alert | None:
@@ -156,38 +167,45 @@ class DashboardView(AlertActions[DashboardPage], WorkflowActions[DashboardPage])
             workflows = self._page.workflows if self._page else ()
             self.query_one(HealthPane).show(vitals.health, workflows, self.console.moment())
 
-    def _show_trace(self, data: DashboardPage, now: float) -> None:
+    async def _fetch_trace(self) -> TracePage:
+        """The trace to show; the one that is being read stays."""
+        pointed, shown = self._pointed, self._traced
+        is_read = self.stands and self.query_one(TraceTree).has_focus
+        if is_read and shown is not None and shown.spans and shown.pointed is pointed:
+            return shown
+        workflows = self._page.workflows if self._page is not None else ()
+        traced = await choose(self.client, pointed, workflows, self.console.moment())
+        execution = traced.execution
+        spans = await self.client.trace(execution.trace_id) if execution is not None else ()
+        return TracePage(pointed, traced, spans)
+
+    def _show_trace(self, data: TracePage) -> None:
+        if not self.stands:
+            return
+        self._traced = data
         tree = self.query_one(TraceTree)
         tree.show(data.spans)
         execution = data.traced.execution
         if execution is None:
             runs = f"then {self.key_of('workflows.run')} runs a workflow"
             nothing = self.hint("nothing has been executed yet", "view.workflows", runs)
-            tree.set_empty(Content(data.traced.why) if self._pointed else nothing)
+            tree.set_empty(Content(data.traced.why) if data.pointed else nothing)
             self.set_title(tree, "Trace")
             return
-        age = present.age_text(execution.started_at, now)
+        age = present.age_text(execution.started_at, self.console.moment())
         name = present.foreign(execution.workflow_name, 60)
         self.set_title(tree, "Trace", name, f"{data.traced.why} · {age}")
 
-    async def _trace(
-        self, workflows: tuple[WorkflowStatus, ...], until: float
-    ) -> tuple[Traced, tuple[Span, ...]]:
-        """The trace to show; the one that is being read stays."""
-        page = self._page
-        if page is not None and page.spans and self.stands and self.query_one(TraceTree).has_focus:
-            return page.traced, page.spans
-        traced = await choose(self.client, self._pointed, workflows, until)
-        execution = traced.execution
-        return traced, await self.client.trace(execution.trace_id) if execution is not None else ()
+    def _trace_failed(self, error: TocsinError | None) -> None:
+        self.console.report_trouble(self._trace, error)
 
     def _point(self, at: Alert | str | None) -> None:
-        """Show the trace of this alert, or workflow, from now on."""
+        """Show the trace of this alert, or workflow, from now on; of those passed over, none."""
         old = self._pointed
         same = old.id == at.id if isinstance(old, Alert) and isinstance(at, Alert) else old == at
         if at is not None and not same:
             self._pointed = at
-            self.reload()
+            self._trace.follow()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Who goes to the alerts points at one."""
@@ -227,6 +245,6 @@ class DashboardView(AlertActions[DashboardPage], WorkflowActions[DashboardPage])
 
     @on(TraceTree.Opened)
     def _trace_opened(self) -> None:
-        execution = self._page.traced.execution if self._page else None
+        execution = self._traced.traced.execution if self._traced else None
         if execution is not None:
             self.console.open_view("traces", Selection(execution_id=execution.id))
