@@ -80,7 +80,7 @@ class Loader(Generic[T]):
     """
 
     PACE = 0.25
-    SHARE = 0.05
+    SHARE = 0.02
     """The part of the time (0–1) that fetching and showing may take, but for what is urgent."""
     SLOWEST = 5.0
     """Seconds between two fetches at most, whatever they take."""
@@ -108,6 +108,7 @@ class Loader(Generic[T]):
         self._rest = rest
         self._slower = slower
         self._wanted = False
+        self._took = 0.0
         self._worker: Worker[None] | None = None
         self._asked_at: float | None = None
 
@@ -169,5 +170,6 @@ class Loader(Generic[T]):
             await asyncio.sleep(rest)
 
     def _pause(self, took: float) -> float:
-        """Seconds to wait after a fetch that took this long."""
-        return max(self.PACE * self._slower, min(took / self.SHARE, self.SLOWEST))
+        """Seconds to wait after a fetch that took this long; a dear one is remembered for some."""
+        self._took = max(took, self._took / 2)
+        return max(self.PACE * self._slower, min(self._took / self.SHARE, self.SLOWEST))

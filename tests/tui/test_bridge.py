@@ -161,6 +161,17 @@ async def test_what_can_wait_waits_while_keys_are_pressed(monkeypatch: pytest.Mo
         assert len(asked.waiting) == 1
 
 
+async def test_after_a_dear_fetch_a_cheap_one_follows_no_sooner_than_half_its_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Loader, "SLOWEST", 3600.0)
+    loader = Asked().loader(App[None]())
+    dear = loader._pause(1.0)
+    assert dear == 1.0 / Loader.SHARE
+    assert loader._pause(0.0) == dear / 2
+    assert loader._pause(0.0) == dear / 4
+
+
 async def test_keys_that_never_rest_hold_a_fetch_up_for_a_bounded_time() -> None:
     app, asked = App[None](), Asked()
     async with app.run_test() as pilot:

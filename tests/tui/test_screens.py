@@ -12,7 +12,9 @@ from engine.errors import EngineUnavailableError
 from engine.model import Outcome, Topic
 from tests.tui.fakes import FakeClient
 from tests.tui.harness import console, frame, key_of, press, settle, showing
+from tui.bridge import Loader
 from tui.screens.base import View
+from tui.screens.dashboard import DashboardView
 from tui.widgets.row_table import RowTable
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200b\ud800-\udfff]")
@@ -151,6 +153,26 @@ async def test_pause_freezes_time_and_data(tmp_path: Path) -> None:
         assert "workflows" in {name for name, _ in client.calls}
 
 
+async def test_what_takes_long_to_sum_up_is_asked_for_less_often_than_alerts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = FakeClient()
+    async with console(client, tmp_path) as (app, _pilot):
+        view = app.screen
+        assert isinstance(view, DashboardView)
+        monkeypatch.setattr(Loader, "SLOWEST", 3600.0)
+        monkeypatch.setattr(Loader, "SHARE", 1e-9)
+        view.reload()
+        first = await view.fetch()
+        client.all_alerts.append(replace(client.all_alerts[0], id=77))
+        second = await view.fetch()
+        assert second.workflows is first.workflows
+        assert second.buckets is first.buckets
+        assert len(second.alerts) == len(first.alerts) + 1
+        view.reload()
+        assert (await view.fetch()).buckets is not first.buckets
+
+
 async def test_pause_holds_every_pane_of_the_dashboard_still_but_tells_of_new_alerts(tmp_path: Path) -> None:
     client = FakeClient()
     async with console(client, tmp_path) as (app, pilot):
@@ -224,7 +246,8 @@ async def test_a_cursor_that_moves_asks_for_a_trace_and_not_for_all_workflows_ag
         await press(pilot, "k", "j", "escape")
         assert "User login › newest failure ·" in frame(app)
         asked = {name for name, _ in client.calls}
-        assert "executions" in asked and not asked & {"workflows", "buckets", "alerts"}
+        assert "executions" in asked
+        assert not asked & {"workflows", "buckets"}
 
 
 async def test_a_trace_that_is_being_read_stays(tmp_path: Path) -> None:

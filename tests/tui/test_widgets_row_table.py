@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual import events
 from textual.content import Content
@@ -15,7 +13,6 @@ from textual.widgets import Button
 from tests.tui.fake_data import HOSTILE
 from tests.tui.hosts import Ear, Host, frame, is_safe
 from tui.present import foreign
-from tui.widgets.columns import GAP, lay_out
 from tui.widgets.row_table import Column, Row, RowTable
 
 COLUMNS = (
@@ -50,36 +47,6 @@ def table(**options: bool | int) -> Counting:
 def body(app: Host) -> list[str]:
     """The screen without its header and its scrollbar."""
     return [line[:-1].rstrip() for line in frame(app)[1:]]
-
-
-_columns = st.lists(
-    st.builds(
-        Column,
-        key=st.just("k"),
-        title=st.just("t"),
-        width=st.integers(1, 20),
-        flex=st.integers(0, 3),
-        min_terminal=st.integers(0, 100),
-    ),
-    min_size=1,
-    max_size=8,
-)
-
-
-@given(_columns, st.integers(0, 200))
-def test_columns_never_exceed_the_width(columns: list[Column], width: int) -> None:
-    placed = lay_out(columns, width)
-    assert sum(cells for _, cells in placed) + GAP * max(len(placed) - 1, 0) <= width
-    assert all(cells > 0 for _, cells in placed)
-    assert all(width >= columns[place].min_terminal for place, _ in placed)
-
-
-def test_flexible_columns_fill_the_width() -> None:
-    columns = [Column("a", "a", 5), Column("b", "b", 5, flex=1), Column("c", "c", 5, flex=2)]
-    placed = lay_out(columns, 47)
-    assert sum(cells for _, cells in placed) + 2 * GAP == 47
-    assert placed[0] == (0, 5)
-    assert placed[2][1] > placed[1][1] > 5
 
 
 @pytest.mark.parametrize("width", [40, 80, 160])

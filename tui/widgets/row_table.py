@@ -24,8 +24,8 @@ __all__ = ["Column", "Row", "RowTable"]
 
 
 NOT_SORTED: Sorts = {}
-_KEPT = 256
-"""Lines that are kept as they were drawn."""
+_KEPT = 128
+"""Lines that are kept as they were drawn, a tall page: each keeps the parts that it was cut into, too."""
 _FILTERED_OUT = Content("nothing passes the filter\n") + Content.styled("esc", "bold $primary") + " clears it"
 
 

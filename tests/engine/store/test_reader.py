@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -241,3 +242,14 @@ def test_a_percentile_lies_between_its_neighbours(values: list[float], share: fl
     assert ordered[0] <= found <= ordered[-1] or found == pytest.approx(ordered[-1])
     assert percentile(ordered, 0) == ordered[0]
     assert percentile(ordered, 1) == ordered[-1]
+
+
+class _Large:
+    """What a question reads."""
+
+
+async def test_a_connection_does_not_keep_what_it_has_answered(store: Store) -> None:
+    answer = await store.reader.pool.run(lambda _: _Large())
+    kept = weakref.ref(answer)
+    del answer
+    assert kept() is None
