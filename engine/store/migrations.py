@@ -9,10 +9,11 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
+from urllib.parse import quote
 
 from engine.errors import DamagedError, StoreError
 from engine.paths import private_dir
-from engine.store.connection import APPLICATION_ID, HEADER, connect, explain, in_transaction
+from engine.store.connection import APPLICATION_ID, HEADER, connect, explain, in_transaction, primary_code
 from engine.store.conversion import make_compact
 from engine.store.integrity import mend_search
 
@@ -78,7 +79,7 @@ def prepare(path: Path, now: float) -> bool:
 
 
 def inspect(path: Path) -> None:
-    """Look at the first bytes, before SQLite touches anything.
+    """See whose file it is before anything of it, or beside it, can change.
 
     Raises:
         StoreError: missing, empty, or somebody else's file.
@@ -86,19 +87,40 @@ def inspect(path: Path) -> None:
     try:
         if path.exists() and not path.is_file():
             raise StoreError(f"{path} is not a regular file", "choose another file with --db")
-        with path.open("rb") as file:
-            head = file.read(100)
+        if not path.stat().st_size:
+            raise StoreError(
+                f"{path} is empty, which a Tocsin database never is: its history may have been lost",
+                "restore a backup, or remove the file to begin anew",
+            )
+        if _owner(path) != APPLICATION_ID:
+            raise StoreError(f"{path} is not a Tocsin database", "choose another file with --db")
     except FileNotFoundError as error:
         raise StoreError(f"{path} does not exist", "an engine makes it when it first starts") from error
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}", "check the path, its owner and mode") from error
-    if not head:
-        raise StoreError(
-            f"{path} is empty, which a Tocsin database never is: its history may have been lost",
-            "restore a backup, or remove the file to begin anew",
-        )
-    if not head.startswith(HEADER) or int.from_bytes(head[68:72], "big") != APPLICATION_ID:
-        raise StoreError(f"{path} is not a Tocsin database", "choose another file with --db")
+    except sqlite3.Error as error:
+        raise explain(error, path) from error
+
+
+def _owner(path: Path) -> int:
+    """The number of the application that made a database; 0 when it is none.
+
+    SQLite reads it: POSIX takes all locks on a file from a process that closes any descriptor of it, and
+    without them the next program to look at a running engine's file removes its write-ahead log.
+    """
+    uri = f"file:{quote(str(path))}?mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+            # A crash while the log was copied back leaves fewer pages than the first one says.
+            connection.execute("PRAGMA writable_schema = ON")
+            return int(connection.execute("PRAGMA application_id").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        if primary_code(error) != sqlite3.SQLITE_NOTADB:
+            raise
+    # SQLite has no use for it, nor locks on it; ours may yet be told by what is left of its first page.
+    with path.open("rb") as file:
+        head = file.read(100)
+    return int.from_bytes(head[68:72], "big") if head.startswith(HEADER) else 0
 
 
 def check_version(version: int, path: Path) -> None:

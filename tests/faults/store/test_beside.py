@@ -13,9 +13,10 @@ import pytest
 from engine.attached import FileClient
 from engine.clock import VirtualClock
 from engine.errors import StoreError
-from engine.store.backup import back_up, restore
+from engine.store.backup import back_up, copy, restore
 from engine.store.files import companions
 from engine.store.opening import suspicion
+from engine.store.questions import ask
 from tests.engine.store.samples import START, log, recording
 from tests.faults.store.files import assert_sound, lines_in, opened, query, set_aside, spoil
 
@@ -36,6 +37,13 @@ try:
 except LockedError as error:
     print(error.message, flush=True)
 sys.stdin.readline()
+"""
+
+LOOK = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+print(connection.execute("SELECT message FROM logs ORDER BY id DESC LIMIT 1").fetchone()[0])
+connection.close()
 """
 
 
@@ -67,6 +75,11 @@ async def run(db: Path, clock: VirtualClock, *lines: str) -> None:
 
 def move(source: Path, target: Path) -> None:
     source.rename(target)
+
+
+def looked_at(db: Path) -> subprocess.CompletedProcess[str]:
+    """Another program reads the last line, and goes."""
+    return subprocess.run([sys.executable, "-c", LOOK, db], capture_output=True, text=True, timeout=20)
 
 
 async def lines_of(client: FileClient) -> list[str]:
@@ -179,3 +192,17 @@ def test_of_engines_that_start_at_once_one_gets_the_database(tmp_path: Path) -> 
     assert len(refusals) == ENGINES - 1
     assert all("is in use by an engine" in answer for answer in refusals)
     assert query(db, "PRAGMA quick_check") == [("ok",)]
+
+
+async def test_whoever_looks_leaves_a_running_engine_its_log(
+    db: Path, clock: VirtualClock, tmp_path: Path
+) -> None:
+    async with opened(db, clock) as store:
+        await store.writer.must(log("looked for"))
+        # What this process looks at the file for must not cost it its locks.
+        await asyncio.to_thread(copy, db, tmp_path / "copy.db")
+        ask(db, "SELECT 1")
+        kept = [path.stat().st_ino for path in companions(db)]
+        seen = await asyncio.to_thread(looked_at, db)
+        assert (seen.stdout, seen.stderr) == ("looked for\n", "")
+        assert [path.stat().st_ino for path in companions(db)] == kept
