@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import functools
+import os
 import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import cache, partial
+from typing import NamedTuple, TypeVar
 
 from engine.model import ErrorType
 from engine.text import plain
 from engine.workflows.steps.base import StepError
 from engine.workflows.steps.probe import Probe
 
+T = TypeVar("T")
 Prepare = Callable[[socket.socket], Awaitable[None]]
 
-BUFFER_LIMIT = 262_144
+READ_SIZE = 65_536
+"""Bytes taken at once: four records of TLS."""
 FALLBACK_AFTER = 1.0
 """Seconds given to an address while another one is left to try."""
 
@@ -45,35 +50,21 @@ _CERTIFICATES = {
 }
 
 
-class Wire(asyncio.Protocol):
-    """Receives; `read()` waits for bytes. Beyond 256 KiB unread, the peer is made to wait."""
+class Wire:
+    """One connection: `write()` sends at once, `read()` waits for bytes; with TLS after `shake_hands()`.
 
-    def __init__(self) -> None:
-        self._chunks: list[bytes] = []
-        self._size = 0
-        self._ended = False
-        self._error: Exception | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        self._transport: asyncio.Transport | None = None
+    Nothing is read ahead: what nobody asks for waits with the system, and in the end makes the peer wait.
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+    Args:
+        connected: a socket that does not block; the wire closes it.
+    """
 
-    def data_received(self, data: bytes) -> None:
-        self._chunks.append(data)
-        self._size += len(data)
-        if self._size > BUFFER_LIMIT and self._transport is not None:
-            self._transport.pause_reading()
-        self._wake()
-
-    def eof_received(self) -> None:
-        self._ended = True
-        self._wake()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._ended, self._error = True, error
-        self._wake()
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+        self._loop = asyncio.get_running_loop()
+        self._unsent = b""
+        self._error: OSError | None = None
+        self._tls: _Tls | None = None
 
     @property
     def protocol(self) -> str | None:
@@ -83,38 +74,105 @@ class Wire(asyncio.Protocol):
     @property
     def tls(self) -> ssl.SSLObject | None:
         """What hands were shaken by; None on a connection without TLS."""
-        found = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
-        assert found is None or isinstance(found, ssl.SSLObject)
-        return found
+        return None if self._tls is None else self._tls.object
+
+    async def shake_hands(self, context: ssl.SSLContext, host: str) -> None:
+        """Go on with TLS, which asks for `host`.
+
+        Raises:
+            OSError: the connection broke, or TLS failed.
+        """
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        made = context.wrap_bio(incoming, outgoing, server_hostname=host)
+        self._tls = tls = _Tls(made, incoming, outgoing)
+        try:
+            await self._secured(tls, made.do_handshake)
+        except ssl.SSLEOFError as error:
+            raise ConnectionResetError from error
 
     def write(self, data: bytes) -> None:
-        if self._transport is not None:
-            self._transport.write(data)
+        """Send, as soon as the peer takes it; what goes wrong, `read()` raises."""
+        if self._tls is not None:
+            try:
+                self._tls.object.write(data)
+            except OSError as error:
+                self._error = error
+            data = self._tls.outgoing.read()
+        self._post(data)
 
     async def read(self) -> bytes:
         """What has arrived, at least one byte; empty at the end. Raises what broke the connection."""
-        while not self._chunks:
-            if self._error is not None:
-                raise self._error
-            if self._ended:
-                return b""
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        self._chunks.clear()
-        if self._size > BUFFER_LIMIT and self._transport is not None and not self._ended:
-            self._transport.resume_reading()
-        self._size = 0
-        return data
+        if self._tls is None:
+            return await self._receive()
+        try:
+            return await self._secured(self._tls, partial(self._tls.object.read, READ_SIZE))
+        except ssl.SSLEOFError:
+            return b""
 
     def close(self) -> None:
         """Let go at once: a probe waits for no farewell."""
-        if self._transport is not None:
-            self._transport.abort()
+        if self._unsent:
+            self._unsent = b""
+            self._loop.remove_writer(self._socket)
+        self._socket.close()
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+    async def _secured(self, tls: _Tls, act: Callable[[], T]) -> T:
+        """What TLS does as soon as it has heard enough."""
+        while True:
+            try:
+                return act()
+            except ssl.SSLWantReadError:
+                pass
+            finally:
+                self._post(tls.outgoing.read())
+            if data := await self._receive():
+                tls.incoming.write(data)
+            else:
+                tls.incoming.write_eof()
+
+    async def _receive(self) -> bytes:
+        """What has arrived at the socket; once sending has failed, no more than that."""
+        while True:
+            if self._error is None:
+                await _until_ready(self._socket, self._loop.add_reader, self._loop.remove_reader)
+            with suppress(BlockingIOError):
+                if data := self._socket.recv(READ_SIZE):
+                    return data
+                if self._error is None:
+                    return b""
+            if self._error is not None:
+                raise self._error
+
+    def _post(self, data: bytes) -> None:
+        if self._unsent:
+            self._unsent += data
+        elif data:
+            self._unsent = data
+            self._send()
+            if self._unsent:
+                self._loop.add_writer(self._socket, self._send_more)
+
+    def _send_more(self) -> None:
+        self._send()
+        if not self._unsent:
+            self._loop.remove_writer(self._socket)
+
+    def _send(self) -> None:
+        try:
+            self._unsent = self._unsent[self._socket.send(self._unsent) :]
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            # The socket can be read from then: what is left in it, and its end.
+            self._unsent, self._error = b"", error
+
+
+class _Tls(NamedTuple):
+    """TLS, with what came for it and what it has to say."""
+
+    object: ssl.SSLObject
+    incoming: ssl.MemoryBIO
+    outgoing: ssl.MemoryBIO
 
 
 async def connect(
@@ -142,17 +200,19 @@ async def connect(
         except BaseException:
             raw.close()
             raise
-    if context is not None:
-        probe.begin("tls")
+    wire = Wire(raw)
+    if context is None:
+        return wire
+    probe.begin("tls")
     try:
-        # From its first step this call owns the socket: it closes it on errors and when cancelled.
-        _, wire = await asyncio.get_running_loop().create_connection(
-            Wire, sock=raw, ssl=context, server_hostname=host if context is not None else None
-        )
+        await wire.shake_hands(context, host)
     except OSError as error:
+        wire.close()
         raise network_fault(error, host, probe) from error
-    if context is not None:
-        probe.end()
+    except BaseException:
+        wire.close()
+        raise
+    probe.end()
     return wire
 
 
@@ -176,7 +236,8 @@ async def _connect_one(address: str, port: int, probe: Probe) -> socket.socket:
         raise network_fault(error, probe.peer, probe) from error
     try:
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await asyncio.get_running_loop().sock_connect(raw, (address, port))
+        if code := await _connected(raw, (address, port)):
+            raise OSError(code, os.strerror(code))
     except OSError as error:
         raw.close()
         raise network_fault(error, probe.peer, probe) from error
@@ -185,6 +246,38 @@ async def _connect_one(address: str, port: int, probe: Probe) -> socket.socket:
         raise
     probe.end()
     return raw
+
+
+async def _connected(raw: socket.socket, place: tuple[str, int]) -> int:
+    """What became of connecting: 0, or the number of an error."""
+    code = raw.connect_ex(place)
+    if code == errno.EINPROGRESS:
+        # On this machine it is done by now, and asking again spares a turn of the loop.
+        code = raw.connect_ex(place)
+    if code == errno.EALREADY:
+        loop = asyncio.get_running_loop()
+        await _until_ready(raw, loop.add_writer, loop.remove_writer)
+        code = raw.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    return code
+
+
+async def _until_ready(
+    raw: socket.socket, watch: Callable[..., None], ignore: Callable[[int], object]
+) -> None:
+    """Wait for what the loop is told to `watch` for at a socket, and then to `ignore`."""
+    ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    # By its number: given the socket, the loop spells it out for an error that it then drops.
+    number = raw.fileno()
+    watch(number, _settle, ready)
+    try:
+        await ready
+    finally:
+        ignore(number)
+
+
+def _settle(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
 
 
 def network_fault(error: OSError, peer: str, probe: Probe) -> StepError:
@@ -207,7 +300,7 @@ def network_fault(error: OSError, peer: str, probe: Probe) -> StepError:
     return probe.fault(template.format(name))
 
 
-@functools.cache
+@cache
 def tls_context(verify: bool, protocols: tuple[str, ...] = ("http/1.1",)) -> ssl.SSLContext:
     """The one context of its kind, offering `protocols` by ALPN; loading the authorities takes 20 ms."""
     context = ssl.create_default_context()

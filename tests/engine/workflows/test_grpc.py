@@ -133,8 +133,8 @@ async def test_over_tls(step: GrpcStep, tmp_path: Path) -> None:
             "PEER sent no answer of a health service",
         ),
         (lambda peer: peer.reply(HEAD, b"x" * 10_000), "an answer over 4096 bytes"),
-        (lambda peer: peer.transport.close(), "PEER closed the connection without an answer"),
-        (lambda peer: None, "no answer within 200ms from PEER (first byte)"),
+        (lambda peer: peer.transport.write_eof(), "PEER closed the connection without an answer"),
+        (lambda peer: None, "no answer within 200 ms from PEER (first byte)"),
     ],
 )
 async def test_a_broken_answer_is_a_failure_in_words(step: GrpcStep, behave: Answer, words: str) -> None:

@@ -75,7 +75,7 @@ def cut(peer: Http2Peer) -> None:
     peer.connection.send_headers(peer.stream, [*OK, ("content-length", "9")])
     peer.connection.send_data(peer.stream, b"short")
     peer.transport.write(peer.connection.data_to_send())
-    peer.transport.close()
+    peer.transport.write_eof()
 
 
 def garbage(peer: Http2Peer) -> None:
@@ -114,7 +114,7 @@ async def test_a_broken_http2_answer_is_a_failure_in_words(
 async def test_an_http2_server_that_says_nothing_meets_the_deadline(http: HttpStep) -> None:
     async with serving_http2(lambda peer: None) as served:
         error = await refusal(http, f"http://127.0.0.1:{served.port}/", http_version="2", timeout=0.2)
-    assert error.failure.message == f"no answer within 200ms from 127.0.0.1:{served.port} (first byte)"
+    assert error.failure.message == f"no answer within 200 ms from 127.0.0.1:{served.port} (first byte)"
 
 
 async def test_headers_that_http2_does_not_have_are_the_checks_own_fault(http: HttpStep) -> None:
