@@ -23,6 +23,8 @@ JUMP = 1.0
 """Seconds by which wall and monotonic clock may part before it counts as a jump."""
 TICK = 0.01
 """Shortest sleep: slots that lie closer together start together, at most this late."""
+APART = 0.002
+"""Seconds between starts that waited for each other: checks that began at once would time each other, too."""
 CANCEL_GRACE = 1.0
 ALL = "*"
 """Whose cursor keeps that everything is paused, and up to when slots may have been started."""
@@ -94,7 +96,7 @@ class Scheduler:
         self._is_paused = everything.paused
         self._inherited = everything.last_slot
         self._crew = Crew(clock, start, concurrency, self._note, self._ended, log)
-        self._nap: asyncio.Future[None] | None = None
+        self._nap: asyncio.Timeout | None = None
         self._beat: float | None = None
 
     @property
@@ -195,7 +197,7 @@ class Scheduler:
             self._skips.settle(now)
             if self._agenda.next_due <= now:
                 await self._claims.wait(self._reckoned())
-                self._fire_due(now)
+                await self._fire_due(now)
             await self._sleep(self._until_next())
 
     def adopt(
@@ -226,14 +228,19 @@ class Scheduler:
             self._agenda.rebuild(self._roster, wall - now, now)
             self._wake()
 
-    def _fire_due(self, now: float) -> None:
-        if not self._is_stopping:
-            for entry in self._agenda.take(now):
-                self._fire(entry)
+    async def _fire_due(self, now: float) -> None:
+        """Start what is due; what waited for others has a moment each, for at most half that time."""
+        until = now + self._agenda.patience / 2
+        for entry in self._agenda.take(now):
+            if self._is_stopping:
+                return
+            self._fire(entry)
+            if self._clock.monotonic() < until:
+                await self._clock.sleep(APART)
 
     def _until_next(self) -> float:
-        """Seconds to sleep: until the next slot, or until it is time to claim it."""
-        wait = self._agenda.next_due - self._clock.monotonic()
+        """Seconds to sleep: until the next start, or until it is time to claim its slot."""
+        wait = self._agenda.next_start - self._clock.monotonic()
         if wait <= RENEW:
             self._claims.renew(self._reckoned())
             return max(wait, TICK)
@@ -271,15 +278,17 @@ class Scheduler:
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep, unless the queue changes meanwhile."""
-        self._nap = nap = asyncio.ensure_future(self._clock.sleep(seconds))
         try:
-            await asyncio.wait({nap})
+            async with asyncio.timeout(None) as self._nap:
+                await self._clock.sleep(seconds)
+        except TimeoutError:
+            pass
         finally:
-            nap.cancel()
+            self._nap = None
 
     def _wake(self) -> None:
-        if self._nap is not None:
-            self._nap.cancel()
+        if self._nap is not None and not self._nap.expired():
+            self._nap.reschedule(0.0)
 
     def _plan(self) -> None:
         """Give each workflow its first slot; what is new or overdue starts at once, one after the other."""
