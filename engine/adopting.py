@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from engine.clock import Clock
 from engine.errors import StoreError
-from engine.health import UPTIME_WINDOW
-from engine.model import HealthCheck, Heartbeat, ScheduleCursor, SourceFile
+from engine.health import Uptime
+from engine.model import HealthHour, Heartbeat, ScheduleCursor, SourceFile
 from engine.own_rules import with_own_rules
 from engine.redaction import Redactor
 from engine.restoring import Hours, Recent, earlier_hours, moments, recent_executions
@@ -39,7 +39,7 @@ class _Known:
     recent: Recent
     hours: Hours
     beats: tuple[Heartbeat, ...]
-    history: Iterable[HealthCheck]
+    history: Iterable[HealthHour]
     keep: Keep | None
     limits: HostLimits | None
 
@@ -115,13 +115,12 @@ class Adopter:
             keep = await keeper(after.settings.responses, store, self.clock, self.redactor)
         if (places := after.settings.per_host) != before.settings.per_host:
             limits = HostLimits(self.clock, places) if places else None
-        since = self.clock.now() - UPTIME_WINDOW
         return _Known(
             cursors=await reader.cursors() if new else {},
             recent=recent,
             hours=await earlier_hours(reader, recent, further),
             beats=await reader.heartbeats(),
-            history=await reader.health_history(since) if new else (),
+            history=await reader.health_hours(Uptime.since(now)) if new else (),
             keep=keep,
             limits=limits,
         )

@@ -13,8 +13,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine.clock import Clock
-from engine.config.types import format_duration
-from engine.model import ComponentHealth, Execution, Health, HealthCheck, HealthStatus, Outcome, Priority
+from engine.lines import lasted
+from engine.model import (
+    ComponentHealth,
+    Execution,
+    Health,
+    HealthCheck,
+    HealthHour,
+    HealthStatus,
+    Outcome,
+    Priority,
+)
 from engine.supervisor import Ailment
 from engine.text import counted, plain
 
@@ -24,7 +33,6 @@ if TYPE_CHECKING:
 WARN_BELOW = 70.0
 BAD_BELOW = 50.0
 CHECK_INTERVAL = 60.0
-UPTIME_WINDOW = 86_400.0
 STALL_AFTER = 30.0
 LATE_AFTER = 5.0
 DROPS_REMEMBERED = 60.0
@@ -34,6 +42,8 @@ ENGINE_WEIGHT = 2.0
 ENGINE_PARTS = ("scheduler", "store", "notifier", "network")
 WEIGHTS = {Priority.CRITICAL: 4.0, Priority.HIGH: 2.0, Priority.NORMAL: 1.0, Priority.LOW: 0.5}
 _HOUR = 3_600.0
+_HOURS = 24
+"""An uptime is about so many."""
 _PART_OF = {
     **dict.fromkeys(("housekeeping", "retention", "roll-ups", "database care", "provenance"), "store"),
     **dict.fromkeys(("outbox", "rules", "alerts"), "notifier"),
@@ -96,19 +106,31 @@ UNKNOWN = Finding(HealthStatus.UNKNOWN, 0.0, "nothing known yet")
 
 
 class Uptime:
-    """The share of checks found healthy or degraded within 24 hours, counted by the hour."""
+    """The share of checks found healthy or degraded, of 24 hours that end with that of the newest check."""
 
     def __init__(self) -> None:
         self._hours: dict[int, tuple[int, int]] = {}
 
+    @staticmethod
+    def since(now: float) -> float:
+        """Where the first of the 24 hours begins."""
+        return (now // _HOUR + 1 - _HOURS) * _HOUR
+
     def add(self, at: float, status: HealthStatus) -> None:
-        if status is HealthStatus.UNKNOWN:
-            return
-        hour = int(at // _HOUR)
-        good, total = self._hours.get(hour, (0, 0))
-        self._hours[hour] = (good + (status is not HealthStatus.UNHEALTHY), total + 1)
-        oldest = max(self._hours) - int(UPTIME_WINDOW // _HOUR)
-        self._hours = {hour: counts for hour, counts in self._hours.items() if hour > oldest}
+        """Count a check; one that found nothing counts nowhere, but time goes on."""
+        known = status is not HealthStatus.UNKNOWN
+        self.count(at, int(known and status is not HealthStatus.UNHEALTHY), int(known))
+
+    def count(self, at: float, good: int, checks: int) -> None:
+        """Count checks of the hour of `at`, `good` ones among them."""
+        newest = int(at // _HOUR)
+        if newest not in self._hours:
+            oldest = newest - _HOURS
+            for hour in [hour for hour in self._hours if not oldest < hour < newest]:
+                del self._hours[hour]
+            self._hours[newest] = (0, 0)
+        known_good, known = self._hours[newest]
+        self._hours[newest] = (known_good + good, known + checks)
 
     @property
     def share(self) -> float | None:
@@ -165,7 +187,7 @@ class HealthMonitor:
     Args:
         workflows: the configured checks, each a component `workflow:<id>`.
         emit: takes a check of each component when its status changes and every 60 seconds.
-        history: stored checks of the last 24 hours, for uptime.
+        history: stored checks of the last 24 hours, oldest first, for uptime.
         watches_network: whether anybody looks; otherwise there is no component `network`.
     """
 
@@ -175,7 +197,7 @@ class HealthMonitor:
         clock: Clock,
         workflows: Sequence[Workflow],
         emit: Callable[[HealthCheck], object],
-        history: Iterable[HealthCheck] = (),
+        history: Iterable[HealthHour] = (),
         watches_network: bool = False,
     ) -> None:
         self._clock = clock
@@ -193,15 +215,13 @@ class HealthMonitor:
         self._components = {component.name: component for component in (*parts, *checks)}
         self._status = HealthStatus.UNKNOWN
         self._since = now
-        for check in history:
-            if check.component in self._components:
-                self._components[check.component].count(check.at, check.status)
+        self._restore(history, self._components)
 
-    def adopt(self, workflows: Sequence[Workflow], history: Iterable[HealthCheck] = ()) -> None:
+    def adopt(self, workflows: Sequence[Workflow], history: Iterable[HealthHour] = ()) -> None:
         """Watch these workflows from now on; what is known of those that stay is kept.
 
         Args:
-            history: stored checks of the last 24 hours, for the uptime of new ones.
+            history: as at the beginning, for the uptime of new ones.
         """
         now, before = self._clock.now(), self._components
         self._components = {name: part for name, part in before.items() if part.kind == "engine"}
@@ -211,9 +231,7 @@ class HealthMonitor:
             component.weight = fresh.weight
         self._failures = {workflow.id: self._failures.get(workflow.id, 0) for workflow in workflows}
         self._findings = {name: it for name, it in self._findings.items() if name in self._components}
-        for check in history:
-            if check.component in self._components and check.component not in before:
-                self._components[check.component].count(check.at, check.status)
+        self._restore(history, {name: it for name, it in self._components.items() if name not in before})
 
     def observe(self, execution: Execution) -> None:
         """Take note of how a workflow's newest execution ended; skipped and interrupted ones say nothing."""
@@ -261,6 +279,13 @@ class HealthMonitor:
             components=tuple(component for component, _ in shown),
         )
 
+    def _restore(self, history: Iterable[HealthHour], components: Mapping[str, _Component]) -> None:
+        """Go on from what was counted before; what a clock that ran ahead wrote would displace the rest."""
+        now = self._clock.now()
+        for hour in history:
+            if hour.at <= now and (component := components.get(hour.component)) is not None:
+                component.uptime.count(hour.at, hour.good, hour.checks)
+
     def _note(self, component: _Component, finding: Finding, now: float) -> None:
         changed = finding.status is not component.finding.status
         component.find(finding)
@@ -304,15 +329,15 @@ def _judge_scheduler(signals: Signals) -> Finding:
     if signals.beat_age is None:
         return UNKNOWN
     if signals.beat_age > STALL_AFTER:
-        return Finding(HealthStatus.UNHEALTHY, 0.0, f"has not moved for {_seconds(signals.beat_age)}")
+        return Finding(HealthStatus.UNHEALTHY, 0.0, f"has not moved for {lasted(signals.beat_age)}")
     if signals.lag > STALL_AFTER:
-        return Finding(HealthStatus.UNHEALTHY, 0.0, f"starts checks {_seconds(signals.lag)} late")
+        return Finding(HealthStatus.UNHEALTHY, 0.0, f"starts checks {lasted(signals.lag)} late")
     if signals.paused:
         return Finding(HealthStatus.DEGRADED, 70.0, "paused")
     if signals.overload:
         return Finding(HealthStatus.DEGRADED, 60.0, f"cannot keep up: skipped {signals.overload} slots in 1m")
     if signals.lag > LATE_AFTER:
-        return Finding(HealthStatus.DEGRADED, 60.0, f"starts checks {_seconds(signals.lag)} late")
+        return Finding(HealthStatus.DEGRADED, 60.0, f"starts checks {lasted(signals.lag)} late")
     return HEALTHY
 
 
@@ -320,7 +345,7 @@ def _judge_store(signals: Signals, waited: float, drops: bool) -> Finding:
     if wrong := signals.store_error or signals.store_notice:
         return Finding(HealthStatus.UNHEALTHY, 0.0, plain(wrong))
     if waited > STALL_AFTER:
-        return Finding(HealthStatus.UNHEALTHY, 0.0, f"has written nothing for {_seconds(waited)}")
+        return Finding(HealthStatus.UNHEALTHY, 0.0, f"has written nothing for {lasted(waited)}")
     if signals.store_caution:
         return Finding(HealthStatus.DEGRADED, 50.0, plain(signals.store_caution))
     if drops:
@@ -338,9 +363,9 @@ def _judge_notifier(signals: Signals, now: float) -> Finding:
     if signals.dead:
         return Finding(HealthStatus.UNHEALTHY, 0.0, f"gave up {signals.dead} messages in the last hour")
     if waited > UNDELIVERED_BAD:
-        return Finding(HealthStatus.UNHEALTHY, 20.0, f"a message has waited {_seconds(waited)}")
+        return Finding(HealthStatus.UNHEALTHY, 20.0, f"a message has waited {lasted(waited)}")
     if waited > UNDELIVERED_WARN:
-        return Finding(HealthStatus.DEGRADED, 60.0, f"a message has waited {_seconds(waited)}")
+        return Finding(HealthStatus.DEGRADED, 60.0, f"a message has waited {lasted(waited)}")
     return HEALTHY
 
 
@@ -358,12 +383,8 @@ def _disabled(rules: Sequence[str]) -> str:
 def _judge_network(signals: Signals) -> Finding:
     if signals.offline is None:
         return HEALTHY
-    return Finding(HealthStatus.UNHEALTHY, 0.0, f"offline for {_seconds(signals.offline)}")
+    return Finding(HealthStatus.UNHEALTHY, 0.0, f"offline for {lasted(signals.offline)}")
 
 
 def _by_score(finding: Finding) -> float:
     return finding.score
-
-
-def _seconds(value: float) -> str:
-    return format_duration(float(round(value)))

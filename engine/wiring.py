@@ -14,7 +14,7 @@ from engine.clock import Clock
 from engine.config.types import parse_address
 from engine.exporter import Exporter
 from engine.feed import Feed
-from engine.health import UPTIME_WINDOW, HealthMonitor
+from engine.health import HealthMonitor, Uptime
 from engine.hearing import Hearing
 from engine.model import HealthCheck, LogLevel, LogRecord, ScheduleCursor
 from engine.notify.channels import Deliverer
@@ -157,7 +157,7 @@ class Wiring:
             clock=clock,
             workflows=[workflow for workflow in config.workflows if not workflow.on_call],
             emit=self._note_health,
-            history=await self.store.reader.health_history(clock.now() - UPTIME_WINDOW),
+            history=await self.store.reader.health_hours(Uptime.since(clock.now())),
             watches_network=bool(config.settings.canary),
         )
 

@@ -35,6 +35,7 @@ from engine.model.health import (
     ComponentHealth,
     Health,
     HealthCheck,
+    HealthHour,
 )
 from engine.model.heartbeats import Heartbeat, Signal
 from engine.model.past import InForce, Landmark
@@ -110,6 +111,7 @@ __all__ = [
     "Gate",
     "Health",
     "HealthCheck",
+    "HealthHour",
     "HealthStatus",
     "Heartbeat",
     "HourOfDay",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.model.words import HealthStatus
 
@@ -41,3 +42,12 @@ class HealthCheck:
     status: HealthStatus
     score: float
     detail: str = ""
+
+
+class HealthHour(NamedTuple):
+    """Checks of a component in the hour that `at` lies in that found anything, and how many found it well."""
+
+    at: float
+    component: str
+    checks: int
+    good: int

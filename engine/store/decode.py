@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
+from sys import intern
 from typing import Any, ParamSpec, TypeVar
 
 from engine.errors import DamagedError
@@ -23,6 +24,7 @@ from engine.model import (
     Failure,
     Gate,
     HealthCheck,
+    HealthHour,
     HealthStatus,
     Heartbeat,
     LogLevel,
@@ -149,8 +151,9 @@ def _literal(value: Any) -> str:
 def execution(cells: Cells, attempts: tuple[Attempt, ...] = ()) -> Execution:
     return Execution(
         id=cells[0],
-        workflow_id=cells[1],
-        workflow_name=cells[1] if cells[2] is None else cells[2],
+        # Thousands are kept, of few workflows.
+        workflow_id=intern(cells[1]),
+        workflow_name=intern(cells[1] if cells[2] is None else cells[2]),
         priority=Priority(cells[3]),
         trace_id=_identifier(cells[4]) or "",
         scheduled_at=cells[5],
@@ -299,6 +302,21 @@ def notification(cells: Cells) -> Notification:
 def health_check(cells: Cells) -> HealthCheck:
     at, component, status, score, detail = cells
     return HealthCheck(at, component, HealthStatus(status), score, detail)
+
+
+@_of("health_checks", "at")
+def checks_alike(cells: Cells) -> HealthHour:
+    """Checks of one component and hour that found the same; `at` is that of the newest."""
+    at, component, status, checks = cells
+    found = HealthStatus(status)
+    known = checks if found is not HealthStatus.UNKNOWN else 0
+    return HealthHour(float(at), component, known, known if found is not HealthStatus.UNHEALTHY else 0)
+
+
+@_of("health_rollups", "at")
+def health_rollup(cells: Cells) -> HealthHour:
+    at, component, checks, good = cells
+    return HealthHour(float(at), component, int(checks), int(good))
 
 
 @_of("schedules", "workflow_id")

@@ -18,7 +18,7 @@ from engine.model import (
     AlertState,
     BreakerMemory,
     Execution,
-    HealthCheck,
+    HealthHour,
     Heartbeat,
     LogCount,
     LogFacets,
@@ -32,13 +32,25 @@ from engine.model import (
     Span,
     StoredResponse,
 )
-from engine.store import decode, joined, log_figures, log_search, points, provenance, retrying, statistics
+from engine.store import (
+    decode,
+    joined,
+    log_figures,
+    log_search,
+    points,
+    provenance,
+    retrying,
+    statistics,
+    uptimes,
+)
+from engine.store.activity import Activities, Activity
 from engine.store.alerting import listed
+from engine.store.buckets import Buckets
 from engine.store.encode import identifier
+from engine.store.point_buckets import PointBuckets
 from engine.store.points import PointPage
 from engine.store.pool import Cells, ReadPool
 from engine.store.provenance import Run
-from engine.store.statistics import Activity
 from engine.store.where import MAX_ROWS, OF_TRACE, Where, bounded
 
 __all__ = ["Activity", "Reader"]
@@ -60,6 +72,7 @@ class Reader:
         self.on_damage: Callable[[DamagedError], None] | None = None
         self._pool = pool
         self._clock = clock
+        self._activities, self._buckets, self._points = Activities(pool), Buckets(pool), PointBuckets(pool)
 
     @classmethod
     async def open(cls, path: Path, clock: Clock | None = None) -> Reader:
@@ -119,10 +132,6 @@ class Reader:
         )
         return decode.execution(rows[0], decode.inside(found[0], "").attempts if found else ())
 
-    async def recent_executions(self, workflow_id: str, limit: int) -> tuple[Execution, ...]:
-        """Newest first, to refill windows at start."""
-        return await self.executions(workflow_id=workflow_id, limit=limit)
-
     async def trace(self, trace_id: str) -> tuple[Span, ...]:
         """The spans of a trace, by start time."""
         found = identifier(trace_id)
@@ -145,7 +154,7 @@ class Reader:
         self, since: float, until: float, count: int, workflow_id: str | None = None
     ) -> tuple[Bucket, ...]:
         """`count` (1–500) equal buckets over [since, until)."""
-        return await statistics.buckets(self._pool, since, until, count, workflow_id)
+        return await self._buckets.over(since, until, count, workflow_id)
 
     async def summary(self, since: float, until: float) -> MetricsSummary:
         """Totals over [since, until)."""
@@ -161,7 +170,7 @@ class Reader:
         self, name: str, since: float, until: float, count: int, labels: Mapping[str, str] | None = None
     ) -> tuple[PointBucket, ...]:
         """The points of all such series together, in `count` (1–500) equal buckets over [since, until)."""
-        return await self._pool.run(partial(points.buckets, name, labels or {}, since, until, count))
+        return await self._points.over(name, labels or {}, since, until, count)
 
     async def point_page(self, before: int | None, since: float, limit: int) -> PointPage:
         """The points of at most `limit` samples, newest first; page on with `before` of the last page."""
@@ -179,9 +188,9 @@ class Reader:
         """What a configuration said, by the beginning of its digest. Raises NotFoundError."""
         return await provenance.text_of(self._pool, digest)
 
-    async def workflow_activity(self, since: float, until: float) -> dict[str, Activity]:
+    async def workflow_activity(self, since: float, until: float) -> Mapping[str, Activity]:
         """What each workflow has done in [since, until), by identifier; those that never ran are absent."""
-        return await statistics.activity(self._pool, since, until)
+        return await self._activities.between(since, until)
 
     async def alerts(
         self,
@@ -362,15 +371,9 @@ class Reader:
         rows = await self._pool.fetch(f"SELECT {decode.HEARTBEAT} FROM heartbeats LIMIT {MAX_ROWS}")
         return self._each(decode.heartbeat, rows)
 
-    async def health_history(self, since: float) -> tuple[HealthCheck, ...]:
-        """Health checks made at `since` or later, oldest first; the newest 100,000 of them."""
-        first = await statistics.first_number(self._pool, "health_checks", "at", since)
-        rows = await self._pool.fetch(
-            f"SELECT {decode.HEALTH_CHECK} FROM health_checks WHERE id >= ? AND at >= ?"
-            " ORDER BY id DESC LIMIT 100000",
-            (first, since),
-        )
-        return self._each(decode.health_check, reversed(rows))
+    async def health_hours(self, since: float) -> list[HealthHour]:
+        """How often components were well, by the hour, from the beginning of one on; oldest first."""
+        return await uptimes.hours(self._pool, since, self.on_damage)
 
     async def next_ids(self) -> tuple[int, int]:
         """The first free number for an execution and for an alert."""

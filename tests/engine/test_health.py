@@ -13,6 +13,7 @@ from engine.model import (
     Failure,
     Health,
     HealthCheck,
+    HealthHour,
     HealthStatus,
     Outcome,
     Priority,
@@ -35,7 +36,7 @@ def _workflows(**priorities: str) -> tuple[Workflow, ...]:
 class Bench:
     """A monitor with a virtual clock and all checks it emitted."""
 
-    def __init__(self, history: tuple[HealthCheck, ...] = (), **priorities: str) -> None:
+    def __init__(self, history: tuple[HealthHour, ...] = (), **priorities: str) -> None:
         self.clock = VirtualClock()
         self.checks: list[HealthCheck] = []
         self.monitor = HealthMonitor(
@@ -187,7 +188,7 @@ async def test_a_store_that_writes_nothing_while_records_wait_is_unhealthy() -> 
     waiting = replace(RUNNING, store_queued=5, last_commit_at=bench.clock.now() - 500)
     assert bench.part("store", waiting).status is HealthStatus.HEALTHY, "they may have come just now"
     await bench.clock.advance(31)
-    assert bench.part("store", waiting).detail == "has written nothing for 31s"
+    assert bench.part("store", waiting).detail == "has written nothing for 31 s"
     moved = replace(waiting, last_commit_at=bench.clock.now())
     assert bench.part("store", moved).status is HealthStatus.HEALTHY
     await bench.clock.advance(31)
@@ -267,8 +268,7 @@ async def test_a_clock_set_back_does_not_silence_the_checks() -> None:
 
 def test_uptime_is_restored_from_history_and_goes_on() -> None:
     now = VirtualClock().now()
-    statuses = [HealthStatus.HEALTHY, HealthStatus.DEGRADED, HealthStatus.UNHEALTHY, HealthStatus.UNKNOWN]
-    history = tuple(HealthCheck(now - 60, "workflow:login", status, 0.0) for status in statuses)
+    history = tuple(HealthHour(now - 60, "workflow:login", 1, good) for good in (1, 1, 0))
     bench = Bench(history, login="normal")
     assert bench.part("workflow:login").uptime == pytest.approx(2 / 3)
     bench.see("login", Outcome.FAILED, Outcome.FAILED)

@@ -10,6 +10,7 @@ import pytest
 
 from engine.errors import NotFoundError
 from engine.model import AlertState, BreakerMemory, BreakerState, NotificationState, Outcome
+from engine.store import past
 from engine.store.store import Store
 from tests.engine.store.samples import (
     FAILURE,
@@ -67,7 +68,8 @@ async def test_health_checks_and_cursors_come_back(store: Store) -> None:
     store.writer.offer(health_check("early", START - 10), health_check(), cursor(START))
     store.writer.offer(cursor(START + 30))
     await store.writer.flush()
-    assert await store.reader.health_history(START) == (health_check(),)
+    found = await past.health(store.reader.pool, START, START + 1)
+    assert [share.newest for share in found.values()] == [health_check()]
     assert await store.reader.cursors() == {"user-login": cursor(START + 30)}
 
 

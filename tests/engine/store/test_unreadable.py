@@ -53,7 +53,7 @@ CELLS: list[tuple[str, str, Question]] = [
     ("executions with id = 9", "UPDATE executions SET error_type = 'X'", lambda r: r.execution(9)),
     ("spans with span_id = x'", "UPDATE spans SET attributes = '{'", lambda r: r.trace(trace_of(1))),
     ("logs with id = 1", "UPDATE logs SET level = 3", lambda r: r.logs()),
-    ("health_checks with at = ", "UPDATE health_checks SET status = 'x'", lambda r: r.health_history(0)),
+    ("health_checks with at = ", "UPDATE health_checks SET status = 'x'", lambda r: r.health_hours(0)),
 ]
 
 

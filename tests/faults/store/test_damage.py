@@ -107,7 +107,7 @@ async def read_everything(db: Path) -> None:
             reader.open_alerts(),
             reader.cursors(),
             reader.next_ids(),
-            reader.health_history(START - 10),
+            reader.health_hours(START - 10),
             reader.summary(START, START + 100),
             reader.points("metric.1", START, START + 100, 10),
         ):
