@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from engine.client import WorkflowStatus
 from engine.config.schema import Workflow
 from engine.health import Signals
-from engine.store.statistics import Activity
+from engine.store.activity import Activity
 from engine.supervisor import Ailment
 from engine.wiring import Rooms
 from engine.workflows.runner import Runner
@@ -37,6 +37,7 @@ def status_of(
         breakers=runner.breakers_of(workflow.id),
         steps=tuple(step.id for step in workflow.steps),
         paused=scheduler.is_paused(workflow.id),
+        stopped=scheduler.stopped(workflow.id),
     )
 
 

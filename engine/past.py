@@ -28,9 +28,10 @@ from engine.model import (
     Silence,
 )
 from engine.store import past
+from engine.store.activity import Activity, once
 from engine.store.past import Share
 from engine.store.provenance import Run
-from engine.store.reader import Activity, Reader
+from engine.store.reader import Reader
 
 HEALTH_WINDOW = 3_600.0
 """Seconds before a moment whose health checks tell how everything was."""
@@ -79,7 +80,7 @@ class Past:
 
     async def workflows(self, since: float, until: float, at: float) -> tuple[WorkflowStatus, ...]:
         """Those of the configuration that was in force, then those that had run before; none is running."""
-        activity = await self._reader.workflow_activity(since, until)
+        activity = await once(self._reader.pool, since, until)
         said = (await self._said(await past.run_at(self._reader.pool, at))).workflows
         ran = sorted((each for each, known in activity.items() if known.last and each not in said))
         return tuple(status_of(each, activity.get(each), said.get(each)) for each in (*said, *ran))

@@ -243,6 +243,8 @@ class Redactor(Values):
         texts: list[str] = []
         if _gather(value, texts):
             return True
+        if not texts:
+            return False
         together = "\n".join(texts)
         if self._may_hold(together):
             return True

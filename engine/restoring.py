@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from engine.alerts.manager import AlertManager
@@ -19,10 +19,12 @@ from engine.store.periods import HOUR
 from engine.store.pool import Cells
 from engine.store.reader import Reader
 from engine.store.silences import muted
+from engine.store.tally import GOOD
 
+FEW = 5
+"""Executions of a workflow that are read in any case: some may have ended in another order."""
 RESTORED_EXECUTIONS = 200
-FEW = 20
-"""Executions of a workflow that are read first: most rules look back no further."""
+"""Executions that are read for rules that do not say that they count further back."""
 MOST = 20_000
 """Executions of one workflow that are read at most, whatever its rules look back on."""
 MOST_TOGETHER = 100_000
@@ -36,7 +38,11 @@ _HOURS = (
     "SELECT workflow_id, at, failed + error, ok + degraded + failed + error FROM execution_rollups"
     " WHERE width = ? AND at >= ? AND workflow_id IN (SELECT value FROM json_each(?)) ORDER BY at"
 )
-_FEW = f"SELECT {decode.EXECUTION} FROM executions WHERE workflow_id = ? ORDER BY id DESC LIMIT ?"  # noqa: S608
+# The last two columns: whether rules look back on it, and whether it is a success.
+_LAST = (
+    f"SELECT {decode.EXECUTION}, started_at + duration > ?, {GOOD} FROM executions WHERE workflow_id = ?"  # noqa: S608
+    f" ORDER BY id DESC LIMIT {RESTORED_EXECUTIONS}"
+)
 _TRACE = decode.EXECUTION.split(", ").index("trace_id")
 
 Recent = Mapping[str, Sequence[Execution]]
@@ -57,16 +63,12 @@ def moments(rules: Sequence[Rule], workflows: Sequence[Workflow], now: float) ->
 async def recent_executions(
     reader: Reader, workflows: Sequence[Workflow], since: float, further: Mapping[str, float] = _NOWHERE
 ) -> Recent:
-    """The last 20 of each workflow; 200 where those end after `since`, or have no success to count from.
+    """The last of each workflow, 5 to 200: back to one that ended before `since`, and to a success.
 
     More where those end after what `further` says of the workflow: up to that moment, but at most 20,000 of
     each, 100,000 together.
     """
-    found = await _few(reader, [each.id for each in workflows])
-    for workflow_id, executions in found.items():
-        after = min(since, further.get(workflow_id, since))
-        if len(executions) == FEW and (executions[-1].ended_at > after or _all_bad(executions)):
-            found[workflow_id] = await reader.recent_executions(workflow_id, RESTORED_EXECUTIONS)
+    found = await _last(reader, [(min(since, further.get(each.id, since)), each.id) for each in workflows])
     wanting = [
         workflow_id
         for workflow_id, executions in found.items()
@@ -79,23 +81,35 @@ async def recent_executions(
     return found
 
 
-async def _few(reader: Reader, ids: Sequence[str]) -> dict[str, Sequence[Execution]]:
-    """The last 20 of each; only the newest has its trace, since rules keep no other (`WorkflowWindow`)."""
+async def _last(reader: Reader, wanted: Sequence[tuple[float, str]]) -> dict[str, Sequence[Execution]]:
+    """By workflow; only the newest has its trace, since rules keep no other (`WorkflowWindow`).
+
+    Args:
+        wanted: since when, and of which workflow.
+    """
     found: dict[str, Sequence[Execution]] = {}
-    for first in range(0, len(ids), _AT_ONCE):
-        some = ids[first : first + _AT_ONCE]
-        for workflow_id, rows in zip(some, await reader.pool.run(partial(_rows, some)), strict=True):
-            lean = [cells if not place else _traceless(cells) for place, cells in enumerate(rows)]
-            found[workflow_id] = decode.each(decode.execution, lean, reader.on_damage)
+    for first in range(0, len(wanted), _AT_ONCE):
+        some = wanted[first : first + _AT_ONCE]
+        for (_, workflow_id), rows in zip(some, await reader.pool.run(partial(_rows, some)), strict=True):
+            found[workflow_id] = decode.each(decode.execution, rows, reader.on_damage)
     return found
 
 
-def _rows(ids: Sequence[str], connection: sqlite3.Connection) -> list[list[Cells]]:
-    return [connection.execute(_FEW, (workflow_id, FEW)).fetchall() for workflow_id in ids]
+def _rows(wanted: Sequence[tuple[float, str]], connection: sqlite3.Connection) -> list[list[Cells]]:
+    return [_needed(connection.execute(_LAST, each)) for each in wanted]
 
 
-def _traceless(cells: Cells) -> Cells:
-    return (*cells[:_TRACE], None, *cells[_TRACE + 1 :])
+def _needed(rows: Iterable[Cells]) -> list[Cells]:
+    """As many of them as rules need."""
+    found: list[Cells] = []
+    has_success = False
+    for row in rows:
+        is_recent, is_good = row[-2:]
+        found.append((*row[:_TRACE], None, *row[_TRACE + 1 : -2]) if found else row[:-2])
+        has_success = has_success or is_good
+        if has_success and not is_recent and len(found) >= FEW:
+            break
+    return found
 
 
 async def earlier_hours(reader: Reader, recent: Recent, further: Mapping[str, float]) -> Hours:
@@ -106,7 +120,7 @@ async def earlier_hours(reader: Reader, recent: Recent, further: Mapping[str, fl
     cut = {
         workflow_id: executions[-1].started_at
         for workflow_id, executions in recent.items()
-        if len(executions) > FEW and executions[-1].ended_at > further.get(workflow_id, _EVER)
+        if executions and executions[-1].ended_at > further.get(workflow_id, _EVER)
     }
     if not cut:
         return {}
@@ -134,10 +148,6 @@ async def _more(reader: Reader, known: Sequence[Execution], since: float, most: 
         if len(read) < page:
             break
     return found
-
-
-def _all_bad(executions: Sequence[Execution]) -> bool:
-    return all(one.outcome.is_failure or one.outcome in NO_NEWS for one in executions)
 
 
 async def restore(

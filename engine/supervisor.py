@@ -56,11 +56,17 @@ class Supervisor:
         task.add_done_callback(self._tasks.discard)
 
     def every(
-        self, name: str, seconds: float | Callable[[], float], work: Callable[[], Awaitable[None]]
+        self,
+        name: str,
+        seconds: float | Callable[[], float],
+        work: Callable[[], Awaitable[None]],
+        after: float = 0.0,
     ) -> None:
-        """Run `work()` each `seconds`, the first time at once; a function is asked before each wait."""
+        """Run `work()` each `seconds`, the first time after `after`; a function is asked before each wait."""
 
         async def loop() -> None:
+            if after:
+                await self._clock.sleep(after)
             while True:
                 await work()
                 await self._clock.sleep(seconds() if callable(seconds) else seconds)

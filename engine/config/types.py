@@ -29,7 +29,10 @@ DURATION = re.compile(rf"(?:{_PART.pattern})+")
 class Strict(BaseModel):
     """Unknown keys and wrong types are errors; values never change after loading."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, str_max_length=65_536)
+    # Most models are parts of others: a validator of its own is made only for one that is asked by itself.
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, str_max_length=65_536, defer_build=True
+    )
 
 
 @dataclass(frozen=True, slots=True)

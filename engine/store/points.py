@@ -30,9 +30,10 @@ SELECT l.series, s.at, CASE l.place
 FROM samples s CROSS JOIN layouts l ON l.id = s.layout
 WHERE s.id >= :first AND s.id < :end AND s.at >= :since AND s.at < :until
   AND s.layout IN (SELECT id FROM layouts WHERE series IN (SELECT value FROM json_each(:series)))
-  AND l.series IN (SELECT value FROM json_each(:series)) AND value IS NOT NULL
+  AND +l.series IN (SELECT value FROM json_each(:series)) AND value IS NOT NULL
 ORDER BY s.at
 """
+"""Places of a sample are found by its layout: without the sign `+`, by trying all the series asked for."""
 
 
 _SAMPLES = """

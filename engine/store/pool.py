@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from engine.errors import StoreError
-from engine.store.connection import connect_reader, explain, in_its_thread
+from engine.store.connection import connect_reader, explain, in_its_thread, lenient
 from engine.store.courtesy import Courtesy
 from engine.store.migrations import VERSION, check_version, inspect, renewed
 from engine.store.opening import report
@@ -153,7 +153,7 @@ def _unless(
 ) -> T:
     """What `use` returns; an interruption passes by what a thread has yet to begin, this does not."""
     connection.set_progress_handler(is_given_up, _STEPS)
-    return use(connection)
+    return lenient(connection, use)
 
 
 def _in_one_state(job: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:

@@ -17,8 +17,9 @@ from itertools import pairwise
 from engine.client import RetryFigures, RetryReport
 from engine.model import Span, SpanStatus
 from engine.store import decode
+from engine.store.activity import WORKFLOWS
 from engine.store.pool import ReadPool
-from engine.store.statistics import RANGE, WORKFLOWS, first_execution
+from engine.store.statistics import RANGE, first_execution
 from engine.store.tally import COUNTED, GOOD
 
 TRACED = 2_000

@@ -33,11 +33,12 @@ class SeriesIndex:
     """Series known to the file, at most `SERIES_LIMIT` of them, and layouts of samples.
 
     Numbers given inside a transaction are kept by `keep()` and taken back by `forget()`; `left_out` counts
-    the points of the transaction that found no series.
+    the points of the transaction that found no series. Nothing is asked of it before `load()`.
     """
 
     def __init__(self) -> None:
         self.left_out = 0
+        self.is_loaded = False
         self._series: dict[Key, int] = {}
         self._layouts: dict[tuple[int, ...], int] = {}
         # What points look like, and the layout of such: they recur, and are found at once.
@@ -59,6 +60,7 @@ class SeriesIndex:
         for layout, found in members.items():
             self._layouts[tuple(found)] = layout
             self._next_layout = max(self._next_layout, layout + 1)
+        self.is_loaded = True
 
     def samples(self, points: Sequence[Point]) -> Iterable[Values]:
         """The points as rows of samples; those of series beyond the limit are left out.

@@ -7,11 +7,12 @@ What is not kept any more, in rows or in roll-ups, counts nowhere.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine.client import Bucket
 from engine.model import (
@@ -43,12 +44,17 @@ _TOGETHER = (1, 2, 3, 4, 6, 8, 12, 24, 48, 96, 168, 336, 720)
 """Hours in a part of a longer period: a day's divisors and multiples, as days repeat themselves."""
 
 _ROLLUPS = f"SELECT workflow_id, {COLUMNS} FROM execution_rollups WHERE width = ? AND at >= ? AND at < ?"
+_ROLLUPS_OF = f"{_ROLLUPS} AND workflow_id IN (SELECT value FROM json_each(?))"
 _ALL_ROLLUPS = (
     f"SELECT {COLUMNS} FROM execution_rollups INDEXED BY execution_rollups_all"
     " WHERE width = ? AND at >= ? AND at < ? AND workflow_id = ''"
 )
 _RANGE = "id >= ? AND id < ? AND started_at >= ? AND started_at < ?"
 _ROWS = f"SELECT workflow_id, outcome, duration FROM executions WHERE {_RANGE}"
+_ROWS_OF = (
+    "WITH some (workflow) AS (SELECT value FROM json_each(?)) SELECT workflow_id, outcome, duration"
+    f" FROM some CROSS JOIN executions ON workflow_id = workflow AND {_RANGE}"
+)
 _PARTS = (
     f"SELECT CAST((started_at - ?) / ? AS INTEGER), count(*), sum({GOOD}), sum(duration) FROM executions"
     f" WHERE {_RANGE} AND {COUNTED} GROUP BY 1"
@@ -74,23 +80,21 @@ class Part(NamedTuple):
     spent: float
 
 
-def tallies(connection: sqlite3.Connection, pieces: Sequence[Piece]) -> dict[str, Tally]:
-    """What the executions of each workflow came to, over pieces of time."""
+def tallies(
+    connection: sqlite3.Connection, pieces: Sequence[Piece], some: Collection[str] | None = None
+) -> dict[str, Tally]:
+    """What the executions of each workflow, or of `some`, came to, over pieces of time."""
     result: defaultdict[str, Tally] = defaultdict(Tally)
     for piece in pieces:
         if piece.width == RAW:
-            for workflow_id, tally in tallied(_rows(connection, piece)).items():
+            rows = _rows(connection, piece) if some is None else _rows_of(connection, piece, some)
+            for workflow_id, tally in tallied(rows).items():
                 result[workflow_id].merge(tally)
         else:
-            for workflow_id, *cells in connection.execute(_ROLLUPS, piece):
+            for workflow_id, *cells in _rollups(connection, piece, some):
                 if workflow_id != EVERYTHING:
                     result[workflow_id].add_cells(cells)
     return result
-
-
-def tallies_between(since: float, until: float, connection: sqlite3.Connection) -> dict[str, Tally]:
-    """What the executions of each workflow came to over [since, until)."""
-    return tallies(connection, Rolled.load(connection).pieces(since, until))
 
 
 def wide_buckets(
@@ -153,6 +157,21 @@ def _rows(
     if workflow_id == EVERYTHING:
         return connection.execute(_ROWS, values)
     return connection.execute(f"{_ROWS} AND workflow_id = ?", (*values, workflow_id))
+
+
+def _rollups(
+    connection: sqlite3.Connection, piece: Piece, some: Collection[str] | None
+) -> Iterator[Sequence[Any]]:
+    if some is None:
+        return connection.execute(_ROLLUPS, piece)
+    return connection.execute(_ROLLUPS_OF, (*piece, json.dumps(list(some))))
+
+
+def _rows_of(
+    connection: sqlite3.Connection, piece: Piece, some: Collection[str]
+) -> Iterator[tuple[str, str, float]]:
+    span = numbers(connection, "executions", "started_at", piece.since, piece.until, EXECUTION_SLACK)
+    return connection.execute(_ROWS_OF, (json.dumps(list(some)), *span, piece.since, piece.until))
 
 
 def _workflow(workflow_id: str, tally: Tally) -> WorkflowSummary:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain, count
 from typing import Any
@@ -51,8 +51,7 @@ class Tables:
         self._next_log = 1
 
     def load(self, connection: sqlite3.Connection) -> None:
-        """Learn the numbers the file has given out."""
-        self._series.load(connection)
+        """Learn the numbers the file has given out; those of series, thousands of them, when points come."""
         self.watermark.load(connection)
         self._next_log = connection.execute("SELECT COALESCE(max(id), 0) + 1 FROM logs").fetchone()[0]
 
@@ -66,7 +65,7 @@ class Tables:
             if turns and self.courtesy.give_way():
                 turns -= 1
             self._write(connection, rows[start : start + PART], points)
-        _insert(connection, INSERT_SAMPLE, list(self._series.samples(points)))
+        _insert(connection, INSERT_SAMPLE, list(self._samples(connection, points)))
         self._series.store(connection)
         if self._next_log > first_log:
             connection.execute(INDEX_LOGS, (first_log,))
@@ -90,7 +89,7 @@ class Tables:
         for row in rows:
             if isinstance(row, Recording):
                 self._execution(connection, row.execution, row.spans, sheets)
-                sheets[INSERT_SAMPLE] += self._series.samples(row.points)
+                sheets[INSERT_SAMPLE] += self._samples(connection, row.points)
                 lines += row.logs
                 owners += [row.execution] * len(row.logs)
             elif isinstance(row, LogRecord):
@@ -108,6 +107,11 @@ class Tables:
         for sql, values in sheets.items():
             _insert(connection, sql, values)
         self._next_log += len(lines)
+
+    def _samples(self, connection: sqlite3.Connection, points: Sequence[Point]) -> Iterable[Values]:
+        if points and not self._series.is_loaded:
+            self._series.load(connection)
+        return self._series.samples(points)
 
     def _execution(
         self, connection: sqlite3.Connection, execution: Execution, spans: Sequence[Span], sheets: _Sheets

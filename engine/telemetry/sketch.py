@@ -14,6 +14,7 @@ import struct
 import sys
 import zlib
 from array import array
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
@@ -225,7 +226,7 @@ class Sketch:
 
 def _value(bins: _Bins, rank: int) -> float:
     """What the bin of the value of that rank (from 1) stands for: equally wrong at both of its borders."""
-    place = next(place for place, counted in enumerate(accumulate(bins.counts)) if counted >= rank)
+    place = bisect_left(list(accumulate(bins.counts)), rank)
     return math.exp((bins.first + place) * _LOG_GAMMA) * _MIDDLE
 
 

@@ -181,7 +181,7 @@ async def test_executions_lines_messages_and_silences_end_then(client: EngineCli
     assert [one.id for one in await client.silences(at=START + 120)] == [-1]
     (moving, nightly) = await client.maintenance(at=START + 60)
     assert (moving.id, moving.ends_at, moving.state) == ("1", START + 500, "on")
-    assert (nightly.id, nightly.when, nightly.is_standing) == ("nightly", "cron 0 2 * * * UTC, for 1h", True)
+    assert (nightly.id, nightly.when, nightly.is_standing) == ("nightly", "cron 0 2 * * * UTC, for 1 h", True)
     assert [one.id for one in await client.maintenance(at=START + 120)] == ["nightly"]
 
 

@@ -109,7 +109,7 @@ def test_what_looks_like_a_credential_is_hidden(text: str, hidden: str) -> None:
         "a short word",
         "tokens per second: 12, basic idea",
         "WWW-Authenticate: Basic realm",
-        "user-login ok in 12ms",
+        "user-login ok in 12 ms",
         "mail ops@example.com",
     ],
 )

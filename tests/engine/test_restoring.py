@@ -28,8 +28,9 @@ NOW = 1_750_000_000.0
 @pytest.mark.parametrize(
     ("outcome", "reach", "expected"),
     [
-        (Outcome.OK, (FEW - 1) * 10.0, FEW),
-        (Outcome.OK, (FEW + 5) * 10.0, RESTORED_EXECUTIONS),
+        (Outcome.OK, 0.0, FEW),
+        (Outcome.OK, 300.0, 31),
+        (Outcome.OK, MADE * 10.0, RESTORED_EXECUTIONS),
         (Outcome.FAILED, 0.0, RESTORED_EXECUTIONS),
     ],
 )

@@ -63,6 +63,20 @@ async def test_every_repeats_until_stopped_and_stop_waits_for_the_work_in_hand()
     assert cleaned.is_set()
 
 
+async def test_what_can_wait_at_the_start_is_done_a_little_later() -> None:
+    clock = VirtualClock()
+    ticks: list[float] = []
+
+    async def work() -> None:
+        ticks.append(clock.monotonic())
+
+    supervisor = Supervisor(clock, lambda record: None)
+    supervisor.every("tick", 2.0, work, 0.5)
+    await clock.advance(5)
+    assert ticks == [0.5, 2.5, 4.5]
+    await supervisor.stop()
+
+
 async def test_a_task_that_dies_ails_until_it_has_run_for_half_a_minute() -> None:
     clock = VirtualClock()
     broken = True
