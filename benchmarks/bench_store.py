@@ -252,7 +252,7 @@ def _reads(store: Store, corpus: Sequence[Recording]) -> tuple[Callable[[], Any]
     reader, early = store.reader, corpus[7].execution
     return (
         lambda: reader.executions(limit=50),
-        lambda: reader.recent_executions(early.workflow_id, 60),
+        lambda: reader.executions(workflow_id=early.workflow_id, limit=60),
         lambda: reader.execution(1),
         lambda: reader.trace(early.trace_id),
         lambda: reader.logs("assertion", limit=100),
