@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.clock import Clock
-from engine.config.types import format_duration
+from engine.lines import lasted
 from engine.model import ErrorType, LogLevel, LogRecord, Outcome, Recording
 from engine.workflows.steps.base import StepError
 
@@ -122,7 +122,7 @@ class Canary:
         away = self.offline
         if is_online and away is not None:
             self._offline_since = None
-            self._say(LogLevel.INFO, f"online again after {format_duration(round(away, 1))}")
+            self._say(LogLevel.INFO, f"online again after {lasted(round(away, 1))}")
         elif not is_online and away is None:
             self._offline_since = self._clock.monotonic()
             self._say(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from engine.errors import TocsinError
-from engine.lines import moment, seconds, size
+from engine.lines import lasted, moment, size
 from engine.paths import runtime_dir, socket_path
 from engine.store import wal
 from engine.store.backup import backups
@@ -172,7 +172,7 @@ def _queues(connection: sqlite3.Connection, now: float) -> Iterator[Finding]:
     waiting = sum(counts.values())
     age = now - oldest if oldest is not None else 0.0
     late = age > UNDELIVERED_AGE
-    value = f"{waiting} wait" + (f", the oldest for {seconds(age)}" if waiting else "")
+    value = f"{waiting} wait" + (f", the oldest for {lasted(age)}" if waiting else "")
     advice = "look at their errors in the console: notifications" if late else ""
     yield Finding("database", "notifications", value, Verdict.WARNING if late else Verdict.OK, advice)
     advice = "nobody was told: look at their errors in the console" if dead else ""
@@ -184,7 +184,7 @@ def _newest(connection: sqlite3.Connection, db: Path, now: float) -> Finding:
     if newest is None:
         return Finding("database", "newest execution", "none yet")
     age = max(now - newest[0], 0.0)
-    value = f"{moment(newest[0])}, {seconds(age)} ago"
+    value = f"{moment(newest[0])}, {lasted(age)} ago"
     return Finding("database", "newest execution", value)
 
 
@@ -240,5 +240,5 @@ def _backups(db: Path, now: float) -> Iterator[Finding]:
     age = now - found[0].stat().st_mtime
     old = age > BACKUP_AGE
     advice = "tocsin db backup FILE takes one now" if old else ""
-    value = f"{found[0].name}, {seconds(max(age, 0.0))} ago, {size(found[0].stat().st_size)}"
+    value = f"{found[0].name}, {lasted(age)} ago, {size(found[0].stat().st_size)}"
     yield Finding("backups", "newest", value, Verdict.WARNING if old else Verdict.OK, advice)

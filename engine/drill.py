@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from engine.clock import Clock, SystemClock
 from engine.engine import Engine
 from engine.errors import NotFoundError
-from engine.lines import clock_time
+from engine.lines import clock_time, seconds
 from engine.model import Alert, AlertEventKind, Gate, Notice, Notification, NotificationState, Severity
 from engine.text import plain
 
@@ -208,5 +208,5 @@ async def _settled(
 
 def _receipt(row: Notification) -> str:
     if row.state is NotificationState.SENT:
-        return f"taken in {(row.latency or 0) * 1000:.0f} ms"
+        return f"taken in {seconds(row.latency or 0.0)}"
     return f"not taken: {row.error or 'no answer in time'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import unicodedata
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ from engine.text import is_utf8_terminal, plain
 
 _RED, _GREEN, _YELLOW, _BOLD, _REVERSE = "31", "32", "33", "1", "7"
 _BARS, _ASCII_BARS = " ▁▂▃▄▅▆▇█", " .:=#"
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"))
+_FINEST = ((86_400, 3_600), (3_600, 60), (60, 1))
 _COLOURS = {
     "ok": _GREEN,
     "healthy": _GREEN,
@@ -118,23 +121,63 @@ def clock_time(at: float) -> str:
 
 
 def seconds(duration: float | None) -> str | None:
-    """A duration in seconds, for people: `12 ms`, `3.42 s`, `4 m 10 s`; None stays None."""
-    if duration is None:
+    """A measured time in seconds, for people: `12 ms`, `1.24 s`, `2 m 05 s`, `3 h 10 m`, `2 d 04 h`.
+
+    None stays None; what is no finite number is none. Three digits are enough to compare by.
+    """
+    if duration is None or not math.isfinite(duration):
         return None
+    duration = max(duration, 0.0)
     if duration < 0.9995:
-        return f"{duration * 1000:.0f} ms"
+        amount = duration * 1000
+        return f"{amount:.1f} ms" if 0 < amount < 0.95 else f"{amount:.0f} ms"
+    if duration < 59.95:
+        return f"{duration:.2f} s" if duration < 9.995 else f"{duration:.1f} s"
+    whole = round(duration)
+    if whole < 3600:
+        return f"{whole // 60} m {whole % 60:02d} s"
+    minutes = whole // 60
+    if minutes < 1440:
+        return f"{minutes // 60} h {minutes % 60:02d} m"
+    hours = minutes // 60
+    return f"{hours // 24} d {hours % 24:02d} h"
+
+
+def spelled(duration: float) -> str:
+    """A time in seconds as it stands in a sentence, exactly: `250 ms`, `1.5 s`, `15 m`, `1 h 30 m`."""
+    if 0 < duration < 1:
+        return f"{duration * 1000:g} ms"
+    parts: list[str] = []
+    for size_of, unit in _UNITS:
+        amount, duration = divmod(duration, size_of)
+        if amount:
+            parts.append(f"{amount:0{2 if parts else 1}.0f} {unit}")
+    if duration or not parts:
+        number = f"{duration:g}"
+        parts.append(f"{'0' if parts and duration < 10 else ''}{number} s")
+    return " ".join(parts)
+
+
+def lasted(duration: float) -> str:
+    """How long something took or has lasted, in a sentence: `58 ms`, `4.18 s`, `4 m`, `2 h 05 m`.
+
+    With the digits of `seconds` below a minute. From there on in two units, and what is finer is cut off, so
+    that `9 m 59 s of 10 m` does not read as if the ten minutes were over.
+    """
+    duration = max(duration, 0.0)
     if duration < 60:
-        return f"{duration:.2f} s"
-    minutes, rest = divmod(round(duration), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} m" if hours else f"{minutes} m {rest} s"
+        return spelled(round(duration, 3 if duration < 0.9995 else 2 if duration < 9.995 else 1))
+    finest = next(fine for limit, fine in _FINEST if duration >= limit)
+    return spelled(duration // finest * finest)
 
 
 def percent(share: float | None) -> str | None:
-    """A share of 0–1 as `99.5 %`; None stays None. Never rounds up to 100."""
-    if share is None:
+    """A share of 0–1 as `99.5 %`; `100 %` and `0 %` only when exact. None, and what is no number, is None."""
+    if share is None or math.isnan(share):
         return None
-    return "100 %" if share >= 1 else f"{min(share * 100, 99.9):.1f} %"
+    if share <= 0 or share >= 1:
+        return "100 %" if share > 0 else "0 %"
+    return f"{min(max(share * 100, 0.1), 99.9):.1f} %"
 
 
 def size(count: int) -> str:

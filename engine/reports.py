@@ -132,6 +132,7 @@ def workflow_record(status: WorkflowStatus) -> Record:
         "schedule": status.schedule,
         "state": workflow_state(status),
         "paused": status.paused,
+        "stopped": status.stopped,
         "next_at": status.next_at,
         "last": None
         if last is None
@@ -148,7 +149,11 @@ def workflow_state(status: WorkflowStatus) -> str:
     """What it does at the moment, in a word; a dash where no engine knows."""
     if status.running:
         return "running"
-    return "paused" if status.paused else "waiting" if status.next_at is not None else "–"
+    if status.paused:
+        return "paused"
+    if status.stopped:
+        return "stopped"
+    return "waiting" if status.next_at is not None else "–"
 
 
 def rule_record(status: RuleStatus) -> Record:

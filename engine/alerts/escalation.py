@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine.config.types import format_duration
+from engine.lines import lasted, spelled
 from engine.model import Alert, AlertEventKind, AlertState
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _escalated(alert: Alert, rule: Rule, now: float) -> Due | None:
     if now - alert.fired_at < step.after:
         return None
     severity = max(alert.severity, step.severity, key=lambda severity: severity.rank)
-    note = f"{UNANSWERED} {format_duration(step.after)}"
+    note = f"{UNANSWERED} {spelled(step.after)}"
     if severity is not alert.severity:
         note = f"{alert.severity} → {severity}: {note}"
     raised = replace(alert, severity=severity, escalated_at=now, escalations=alert.escalations + 1)
@@ -84,7 +84,7 @@ def _told_again(alert: Alert, rule: Rule, now: float) -> Due | None:
         return Due(reminded, AlertEventKind.REMINDED, "it is no longer muted")
     if rule.remind is None or alert.told_at is None or now - alert.told_at < rule.remind:
         return None
-    return Due(reminded, AlertEventKind.REMINDED, f"firing for {format_duration(_whole(now, alert))}")
+    return Due(reminded, AlertEventKind.REMINDED, f"firing for {lasted(_whole(now, alert))}")
 
 
 def _whole(now: float, alert: Alert) -> float:

@@ -1,7 +1,8 @@
 """Why an alert fired or did not, and why somebody was told or nobody was: records in, words out. Pure.
 
 Everything is said as it was recorded: each gate with what it said when it was passed or stopped at, each
-message with its receipt. Only what `Standing` holds is about now.
+message with its receipt. Only what `Standing` holds is about now. The first sentence of an alert tells the
+date and the zone; further times are of that day unless they say otherwise.
 """
 
 from __future__ import annotations
@@ -130,6 +131,7 @@ def _newest(alert: Alert | None) -> Lines:
 
 def _of_alert(detail: AlertDetail, evidence: Evidence, standing: Standing | None, muted: str) -> Lines:
     alert = detail.alert
+    said = _said(alert)
     name = f"Alert {alert.id}: {plain(alert.rule_name)}, about {plain(alert.subject)} ({alert.severity})"
     yield ExplanationLine(LineKind.TITLE, name)
     yield _text(_life(alert))
@@ -137,11 +139,11 @@ def _of_alert(detail: AlertDetail, evidence: Evidence, standing: Standing | None
     looks = [each for each in detail.decisions if _is_creation(each)]
     yield _heading(_why(alert))
     for look in _few(looks):
-        yield _text(f"{when(look.at)}  {short(look.explanation)}")
+        yield _text(f"{when(look.at, said)}  {short(look.explanation)}")
         yield from _gates(gate for gate in look.gates if ":" not in gate.name and gate.name not in _LATER)
     if not looks:
         yield _text(short(alert.message))
-    yield from _raised(evidence)
+    yield from _raised(evidence, said)
     yield from _told(detail, muted)
     yield from _since(detail, looks)
     if standing is not None and alert.state is not AlertState.RESOLVED:
@@ -153,13 +155,19 @@ _LATER = frozenset({"maintenance", "silence", "flapping"})
 """Gates at which an alert that has fired is not told."""
 
 
+def _said(alert: Alert) -> float:
+    """The moment that `_life` tells with its date and zone."""
+    return alert.started_at if alert.fired_at is None else alert.fired_at
+
+
 def _life(alert: Alert) -> str:
+    said = _said(alert)
     if alert.fired_at is None:
-        since = f"true since {moment(alert.started_at)}"
+        since = f"true since {moment(said)}"
         if alert.state is AlertState.PENDING:
             return f"It has not fired: {since}."
-        return f"It never fired: {since}, until {moment(alert.resolved_at or alert.last_true_at)}."
-    words = f"It fired at {moment(alert.fired_at)}"
+        return f"It never fired: {since}, until {when(alert.resolved_at or alert.last_true_at, said)}."
+    words = f"It fired at {moment(said)}"
     if alert.reopened:
         words += f" and had fired {counted(alert.reopened, 'time')} before"
     match alert.state:
@@ -168,9 +176,9 @@ def _life(alert: Alert) -> str:
             by = {"recovery": "as it was no longer true", "auto": "by itself", "rule": "with its rule"}.get(
                 alert.resolved_by, f"by {plain(alert.resolved_by)}"
             )
-            return f"{words} and ended at {moment(alert.resolved_at or 0.0)} {by}{note}."
+            return f"{words} and ended at {when(alert.resolved_at or said, said)} {by}{note}."
         case AlertState.ACKNOWLEDGED:
-            until = f" until {moment(alert.ack_until)}" if alert.ack_until is not None else ""
+            until = f" until {when(alert.ack_until, said)}" if alert.ack_until is not None else ""
             note = f": {short(alert.ack_note)}" if alert.ack_note else ""
             return f"{words}; {plain(alert.acked_by) or 'somebody'} takes care of it{until}{note}."
         case _:
@@ -190,7 +198,7 @@ def _echo(detail: AlertDetail, standing: Standing | None, muted: str) -> str:
         return _held(detail, standing)
     rows = [row for row in detail.notifications if row.transition is not AlertEventKind.RESOLVED]
     if rows:
-        return f"Nobody has been told: {fate(rows[-1])}."
+        return f"Nobody has been told: {fate(rows[-1], _said(detail.alert))}."
     stops = [gate for each in detail.decisions for gate in _stops(each.gates) if _keeps_quiet(gate)]
     if muted or stops:
         reasons = dict.fromkeys([muted] if muted else [_gate(gate) for gate in stops])
@@ -214,18 +222,19 @@ def _why(alert: Alert) -> str:
     return "Why it has not fired" if alert.state is AlertState.PENDING else "Why it did not fire"
 
 
-def _raised(evidence: Evidence) -> Lines:
+def _raised(evidence: Evidence, said: float) -> Lines:
     """The execution that it was raised by, where its time went or what failed in it, and what was logged."""
     execution = evidence.execution
     if execution is None and not evidence.records:
         return
     yield _heading("What it was raised by")
     if execution is not None:
-        said = short(execution.error or execution.reason)
+        reason = short(execution.error or execution.reason)
         tries = f", {execution.attempt_count} attempts" if execution.attempt_count > 1 else ""
         yield _seen(
-            f"execution {execution.id} of {plain(execution.workflow_id)}, {when(execution.started_at)}: "
-            f"{execution.outcome} after {seconds(execution.duration)}{tries}{f': {said}' if said else ''}"
+            f"execution {execution.id} of {plain(execution.workflow_id)}, "
+            f"{when(execution.started_at, said)}: {execution.outcome} after {seconds(execution.duration)}"
+            f"{tries}{f': {reason}' if reason else ''}"
         )
         yield _seen(f"trace {plain(execution.trace_id)}")
     for span in _telling(evidence.spans):
@@ -235,7 +244,7 @@ def _raised(evidence: Evidence) -> Lines:
             f"span {plain(span.name)} {status} {seconds(span.duration)}{f': {error}' if error else ''}"
         )
     for record in evidence.records:
-        yield _seen(f"log {when(record.at)} {record.level.label} {short(record.message)}")
+        yield _seen(f"log {when(record.at, said)} {record.level.label} {short(record.message)}")
 
 
 def _telling(spans: Sequence[Span]) -> Sequence[Span]:
@@ -252,15 +261,17 @@ def _told(detail: AlertDetail, muted: str) -> Lines:
     alert, rows = detail.alert, detail.notifications
     if alert.fired_at is None:
         return
+    said = _said(alert)
     reached = any(row.state is NotificationState.SENT for row in rows)
     yield _heading("Who was told" if reached else "Why nobody was told")
     for at, gate in _few(tuple(_quieting(detail))):
         kind = LineKind.PASSED if gate.passed else LineKind.STOPPED
-        yield ExplanationLine(kind, f"{when(at)}  {_gate(gate)}")
+        yield ExplanationLine(kind, f"{when(at, said)}  {_gate(gate)}")
     for row in rows[:MAX_MESSAGES]:
         sent = row.state is NotificationState.SENT
         yield ExplanationLine(
-            LineKind.TOLD if sent else LineKind.UNTOLD, f"{when(row.sent_at or row.created_at)}  {fate(row)}"
+            LineKind.TOLD if sent else LineKind.UNTOLD,
+            f"{when(row.sent_at or row.created_at, said)}  {fate(row, said)}",
         )
     if len(rows) > MAX_MESSAGES:
         yield _text(f"… and {counted(len(rows) - MAX_MESSAGES, 'message')} more")
@@ -284,18 +295,21 @@ def _quieting(detail: AlertDetail) -> Iterator[tuple[float, Gate]]:
 
 
 def _since(detail: AlertDetail, looks: Sequence[Decision]) -> Lines:
-    """What has happened to it, and what further looks at its rule came to."""
+    """What has happened to it, and what further looks at its rule came to; a stop is told once."""
+    said = _said(detail.alert)
     happened: list[tuple[float, ExplanationLine]] = []
+    told: set[Gate] = set()
     for decision in detail.decisions:
         if decision.result is False:
-            line = f"{when(decision.at)}  found false: {short(decision.explanation)}"
+            line = f"{when(decision.at, said)}  found false: {short(decision.explanation)}"
             happened.append((decision.at, _text(line)))
         stops = [] if decision in looks else _stops(decision.gates)
         for gate in stops:
-            if not _keeps_quiet(gate):
-                line = f"{when(decision.at)}  {_gate(gate)}"
+            if not _keeps_quiet(gate) and gate not in told:
+                told.add(gate)
+                line = f"{when(decision.at, said)}  {_gate(gate)}"
                 happened.append((decision.at, ExplanationLine(LineKind.STOPPED, line)))
-    happened += ((event.at, _text(f"{when(event.at)}  {_event(event)}")) for event in detail.events)
+    happened += ((event.at, _text(f"{when(event.at, said)}  {_event(event)}")) for event in detail.events)
     if happened:
         yield _heading("What happened to it")
         yield from _few([line for _, line in sorted(happened, key=lambda each: each[0])])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from engine.alerts.judge import Judge
 from engine.alerts.lifecycle import fingerprint
 from engine.config.conditions import AbsenceCondition, Condition, RateCondition
-from engine.config.types import format_duration
+from engine.lines import lasted
 from engine.model import Alert, Decision, Scalar
 from engine.model.rules import MAX_STRIKES, ConditionState, RuleState, RuleStatus, SubjectState
 from engine.rules.evaluator import Evaluation
@@ -121,5 +121,5 @@ def _value(condition: Condition, value: Scalar) -> str:
         if isinstance(condition, RateCondition):
             return show_percent(value)
         if isinstance(condition, AbsenceCondition):
-            return format_duration(round(value))
+            return lasted(round(value))
     return show(getattr(condition, "metric", None) or "", value)

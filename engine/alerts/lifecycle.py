@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine.alerts.escalation import due
-from engine.config.types import format_duration
 from engine.errors import ConflictError
+from engine.lines import lasted, spelled
 from engine.model import Alert, AlertEventKind, AlertState, Execution, Gate
 from engine.model.record import record
 from engine.text import plain
@@ -108,7 +108,7 @@ def observe(
     if result is False and not _is_kept(alert, rule, at.now):
         return close(alert, RECOVERY, "", at.now)
     if result is None and _lapsed(alert, rule, at):
-        return close(alert, AUTO, f"not confirmed for {format_duration(rule.auto_resolve)}", at.now)
+        return close(alert, AUTO, f"not confirmed for {spelled(rule.auto_resolve)}", at.now)
     if result is False:
         alert = replace(alert, cleared_at=_cleared(alert, at.now))
     elif result:
@@ -219,7 +219,7 @@ def _open(alert: Alert, rule: Rule, now: float) -> Gate:
     """Why nothing comes of a look at an alert that is open."""
     if alert.cleared_at is None:
         return Gate("dedup", False, f"alert {alert.id} is open")
-    kept = f"{_words(now - alert.cleared_at)} of {format_duration(rule.keep_firing_for)}"
+    kept = f"{lasted(now - alert.cleared_at)} of {spelled(rule.keep_firing_for)}"
     return Gate("keep_firing_for", False, f"no longer true for {kept}")
 
 
@@ -245,9 +245,7 @@ def _gates(alert: Alert, rule: Rule, at: Circumstances) -> tuple[Gate, ...]:
     held = at.now - alert.started_at
     quiet = None if at.quiet_since is None else at.now - min(at.quiet_since, at.now)
     cooled = (
-        "no earlier alert to wait for"
-        if quiet is None
-        else f"{_words(quiet)} of {format_duration(rule.cooldown)}"
+        "no earlier alert to wait for" if quiet is None else f"{lasted(quiet)} of {spelled(rule.cooldown)}"
     )
     room = "there is room for one more" if at.room else "as many alerts are active as settings allow"
     gates = (
@@ -261,7 +259,7 @@ def _gates(alert: Alert, rule: Rule, at: Circumstances) -> tuple[Gate, ...]:
 
 
 def _held(held: float, wanted: float) -> str:
-    return f"true for {_words(held)} of {format_duration(wanted)}" if wanted else "no waiting is asked for"
+    return f"true for {lasted(held)} of {spelled(wanted)}" if wanted else "no waiting is asked for"
 
 
 def _lapsed(alert: Alert, rule: Rule, at: Circumstances) -> bool:
@@ -274,7 +272,3 @@ def _announced(transition: Transition, at: Circumstances) -> Transition:
     told_at = transition.alert.told_at if muted else at.now
     alert = replace(transition.alert, owed=muted, told_at=told_at)
     return replace(transition, alert=alert, gates=(*transition.gates, *at.mute))
-
-
-def _words(seconds: float) -> str:
-    return format_duration(round(max(seconds, 0.0), 3))

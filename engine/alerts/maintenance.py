@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from zoneinfo import ZoneInfo
 
 from engine.alerts.silences import MAX_LENGTH, end_of
-from engine.config.types import format_duration
 from engine.errors import ConflictError, NotFoundError, TocsinError
+from engine.lines import spelled
 from engine.model import Maintenance, MaintenanceStatus, MaintenanceWish
 from engine.rules.scope import fits
 from engine.text import plain
@@ -48,7 +48,7 @@ def make(number: int, wish: MaintenanceWish, now: float) -> Maintenance:
     if not max(begins, now) < ends_at:
         raise TocsinError("maintenance ends after it begins, and not in the past")
     if ends_at - max(begins, now) > MAX_LENGTH:
-        raise TocsinError(f"maintenance lasts {format_duration(MAX_LENGTH)} at most")
+        raise TocsinError(f"maintenance lasts {spelled(MAX_LENGTH)} at most")
     whom = (tuple(plain(each, _PATTERN_LIMIT) for each in some) for some in (wish.workflows, wish.tags))
     workflows, tags = whom
     return Maintenance(number, workflows, tags, wish.mode, author, reason, now, begins, ends_at)
@@ -189,7 +189,7 @@ def _until(window: Window) -> str:
     if window.to is not None:
         return f"until {_moment(window.to)}"
     if window.cron is not None and window.duration is not None:
-        return f"cron {window.cron} {window.timezone}, for {format_duration(window.duration)}"
+        return f"cron {window.cron} {window.timezone}, for {spelled(window.duration)}"
     return "; ".join(map(str, window.weekly))
 
 

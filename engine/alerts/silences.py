@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from engine.alerts.matchers import Labels, meant, met, parse_all
-from engine.config.types import format_duration
 from engine.errors import ConflictError, NotFoundError, TocsinError
+from engine.lines import spelled
 from engine.model import Silence
 from engine.text import own_words, plain
 
@@ -59,7 +59,7 @@ def make(
     if not max(starts_at, now) < ends_at:
         raise TocsinError("a silence ends after it begins, and not in the past")
     if ends_at - max(starts_at, now) > MAX_LENGTH:
-        raise TocsinError(f"a silence lasts {format_duration(MAX_LENGTH)} at most")
+        raise TocsinError(f"a silence lasts {spelled(MAX_LENGTH)} at most")
     return Silence(silence_id, tuple(map(str, parsed)), author, reason, now, starts_at, ends_at)
 
 

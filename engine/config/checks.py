@@ -25,25 +25,22 @@ def exists(kind: str, name: str, known: Sequence[str], path: Path, report: Repor
 
 def unique(kind: str, named: Sequence[tuple[Path, Any]], report: Report) -> None:
     """Report each name that was given before."""
-    first: dict[str, int] = {}
+    first: dict[str, Path] = {}
     for path, name in named:
-        line = report.node(path).line
-        if name in first:
-            report.at(
-                path, f"the {kind} `{name}` is already defined on line {first[name]}", "give it another id"
-            )
-        first.setdefault(name, line)
+        before = first.setdefault(name, path)
+        if before is not path:
+            line = report.node(before).line
+            report.at(path, f"the {kind} `{name}` is already defined on line {line}", "give it another id")
 
 
 def one_waiter(tokens: Iterable[tuple[Path, str]], report: Report) -> None:
     """Report each heartbeat whose token another one waits for, too; tokens are secrets and not shown."""
-    first: dict[str, int] = {}
+    first: dict[str, Path] = {}
     for path, token in tokens:
-        line = report.node(path).line
-        if token in first:
-            message = f"the heartbeat on line {first[token]} waits for the same token"
+        before = first.setdefault(token, path)
+        if before is not path:
+            message = f"the heartbeat on line {report.node(before).line} waits for the same token"
             report.at(path, message, "give each job a token of its own")
-        first.setdefault(token, line)
 
 
 def parses(parser: Callable[[str], T], text: str, path: Path, report: Report) -> T | None:

@@ -221,7 +221,8 @@ class Notification:
 
     Rows of one `group` leave together (`engine.notify.grouping`). `message` is the key of the message that
     carried it, and empty while nobody can have heard of it; `stands_for` is the channel that failed to tell
-    it. `facts` is what was known of the alert, a JSON object (`engine.notify.facts`).
+    it. `error` is what its last try said or, of one that was never tried, why it waits or was not told.
+    `facts` is what was known of the alert, a JSON object (`engine.notify.facts`).
     """
 
     key: str

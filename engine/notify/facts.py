@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from engine.config.types import format_duration
+from engine.lines import spelled
 from engine.model import Alert, AlertEventKind
 from engine.text import clean, plain
 
@@ -76,4 +76,4 @@ def as_text(known: dict[str, Any]) -> str:
 
 def span(start: float, end: float) -> str:
     """How long from `start` to `end`, in whole seconds, at least one."""
-    return format_duration(float(max(round(end - start), 1)))
+    return spelled(float(max(round(end - start), 1)))

@@ -58,6 +58,15 @@ async def revived(pool: ReadPool, key: str, now: float) -> Notification:
     return replace(row, state=NotificationState.QUEUED, tries=0, next_at=now)
 
 
+def held(row: Notification, limit: int, until: float) -> Notification:
+    """A row that waits, since its channel takes no more messages for now; says so where no error does."""
+    return replace(row, next_at=until, error=row.error or f"{_too_many(limit)}, it leaves with others")
+
+
+def _too_many(limit: int) -> str:
+    return f"more than {counted(limit, 'message')} a minute"
+
+
 class Letters:
     """Answers for one database."""
 
@@ -108,7 +117,7 @@ class Letters:
         self, rows: Sequence[Notification], limit: int, until: float, now: float
     ) -> list[Decision]:
         """The record of what has to wait for others, since there is too much at once."""
-        told = f"more than {counted(limit, 'message')} a minute: this one leaves with others at {utc(until)}"
+        told = f"{_too_many(limit)}: this one leaves with others at {utc(until)}"
         return await self._decisions(rows, lambda row: Gate(f"storm:{row.channel}", False, told), now)
 
     async def _decisions(

@@ -349,7 +349,7 @@ class Outbox:
         fresh = [each for each in rows if each.next_at < until - 1]
         limit = self._guard.limit(channel)
         decisions = await self._letters.storm(fresh, limit, until, self._clock.now())
-        await self._store.writer.must(*(replace(each, next_at=until) for each in rows), *decisions)
+        await self._store.writer.must(*(letters.held(each, limit, until) for each in rows), *decisions)
         self._in_hand -= {each.key for each in rows}
         if self._guard.is_news(channel):
             what = f"more than {counted(limit, 'message')} a minute to {channel}: the others leave as one"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.clock import Clock, SystemClock
+from engine.lines import seconds
 from engine.model import AlertEventKind, LogRecord, Notice, Notification, Severity
 from engine.notify.channels import Deliverer
 from engine.notify.delivery import DeliveryError, Message
@@ -34,9 +35,9 @@ class Receipt:
 
     def __str__(self) -> str:
         if not self.error:
-            return f"taken in {self.latency * 1000:.0f} ms"
+            return f"taken in {seconds(self.latency)}"
         end = "; trying again cannot help" if self.permanent else ""
-        return f"not taken after {self.latency * 1000:.0f} ms: {self.error}{end}"
+        return f"not taken after {seconds(self.latency)}: {self.error}{end}"
 
 
 async def try_channel(

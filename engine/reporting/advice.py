@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from engine.lines import percent, seconds
+from engine.lines import lasted, percent, seconds, spelled
 from engine.model import MetricsSummary, Severity
 from engine.reporting.model import Advice, ChannelTally, RuleTally, ServiceLevel
 from engine.text import counted
@@ -66,7 +66,7 @@ def _of_workflow(level: ServiceLevel, summary: MetricsSummary) -> Iterator[Advic
             Severity.WARNING,
             "Find what is slow before its executions are cut off, or raise its timeout.",
             f"Its p95 of {seconds(level.p95)} is {level.p95 / level.timeout * 100:,.0f} % of its timeout of "
-            f"{seconds(level.timeout)}.",
+            f"{spelled(level.timeout)}.",
         )
     if level.rules == 0:
         yield say(
@@ -115,7 +115,7 @@ def _of_rule(rule: RuleTally) -> Iterator[Advice]:
             Severity.WARNING,
             "Let it wait (for:), or hold together what changes too often (flapping: true).",
             f"It fired {most:,} times about {subject}; half of its alerts were over within "
-            f"{seconds(rule.lasted)}.",
+            f"{lasted(rule.lasted or 0.0)}.",
         )
     if rule.alerts >= NOISE and not rule.acknowledged and not flaps:
         yield say(

@@ -74,7 +74,7 @@ def facts(report: Report) -> tuple[tuple[str, str], ...]:
     summary = report.summary
     missed, judged = len(report.missed), sum(level.met is not None for level in report.levels)
     return (
-        ("Executions", _executions(summary)),
+        ("Executions", executions(summary)),
         ("Success", percent(summary.success_rate) or "–"),
         ("Duration", _durations(summary)),
         ("Alerts", counts(summary.alerts, tuple(reversed(Severity))) or "none"),
@@ -88,17 +88,20 @@ def counts(tally: dict[Outcome, int] | dict[Severity, int], words: Sequence[str]
     return ", ".join(f"{found[word]:,} {word}" for word in map(str, words) if found.get(word))
 
 
+def executions(summary: MetricsSummary) -> str:
+    """`63 (47 ok, 16 failed); 9 skipped`: those with a result, which the rates are of, then those without."""
+    with_result = [outcome for outcome in Outcome if outcome.is_success or outcome.is_failure]
+    results = counts(summary.outcomes, with_result)
+    others = counts(summary.outcomes, [outcome for outcome in Outcome if outcome not in with_result])
+    return f"{summary.executions:,}{f' ({results})' if results else ''}{f'; {others}' if others else ''}"
+
+
 def budget(level: ServiceLevel) -> str | None:
     """What is left of the error budget: `62 %`, `-40 %`, `12× spent`; None when there is none to spend."""
     left = level.left
     if left is None:
         return None
     return f"{left * 100:.0f} %" if left >= -1 else f"{1 - left:,.0f}× spent"
-
-
-def _executions(summary: MetricsSummary) -> str:
-    outcomes = counts(summary.outcomes, tuple(Outcome))
-    return f"{summary.executions:,}" + (f" ({outcomes})" if outcomes else "")
 
 
 def _durations(summary: MetricsSummary) -> str:

@@ -19,7 +19,7 @@ from engine.config.conditions import (
     TrendCondition,
     XOfYCondition,
 )
-from engine.config.types import format_duration
+from engine.lines import lasted, spelled
 from engine.model import Scalar, Severity
 from engine.rules.metrics import SHOWN_TEXT, show, show_percent
 from engine.rules.series import PREFIX
@@ -46,7 +46,7 @@ def joined(findings: Sequence[Finding], word: str) -> str:
 
 
 def threshold(finding: Finding) -> str:
-    """What a condition holds its value against: `> 50 %`, `> 30s for 5m`, `matches 'refused'`."""
+    """What a condition holds its value against: `> 50 %`, `> 30 s for 5 m`, `matches 'refused'`."""
     condition = finding.condition
     match condition:
         case RateCondition():
@@ -57,11 +57,11 @@ def threshold(finding: Finding) -> str:
             return _pattern_words(condition)
         case DurationCondition():
             wanted = _wanted(condition.metric, condition.operator, condition.value)
-            return f"{wanted} for {format_duration(condition.duration)}"
+            return f"{wanted} for {spelled(condition.duration)}"
         case CustomCondition():
             return plain(condition.expression, SHOWN_TEXT)
         case AbsenceCondition():
-            return f"for {format_duration(_reached(finding, condition.levels, condition.duration))}"
+            return f"for {spelled(_reached(finding, condition.levels, condition.duration))}"
         case ConsecutiveCondition():
             wanted = _wanted(condition.metric, condition.operator, condition.value)
             return f"{wanted} {counted(condition.count, 'time')} in a row"
@@ -73,7 +73,7 @@ def threshold(finding: Finding) -> str:
             return f"> {finding.detail:g} times"
         case TrendCondition():
             wanted = _wanted(condition.metric, condition.operator, condition.value)
-            return f"{wanted} within {format_duration(condition.within)}"
+            return f"{wanted} within {spelled(condition.within)}"
         case ThresholdCondition():
             limit = _reached(finding, condition.levels, condition.value)
             wanted = _wanted(condition.metric, condition.operator, limit)
@@ -103,10 +103,10 @@ def _sentence(finding: Finding) -> str:
             test = f"{condition.metric} {_wanted(condition.metric, condition.operator, condition.value)}"
             share = "unknown" if finding.value is None else show_percent(_number(finding.value))
             what = "points" if condition.metric.startswith(PREFIX) else "executions"
-            counted_ = f"{finding.detail:g} {what} in {format_duration(condition.window)}"
+            counted_ = f"{finding.detail:g} {what} in {spelled(condition.window)}"
             return f"share of {test} ({share} of {counted_}) {limit}"
         case DurationCondition():
-            held = f" (held {_span(finding.detail)})" if finding.detail else ""
+            held = f" (held {lasted(finding.detail)})" if finding.detail else ""
             return f"{_named(condition.metric, condition.labels, finding.value)} {limit}{held}"
         case PatternCondition() if condition.search is not None:
             return _search(condition, finding)
@@ -137,7 +137,7 @@ def _sentence(finding: Finding) -> str:
 def _pattern_words(condition: PatternCondition) -> str:
     if condition.search is not None:
         lines = counted(condition.count, "line")
-        within = format_duration(condition.window)
+        within = spelled(condition.window)
         return f"at least {lines} of '{plain(condition.search, SHOWN_TEXT)}' in {within}"
     if condition.text is not None:
         return f"contains '{plain(condition.text, SHOWN_TEXT)}'"
@@ -154,7 +154,7 @@ def _absence(condition: AbsenceCondition, finding: Finding) -> str:
     what = condition.of if condition.metric is None else f"point of {condition.metric}"
     if condition.of == "log":
         what = f"log line '{plain(condition.search, SHOWN_TEXT)}'" if condition.search else "log line"
-    last = "none seen" if finding.value is None else f"the last {_span(_number(finding.value))} ago"
+    last = "none seen" if finding.value is None else f"the last {lasted(_number(finding.value))} ago"
     return f"no {what} {threshold(finding)} ({last})"
 
 
@@ -165,8 +165,8 @@ def _burn(condition: BurnRateCondition, finding: Finding) -> str:
     sources = dict(finding.sources)
     return (
         f"{budget} burns {_times(finding.value)} times as fast as it lasts over "
-        f"{_span(_number(sources['long']))} and {_times(sources['over short'])} times over "
-        f"{_span(_number(sources['short']))} ({threshold(finding)})"
+        f"{lasted(_number(sources['long']))} and {_times(sources['over short'])} times over "
+        f"{lasted(_number(sources['short']))} ({threshold(finding)})"
     )
 
 
@@ -179,13 +179,13 @@ def _times(value: Scalar) -> str:
 def _trend(condition: TrendCondition, finding: Finding) -> str:
     limit = _wanted(condition.metric, condition.operator, condition.value)
     if finding.value is None:
-        return f"{condition.metric} {limit} within {format_duration(condition.within)}: unknown"
+        return f"{condition.metric} {limit} within {spelled(condition.within)}: unknown"
     now = show(condition.metric, round(_number(dict(finding.sources)["now"]), 3))
     if finding.result:
-        when = f"in {_span(finding.detail)}" if finding.detail else "already"
+        when = f"in {lasted(finding.detail)}" if finding.detail else "already"
         return f"{condition.metric} (now about {now}) will be {limit} {when}"
     ahead = show(condition.metric, round(_number(finding.value), 3))
-    return f"{condition.metric} (now about {now}, {ahead} in {format_duration(condition.within)}) {limit}"
+    return f"{condition.metric} (now about {now}, {ahead} in {spelled(condition.within)}) {limit}"
 
 
 def _named(metric: str, labels: dict[str, str], value: Scalar) -> str:
@@ -211,11 +211,6 @@ def _show_source(words: str, value: Scalar) -> str:
     if words.startswith("age("):
         return show("workflow.duration", value)
     return show(words.partition("(")[2].rstrip(")") or words, value)
-
-
-def _span(seconds: float) -> str:
-    """Seconds as people say them: no finer than they need."""
-    return format_duration(round(seconds, 3) if seconds < 60 else round(seconds))
 
 
 def _number(value: Scalar) -> float:

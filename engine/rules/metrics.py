@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from engine.config.types import format_duration
+from engine.lines import spelled
 from engine.model import BreakerState, Execution, Health, HealthStatus, Outcome, Priority, Scalar
 from engine.model.record import record
 from engine.rules.series import PREFIX, Pairs, SeriesWindow, pairs
@@ -210,7 +210,7 @@ def is_number(value: object) -> bool:
 
 
 def show(name: str, value: Scalar) -> str:
-    """A metric's value for people: `62.5 %`, `1m5s`, `'text'`, `unknown`."""
+    """A metric's value for people: `62.5 %`, `1 m 05 s`, `'text'`, `unknown`."""
     if value is None:
         return "unknown"
     if isinstance(value, str):
@@ -224,7 +224,7 @@ def show(name: str, value: Scalar) -> str:
     if name.endswith("_rate") and not name.startswith(PREFIX):
         return show_percent(value)
     if name == "workflow.duration" and value >= 0:
-        return format_duration(round(value, 3))
+        return spelled(round(value, 3))
     return f"{round(value, 3):.12g}"
 
 

@@ -14,7 +14,7 @@ from engine.config.conditions import (
     PatternCondition,
     RateCondition,
 )
-from engine.config.types import format_duration
+from engine.lines import spelled
 from engine.rules.explain import threshold
 from engine.rules.findings import Finding
 from engine.rules.metrics import show, show_percent
@@ -29,7 +29,7 @@ def looks_for(rule: Rule) -> str:
     sentence = word.join(map(_words, rule.conditions))
     if not rule.for_:
         return sentence
-    return f"{f'({sentence})' if len(rule.conditions) > 1 else sentence} for {format_duration(rule.for_)}"
+    return f"{f'({sentence})' if len(rule.conditions) > 1 else sentence} for {spelled(rule.for_)}"
 
 
 def _words(condition: Condition) -> str:
@@ -39,7 +39,7 @@ def _words(condition: Condition) -> str:
             return _group(condition)
         case RateCondition():
             test = f"{condition.metric} {condition.operator} {show(condition.metric, condition.value)}"
-            return f"share of {test} in {format_duration(condition.window)} {limit}"
+            return f"share of {test} in {spelled(condition.window)} {limit}"
         case BurnRateCondition():
             return f"error budget of {show_percent(condition.objective)} burns too fast"
         case AbsenceCondition():

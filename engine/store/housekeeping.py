@@ -12,7 +12,7 @@ import aiosqlite
 
 from engine.clock import Clock
 from engine.errors import StoreError
-from engine.lines import seconds, size
+from engine.lines import lasted, size
 from engine.store import retention, wal
 from engine.store.ballast import Ballast
 from engine.store.budget import Room, give_way, survey, weigh
@@ -82,7 +82,7 @@ class Housekeeper:
             return f"{thrift.reason}: only outcomes and alerts are kept"
         if self._pinned_since is not None and self._pinned_for > PINNED_AFTER:
             who = ", ".join(self._pinned_by) or "another program"
-            return f"the write-ahead log is {size(self._wal)}: {who} reads for {seconds(self._pinned_for)}"
+            return f"the write-ahead log is {size(self._wal)}: {who} reads for {lasted(self._pinned_for)}"
         return self._blind
 
     async def adopt(self, limits: Limits) -> None:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from engine.config.types import format_duration
+from engine.lines import spelled
 from engine.model import Assertion, Scalar
 from engine.patterns import Pattern, compile_pattern, encodable
 from engine.redaction import is_secret_name
@@ -54,7 +54,7 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """A parsed expectation; `left` and `right` are its sides as written, `right` with its operator."""
+    """A parsed expectation; `left` and `right` are its sides as they are shown, `right` with its operator."""
 
     text: str
     path: FieldPath
@@ -145,9 +145,9 @@ class Expectation:
             return f"{len(actual)} characters" if self._is_secret else plain(actual, SHOWN_LIMIT)
         if isinstance(actual, float):
             if self.root in TIMINGS:
-                return format_duration(self._rounded(actual, 3 if actual < 10 else 1))
+                return spelled(self._rounded(actual, 3 if actual < 10 else 1))
             if self.root in REMAINING:
-                return f"{'-' if actual < 0 else ''}{format_duration(abs(self._rounded(actual, 0)))}"
+                return f"{'-' if actual < 0 else ''}{spelled(abs(self._rounded(actual, 0)))}"
         text = _as_text(actual)
         return text if isinstance(actual, (int, float)) else plain(text, SHOWN_LIMIT)
 
@@ -201,9 +201,16 @@ def parse_expectation(text: str) -> Expectation:
         expected=_fitting(words[-1], expected),
         pattern=_pattern(expected) if words[-1] == "matches" and not has_placeholders(expected) else None,
         left=text[:end].rstrip(),
-        right=text[end:].strip(),
+        right=_shown(path.root, sign[1], expected) or text[end:].strip(),
         is_soft=path.root in TIMINGS,
     )
+
+
+def _shown(root: str, sign: str, expected: Expected) -> str:
+    """A side that is a time; empty when it is none."""
+    if root not in TIMINGS | REMAINING or not isinstance(expected, (int, float)) or expected < 0:
+        return ""
+    return f"{sign} {spelled(expected)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from engine.config.types import format_duration
+from engine.lines import lasted, spelled
 from engine.model import Heartbeat, Signal
 from engine.text import clean, plain
 
@@ -125,7 +125,7 @@ def state_of(beat: Heartbeat, due: Due, grace: float, now: float) -> State:
     if started is not None and started > newest:
         running = now - started
         if running > grace:
-            limit = format_duration(grace)
+            limit = spelled(grace)
             return State("late", next_at, f"started {_ago(running)} ago and has not ended within {limit}")
         if failed is None or (succeeded or 0.0) >= failed:
             return State("running", next_at)
@@ -145,7 +145,4 @@ def state_of(beat: Heartbeat, due: Due, grace: float, now: float) -> State:
 
 def _ago(seconds: float) -> str:
     """Whole seconds, and no seconds where there are hours."""
-    seconds = max(round(seconds), 0)
-    if seconds >= 7200:
-        seconds -= seconds % 60
-    return format_duration(seconds) if seconds else "0s"
+    return lasted(round(seconds))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.config.types import format_duration
+from engine.lines import lasted, spelled
 from engine.model import BreakerState, Execution, LogLevel, LogRecord, Outcome, Scalar
 from engine.resilience.breaker import BreakerChange
 from engine.resilience.retry import Retrying
@@ -34,15 +34,15 @@ def closing_line(execution: Execution, span_id: str, target: str = "") -> LogRec
 
 
 def retry_message(workflow_id: str, retrying: Retrying, attempts: int) -> str:
-    """`checkout attempt 1 of 3 failed: pay: status (503) == 200; next in 1s`."""
-    wait = format_duration(round(retrying.delay, 2))
+    """`checkout attempt 1 of 3 failed: pay: status (503) == 200; next in 1 s`."""
+    wait = lasted(retrying.delay)
     count = f"{retrying.attempt} of {attempts}"
     return f"{workflow_id} attempt {count} failed: {retrying.failure.message}; next in {wait}"
 
 
 def try_message(step_id: str, retrying: Retrying, tries: int) -> str:
-    """`pay try 1 of 3 failed: status (503) == 200; next in 1s`."""
-    wait = format_duration(round(retrying.delay, 2))
+    """`pay try 1 of 3 failed: status (503) == 200; next in 1 s`."""
+    wait = lasted(retrying.delay)
     return f"{step_id} try {retrying.attempt} of {tries} failed: {retrying.failure.message}; next in {wait}"
 
 
@@ -50,7 +50,7 @@ def breaker_line(change: BreakerChange, now: float) -> LogRecord:
     """A breaker opened, is being tried, or closed."""
     match change.after:
         case BreakerState.OPEN:
-            wait = format_duration(change.reset)
+            wait = spelled(change.reset)
             many = "in a row" if change.calls is None else f"of {change.calls} calls"
             what = f"opened after {change.failures} failures {many}; one trial in {wait}"
         case BreakerState.HALF_OPEN:
@@ -67,7 +67,7 @@ def breaker_line(change: BreakerChange, now: float) -> LogRecord:
 
 def jump_message(shift: float) -> str:
     """What a wall clock that went `shift` seconds its own way means."""
-    size = format_duration(round(abs(shift)))
+    size = lasted(float(round(abs(shift))))
     if shift < 0:
         return f"the clock was set back by {size}"
     return f"{size} are missing: the machine was suspended, or the clock was set ahead"
@@ -78,7 +78,7 @@ def _ending(execution: Execution, target: str) -> str:
     after = f" after {count} attempts" if count > 1 else ""
     match execution.outcome:
         case Outcome.OK:
-            return f"ok in {format_duration(round(execution.duration, 3))}{after}"
+            return f"ok in {lasted(execution.duration)}{after}"
         case Outcome.DEGRADED:
             return f"degraded{after}: {execution.reason}"
         case Outcome.SKIPPED:

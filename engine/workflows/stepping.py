@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.clock import Clock
-from engine.config.types import format_duration
+from engine.lines import spelled
 from engine.model import (
     BreakerState,
     ErrorCategory,
@@ -242,7 +242,7 @@ async def _answer(call: _Call) -> tuple[Reply, Verdict]:
     except TimeoutError:
         if not cutoff.expired():
             raise
-        seconds = format_duration(round(call.context.timeout, 3))
+        seconds = spelled(round(call.context.timeout, 3))
         raise StepError(_timeout(f"the step did not end within {seconds}")) from None
     return reply, judge(call.plan, reply, call.scope)
 

@@ -73,7 +73,7 @@ async def test_a_failure_without_a_network_says_nothing_and_one_with_it_does() -
             assert (await guard.judged(recording(Outcome.FAILED))).execution.outcome is Outcome.FAILED
         assert guard.offline is None
     assert [log.level for log in logs] == [LogLevel.ERROR, LogLevel.INFO]
-    assert logs[1].message == "the monitor itself is online again after 3s"
+    assert logs[1].message == "the monitor itself is online again after 3 s"
 
 
 async def test_one_canary_that_answers_is_enough() -> None:

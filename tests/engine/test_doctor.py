@@ -88,7 +88,7 @@ def test_undelivered_and_dead_letters_are_counted(db: Path) -> None:
         values = f"'{number}', 1, 'ops', 'fired', 'ERROR', '', '', {NOW - 3600 + number}, '{state}', 0, 0, ''"
         execute(db, f"INSERT INTO notifications ({columns}) VALUES ({values})")
     findings = seen(db)
-    assert findings["database notifications"].value == "2 wait, the oldest for 1 h 0 m"
+    assert findings["database notifications"].value == "2 wait, the oldest for 1 h"
     assert findings["database notifications"].verdict is Verdict.WARNING
     assert findings["database dead letters"].value == "1"
     assert findings["database dead letters"].verdict is Verdict.WARNING

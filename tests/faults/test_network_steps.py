@@ -110,5 +110,5 @@ async def test_each_execution_ends_in_its_outcome_and_leaves_nothing(tmp_path: P
     }
     steps = {step.step_id: step for step in runs["well"].attempts[0].steps}
     assert steps["mail"].attributes["target"] == f"tcp://127.0.0.1:{mail}"
-    assert steps["certificate"].reason.startswith("chain_expires_in (2d1")
+    assert steps["certificate"].reason.startswith("chain_expires_in (2 d 1")
     assert steps["certificate"].phases.tls == pytest.approx(0.5, abs=0.5)

@@ -17,7 +17,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from engine.config.types import VariableName, format_duration
+from engine.config.types import VariableName
+from engine.lines import spelled
 from engine.model import ErrorCategory, ErrorType, Failure
 from engine.text import own_words, plain
 from engine.workflows.steps.base import CheckError, StepContext, StepError
@@ -269,7 +270,7 @@ def _no_start(launch: Launch, error: OSError | ValueError) -> Failure:
 
 
 def _late(launch: Launch, timeout: float) -> Failure:
-    message = f"{launch.name} did not end within {format_duration(round(timeout, 3))} and was ended"
+    message = f"{launch.name} did not end within {spelled(round(timeout, 3))} and was ended"
     return Failure(message, ErrorType.TIMEOUT, ErrorCategory.UNKNOWN)
 
 

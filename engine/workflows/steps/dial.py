@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from engine.config.types import format_duration
+from engine.lines import spelled
 from engine.model import ErrorCategory, ErrorType, Failure
 from engine.text import plain
 from engine.workflows.steps.base import CheckError
@@ -60,7 +60,7 @@ async def deadline(timeout: float, host: str, probe: Probe) -> AsyncIterator[Non
         async with asyncio.timeout(timeout):
             yield
     except TimeoutError:
-        seconds, peer = format_duration(round(timeout, 3)), probe.peer or plain(host, 255)
+        seconds, peer = spelled(round(timeout, 3)), probe.peer or plain(host, 255)
         raise probe.fault(f"{probe.awaited} within {seconds} from {peer}", ErrorType.TIMEOUT) from None
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from engine.clock import Clock
-from engine.config.types import format_duration
+from engine.lines import spelled
 from engine.model import Assertion, ErrorCategory, ErrorType, Failure, Scalar
 from engine.resilience.classify import classify_status
 from engine.text import clean, plain
@@ -73,7 +73,7 @@ class HttpStep:
                 answer, request, redirects = await self._exchange(request, route, spec, probe)
         except TimeoutError:
             seconds, peer = (
-                format_duration(round(context.timeout, 3)),
+                spelled(round(context.timeout, 3)),
                 probe.peer or plain(request.place.host),
             )
             raise probe.fault(f"no answer within {seconds} from {peer}", ErrorType.TIMEOUT) from None

@@ -29,7 +29,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from engine.clock import Clock
-from engine.config.types import PositiveDuration, Strict, Written, format_duration
+from engine.config.types import PositiveDuration, Strict, Written
+from engine.lines import spelled
 from engine.model import ErrorCategory, ErrorType, Failure, Scalar
 from engine.resilience.classify import classify
 from engine.text import plain
@@ -202,7 +203,7 @@ def _result(spec: PythonSpec, name: str, ended: Ended, written: bytes) -> Any:
 
 def _death(spec: PythonSpec, name: str, ended: Ended) -> Failure:
     if ended.signal == "SIGXCPU":
-        message = f"{name} used up the {format_duration(math.ceil(spec.cpu))} of CPU time it may have"
+        message = f"{name} used up the {spelled(math.ceil(spec.cpu))} of CPU time it may have"
         return Failure(message, ErrorType.TIMEOUT, ErrorCategory.UNKNOWN)
     message = ended.sentence(name)
     if ended.signal and (frame := _FRAME.search(ended.stderr)):

@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from engine.clock import Clock
-from engine.config.types import Strict, format_duration
+from engine.config.types import Strict
+from engine.lines import spelled
 from engine.model import ErrorCategory, ErrorType, Failure, Scalar
 from engine.text import plain
 from engine.workflows.steps.base import Reply, StepContext, StepError
@@ -140,7 +141,7 @@ class SqlStep:
             async with asyncio.timeout(context.timeout):
                 table = await self._ask(place, spec, probe, context.timeout)
         except TimeoutError:
-            seconds = format_duration(round(context.timeout, 3))
+            seconds = spelled(round(context.timeout, 3))
             message = f"no answer from {place.name} within {seconds} ({_doing(probe)})"
             failure = Failure(message, ErrorType.TIMEOUT, ErrorCategory.DATABASE)
             raise StepError(failure, probe.phases) from None

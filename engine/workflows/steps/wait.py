@@ -13,7 +13,8 @@ from typing import Annotated
 from pydantic import Field
 
 from engine.clock import Clock
-from engine.config.types import PositiveDuration, Strict, format_duration
+from engine.config.types import PositiveDuration, Strict
+from engine.lines import spelled
 from engine.model import ErrorCategory, ErrorType, Failure
 from engine.workflows.steps.base import Reply, StepContext, StepError
 
@@ -49,8 +50,8 @@ class WaitStep:
             StepError: less time is left than is to be waited.
         """
         if spec.for_ > context.timeout:
-            left = format_duration(round(context.timeout, 3))
-            message = f"a wait of {format_duration(spec.for_)} does not fit into the {left} that are left"
+            left = spelled(round(context.timeout, 3))
+            message = f"a wait of {spelled(spec.for_)} does not fit into the {left} that are left"
             raise StepError(Failure(message, ErrorType.TIMEOUT, ErrorCategory.UNKNOWN))
         began = self._clock.monotonic()
         await self._clock.sleep(spec.for_)

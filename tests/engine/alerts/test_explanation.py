@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from engine.alerts.receipts import fate
+from engine.alerts.receipts import fate, when
 from engine.errors import NotFoundError
 from engine.explaining import Explainer
 from engine.model import (
@@ -352,7 +352,19 @@ def _tried(stand: Stand, tries: int) -> Callable[[], Awaitable[bool]]:
     return has_failed
 
 
+def test_a_date_is_told_again_only_when_it_is_another() -> None:
+    midnight = 1_700_006_400.0
+    assert [when(at, midnight) for at in (midnight - 1, midnight, midnight + 86_399, midnight + 86_400)] == [
+        "2023-11-14 23:59:59",
+        "00:00:00",
+        "23:59:59",
+        "2023-11-16 00:00:00",
+    ]
+
+
 def test_what_was_never_tried_is_not_said_to_have_been() -> None:
     row = Notification("1:resolved:ops", 1, "ops", AlertEventKind.RESOLVED, Severity.ERROR, "", "", 10.0)
     dead = replace(row, state=NotificationState.DEAD, error="its channel is no longer configured")
-    assert fate(dead) == ("ops was not told that it ended: given up, its channel is no longer configured")
+    assert fate(dead, 10.0) == (
+        "ops was not told that it ended: given up, its channel is no longer configured"
+    )

@@ -31,7 +31,7 @@ async def test_subjects_are_told_with_the_values_that_count_now() -> None:
     ]
     status, slow = found[0].conditions
     assert (status.value, status.threshold, status.result) == ("failed", "== failed", True)
-    assert (slow.value, slow.threshold, slow.result) == ("7s", "> 5s", True)
+    assert (slow.value, slow.threshold, slow.result) == ("7 s", "> 5 s", True)
     assert found[0].alert_id == stand.alert.id
 
 

@@ -37,7 +37,7 @@ async def test_a_higher_level_is_told_and_reaches_who_takes_only_such() -> None:
     assert stand.severity() is Severity.CRITICAL
     assert stand.tables.kinds() == ["fired", "escalated", "escalated"]
     assert stand.tables.keys == ["1:fired:ops", "1:escalated:ops:n1", "1:escalated:ops:n2", "1:fired:pager"]
-    assert stand.tables.events[-1].note == "ERROR → CRITICAL: workflow.duration (6s) > 5s"
+    assert stand.tables.events[-1].note == "ERROR → CRITICAL: workflow.duration (6 s) > 5 s"
     assert [gate.detail for gate in stand.tables.decisions[-1].gates if gate.name == "level"] == [
         "ERROR → CRITICAL"
     ]
@@ -90,7 +90,7 @@ class TestKeepFiringFor:
         assert stand.state() is AlertState.FIRING
         gates = [gate for decision in stand.tables.decisions for gate in decision.gates]
         assert [gate.detail for gate in gates if gate.name == "keep_firing_for"] == [
-            "no longer true for 0ms of 2m"
+            "no longer true for 0 s of 2 m"
         ]
         await stand.tick(1)
         assert stand.tables.kinds() == ["fired", "resolved"]

@@ -123,7 +123,7 @@ def test_escalation_comes_once_with_unknown_as_well() -> None:
     assert observe(alert, by, Evaluation(None), Circumstances(NOW + 59)) is None
     done = seen(alert, None, Circumstances(NOW + 60), by)
     assert (done.kind, done.alert.severity) == (AlertEventKind.ESCALATED, Severity.CRITICAL)
-    assert done.note == "WARNING → CRITICAL: nobody acknowledged it for 1m"
+    assert done.note == "WARNING → CRITICAL: nobody acknowledged it for 1 m"
     assert observe(done.alert, by, Evaluation(None), Circumstances(NOW + 500)) is None
     assert observe(made(AlertState.ACKNOWLEDGED), by, Evaluation(None), Circumstances(NOW + 60)) is None
 

@@ -139,7 +139,7 @@ async def test_what_cannot_be_stored_or_was_given_up_half_way_does_not_count() -
         ({"lasting": None}, "either its end"),
         ({"lasting": 0}, "ends after it begins"),
         ({"lasting": float("nan")}, "ends after it begins"),
-        ({"lasting": 31 * 86_400}, "30d at most"),
+        ({"lasting": 31 * 86_400}, "30 d at most"),
         ({"lasting": None, "ends_at": 1_000.0}, "not in the past"),
     ],
 )

@@ -48,7 +48,7 @@ async def test_high_failure_rate() -> None:
 
 
 async def test_slow_response() -> None:
-    assert await messages(SLOW_RESPONSE, "o", duration=30.001) == ["workflow.duration (30.001s) > 30s"]
+    assert await messages(SLOW_RESPONSE, "o", duration=30.001) == ["workflow.duration (30.001 s) > 30 s"]
     assert await messages(SLOW_RESPONSE, "o", duration=30.0) == []
 
 

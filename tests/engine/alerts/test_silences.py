@@ -180,7 +180,7 @@ async def test_what_cannot_be_stored_does_not_count() -> None:
         (["rule=x"], " ", "known", HOUR, "who made it"),
         (["rule=x"], "ada", "", HOUR, "who made it"),
         (["rule=x"], "ada", "known", 0.0, "ends after it begins"),
-        (["rule=x"], "ada", "known", 31 * DAY, "30d at most"),
+        (["rule=x"], "ada", "known", 31 * DAY, "30 d at most"),
     ],
 )
 async def test_what_cannot_be_meant_is_refused(

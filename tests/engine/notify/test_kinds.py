@@ -125,7 +125,7 @@ async def test_a_silent_webhook_is_given_up_in_time() -> None:
     async with listening() as server:
         server.silent = True
         error = await _refused(_webhook(server, timeout=0.2))
-    assert "no answer within 200ms" in error.message
+    assert "no answer within 200 ms" in error.message
     assert not error.permanent
 
 
@@ -238,7 +238,7 @@ async def test_a_command_that_does_not_end_is_ended_with_all_it_started(tmp_path
     text = "import subprocess,sys; subprocess.Popen(['sleep', '60'], stdout=open(sys.argv[1], 'w')).wait()"
     try:
         error = await _refused(_program(text, str(held), timeout=1.0))
-        assert "did not end within 1s" in error.message
+        assert "did not end within 1 s" in error.message
         os.set_blocking(reading, True)
         assert os.read(reading, 1) == b""  # nobody holds the other end any more
     finally:

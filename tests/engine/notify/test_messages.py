@@ -37,7 +37,7 @@ def test_a_fire_says_what_since_when_and_which() -> None:
     assert compose(ALERT, AlertEventKind.FIRED) == (
         "[ERROR] High failure rate · checkout",
         "workflow.failure_rate (62.5 %) > 50 %\n"
-        "Since 2023-11-14 22:13:20 UTC, fired 5m later\n"
+        "Since 2023-11-14 22:13:20 UTC, fired 5 m later\n"
         "Alert 12, rule high-failure-rate",
     )
 
@@ -51,8 +51,8 @@ def test_an_acknowledgement_names_the_person_and_the_note() -> None:
     assert compose(ACKED, AlertEventKind.ACKNOWLEDGED) == (
         "[ACKNOWLEDGED] High failure rate · checkout",
         "workflow.failure_rate (62.5 %) > 50 %\n"
-        "Since 2023-11-14 22:13:20 UTC, fired 5m later\n"
-        "Acknowledged by ann after 2m\n"
+        "Since 2023-11-14 22:13:20 UTC, fired 5 m later\n"
+        "Acknowledged by ann after 2 m\n"
         "Note: looking at it\n"
         "Alert 12, rule high-failure-rate",
     )
@@ -62,8 +62,8 @@ def test_a_recovery_says_how_long_it_lasted() -> None:
     assert compose(RESOLVED, AlertEventKind.RESOLVED) == (
         "[RESOLVED] High failure rate · checkout",
         "workflow.failure_rate (62.5 %) > 50 %\n"
-        "Since 2023-11-14 22:13:20 UTC, fired 5m later\n"
-        "Lasted 1h5m, until 2023-11-14 23:18:20 UTC\n"
+        "Since 2023-11-14 22:13:20 UTC, fired 5 m later\n"
+        "Lasted 1 h 05 m, until 2023-11-14 23:18:20 UTC\n"
         "Acknowledged by ann\n"
         "Resolved by itself: the condition no longer holds\n"
         "Alert 12, rule high-failure-rate",
@@ -74,7 +74,7 @@ def test_a_recovery_says_how_long_it_lasted() -> None:
     ("author", "note", "line"),
     [
         ("auto", "", "Resolved by itself: not confirmed any more"),
-        ("auto", "not confirmed for 1h", "Resolved by itself: not confirmed for 1h"),
+        ("auto", "not confirmed for 1 h", "Resolved by itself: not confirmed for 1 h"),
         ("rule", "", "Resolved by itself: its rule was removed"),
         ("ben", "rolled back", "Resolved by ben\nNote: rolled back"),
     ],
@@ -87,7 +87,7 @@ def test_an_escalation_shows_the_new_severity_and_why() -> None:
     raised = replace(ALERT, severity=Severity.CRITICAL, escalated_at=START + 1_200)
     title, body = compose(raised, AlertEventKind.ESCALATED)
     assert title == "[CRITICAL ESCALATED] High failure rate · checkout"
-    assert "Escalated: nobody acknowledged it for 15m\n" in body
+    assert "Escalated: nobody acknowledged it for 15 m\n" in body
     assert (
         "Escalated: ERROR → CRITICAL\n"
         in compose(raised, AlertEventKind.ESCALATED, "rule", "ERROR → CRITICAL")[1]
@@ -116,7 +116,7 @@ def test_long_text_is_cut() -> None:
 @pytest.mark.parametrize(
     ("kind", "mark", "line"),
     [
-        (AlertEventKind.REMINDED, "[ERROR STILL FIRING]", "Still firing after 1h5m"),
+        (AlertEventKind.REMINDED, "[ERROR STILL FIRING]", "Still firing after 1 h 05 m"),
         (AlertEventKind.REOPENED, "[ERROR AGAIN]", "Fires again, for the third time"),
         (AlertEventKind.LAPSED, "[ERROR UNACKNOWLEDGED]", "The acknowledgement by ann ran out"),
         (AlertEventKind.FLAPPING, "[FLAPPING]", "It changes too often (34 %): no more is told until"),

@@ -33,7 +33,7 @@ def _error(text: str) -> TemplateError:
     [
         ("{{ severity }} {{ subject|upper }}", "ERROR SHOP"),
         ("{{ value }} {{ threshold }}", "62.5 > 50 %"),
-        ("{{ kind }} since {{ since }} ({{ age }})", "fired since 2023-11-14 22:13:20 UTC (1h5m)"),
+        ("{{ kind }} since {{ since }} ({{ age }})", "fired since 2023-11-14 22:13:20 UTC (1 h 05 m)"),
         ("{% if value > 60 %}bad{% else %}well{% endif %}", "bad"),
         ("{% for tag in tags %}{{ tag }}{% else %}none{% endfor %}", "none"),
         ("{{ runbook or 'no runbook' }}", "no runbook"),
@@ -47,7 +47,7 @@ def test_what_is_known_can_be_said(text: str, expected: str) -> None:
 def test_the_plain_words_can_be_a_part() -> None:
     title, body = render(TemplateSpec(title="! {{ title }}", body="{{ body }}\nbye"), RESOLVED)
     assert title == "! [RESOLVED] Sample rule · shop"
-    assert "Lasted 1h5m" in body
+    assert "Lasted 1 h 05 m" in body
     assert body.endswith("\nbye")
 
 

@@ -13,6 +13,7 @@ from engine.errors import ConflictError, NotFoundError
 from engine.model import AlertEventKind, AlertState, Notification, NotificationState, Severity
 from engine.notify.delivery import DeliveryError
 from engine.notify.grouping import Pace, group_text
+from engine.store import outgoing
 from tests.engine.notify.bench import HOUR, Bench, make_alert, make_channel, make_row, open_bench
 
 FIRED, RESOLVED = AlertEventKind.FIRED, AlertEventKind.RESOLVED
@@ -184,6 +185,8 @@ async def test_a_storm_leaves_as_one_message_when_the_minute_is_over(tmp_path: P
         await bench.queue(*(make_row("ops", number) for number in range(1, 31)))
         await bench.idle()
         assert len(bench.sender.messages) == 5
+        waiting = await outgoing.one(bench.store.reader.pool, "20:fired:ops")
+        assert (waiting.error, waiting.tries) == ("more than 5 messages a minute, it leaves with others", 0)
         await bench.until(30)
         await bench.queue(*(make_row("ops", number) for number in range(31, 41)))
         await bench.queue(make_row("ops", 7, RESOLVED))

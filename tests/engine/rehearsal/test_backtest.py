@@ -79,7 +79,7 @@ def test_people_get_a_table_and_what_is_different(files: Path, capsys: pytest.Ca
     text = capsys.readouterr().out
     assert "360 executions; an engine looked 99.7 % of the time" in text
     assert "threshold=3s: fires only here" in text
-    assert "workflow.duration (4s) > 3s" in text
+    assert "workflow.duration (4 s) > 3 s" in text
 
 
 @pytest.mark.parametrize(("maximum", "code"), [("20", 0), ("10", 1)])
@@ -92,7 +92,7 @@ def test_too_many_messages_a_week_are_a_failure(
     assert main([*command, "--db", "u.db", "--max-notifications-per-week", maximum]) == code
     out = capsys.readouterr().out
     assert ("too many" in out) == bool(code)
-    assert "note: a week's figures are those of 25 h 0 m of looking, times 6.72" in out
+    assert "note: a week's figures are those of 1 d 01 h of looking, times 6.72" in out
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_mistakes_are_told_in_a_sentence(
 def test_rules_are_listed_with_what_they_look_for(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rules", "list", "--db", "t.db"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert any("slow" in line and "quiet" in line and "workflow.duration > 5s" in line for line in lines)
+    assert any("slow" in line and "quiet" in line and "workflow.duration > 5 s" in line for line in lines)
 
 
 async def keep(db: Path) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import TocsinError
-from engine.model import NotificationState
+from engine.model import NotificationState, Outcome
+from engine.reporting.document import executions
 from engine.reporting.forms import Form, form_of, render, save
 from engine.reporting.making import make
 from engine.reporting.model import Report
@@ -48,6 +49,13 @@ class Tags(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+
+
+def test_what_has_a_result_adds_up() -> None:
+    outcomes = {Outcome.SKIPPED: 9, Outcome.FAILED: 16, Outcome.OK: 1_047}
+    known = replace(summary(), executions=1_063, outcomes=outcomes)
+    assert executions(known) == "1,063 (1,047 ok, 16 failed); 9 skipped"
+    assert executions(replace(known, executions=0, outcomes={Outcome.SKIPPED: 9})) == "0; 9 skipped"
 
 
 @pytest.mark.parametrize("form", [Form.TEXT, Form.MARKDOWN, Form.HTML])

@@ -71,7 +71,7 @@ def test_what_is_furthest_from_its_objective_comes_first_and_what_did_not_run_la
         ({"summary": summary(workflow("shop", 1_000, 0.9))}, "shop", "ERROR",
          "100 of 1,000 executions failed: 90.0 % succeeded, 99 % were to; that allows 10 failures."),
         ({"summary": summary(workflow("shop", 100, 1.0, p95=9.1))}, "shop", "WARNING",
-         "Its p95 of 9.10 s is 91 % of its timeout of 10.00 s."),
+         "Its p95 of 9.10 s is 91 % of its timeout of 10 s."),
         ({"pledges": (Pledge("shop", 0.99, 10.0, 0),)}, "shop", "WARNING", "No enabled rule covers it."),
         ({"pledges": (*CALM.pledges, Pledge("idle", rules=1))}, "idle", "INFO", "It has not been executed"),
         ({"retries": retried(1_000, 80, 60)}, "shop", "WARNING",
@@ -97,7 +97,7 @@ def test_advice_comes_with_its_evidence(
         changes["summary"] = replace(changes["summary"], health=())  # type: ignore[type-var]
     found = only_advice(**changes)
     assert found[:2] == (subject, severity)
-    assert says.replace("40 s", "40.00 s") in found[2] or says in found[2]
+    assert says in found[2]
 
 
 def test_parts_of_the_monitor_that_were_not_well_are_told_and_workflows_only_once() -> None:

@@ -69,8 +69,8 @@ def test_consecutive(took: list[float], expected: bool | None) -> None:
 
 def test_consecutive_in_words() -> None:
     found = look({"type": "CONSECUTIVE", **SLOW, "count": 3}, durations(3, 3, 3), at=9)
-    assert found.explanation == "workflow.duration > 2s 3 times in a row (3 of 3)"
-    assert (found.value, found.threshold) == (3, "> 2s 3 times in a row")
+    assert found.explanation == "workflow.duration > 2 s 3 times in a row (3 of 3)"
+    assert (found.value, found.threshold) == (3, "> 2 s 3 times in a row")
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ class TestAbsence:
         assert watched.look(699, history).result is False
         found = watched.look(700, history)
         assert found.result is True
-        assert found.explanation == "no execution for 10m (the last 10m ago)"
+        assert found.explanation == "no execution for 10 m (the last 10 m ago)"
 
     def test_what_was_not_watched_is_unknown(self) -> None:
         watched = Watched({"type": "ABSENCE", "duration": "10m"})
@@ -111,7 +111,7 @@ class TestAbsence:
         watched.witness.watch_from(START + 50)
         assert watched.look(649, history).result is None
         assert watched.look(650, history).result is True
-        assert watched.look(650, window()).explanation == "no execution for 10m (none seen)"
+        assert watched.look(650, window()).explanation == "no execution for 10 m (none seen)"
 
     def test_a_failure_is_no_success(self) -> None:
         watched = Watched({"type": "ABSENCE", "of": "success", "duration": "10m"})
@@ -127,7 +127,7 @@ class TestAbsence:
         assert watched.look(500).result is None
         watched.point(400, 1)
         assert watched.look(999).result is False
-        assert watched.look(1000).explanation == "no point of series.disk.used for 10m (the last 10m ago)"
+        assert watched.look(1000).explanation == "no point of series.disk.used for 10 m (the last 10 m ago)"
 
     def test_lines_that_fit(self) -> None:
         watched = Watched({"type": "ABSENCE", "of": "log", "search": "backup done", "duration": "10m"})
@@ -159,7 +159,7 @@ class TestBurnRate:
         found = self.after(20)
         assert (found.result, found.severity) == (True, Severity.CRITICAL)
         assert found.explanation == (
-            "the error budget of 99 % burns 16.7 times as fast as it lasts over 1h and 100 times over 5m "
+            "the error budget of 99 % burns 16.7 times as fast as it lasts over 1 h and 100 times over 5 m "
             "(> 14.4 times)"
         )
 
@@ -202,7 +202,7 @@ class TestTrend:
     def test_it_says_when(self) -> None:
         found = self.grown(70, 5)
         assert found.result is True
-        assert found.explanation == "series.disk.used (now about 74.583) will be >= 95 in 4h5m"
+        assert found.explanation == "series.disk.used (now about 74.583) will be >= 95 in 4 h 05 m"
 
     def test_too_slow_or_down_is_no_trend(self) -> None:
         assert self.grown(70, 3).result is False
@@ -233,7 +233,7 @@ class TestPattern:
         found = watched.look(305)
         assert (found.result, found.value) == (True, 2)
         assert found.explanation == (
-            "at least 2 lines of 'level:error timeout' in 5m (found 2, the newest: 'Timeout again')"
+            "at least 2 lines of 'level:error timeout' in 5 m (found 2, the newest: 'Timeout again')"
         )
         assert watched.look(311).result is False
 

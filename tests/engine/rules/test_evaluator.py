@@ -28,8 +28,8 @@ def test_threshold_on_status(letters: str, fields: dict[str, Any], expected: boo
 
 def test_threshold_says_value_and_limit() -> None:
     found = look(SLOW, outcomes("o", duration=31.2))
-    assert (found.result, found.value, found.threshold) == (True, 31.2, "> 30s")
-    assert found.explanation == "workflow.duration (31.2s) > 30s"
+    assert (found.result, found.value, found.threshold) == (True, 31.2, "> 30 s")
+    assert found.explanation == "workflow.duration (31.2 s) > 30 s"
 
 
 def test_threshold_of_a_rate_looks_at_its_window_and_count() -> None:
@@ -76,7 +76,7 @@ def test_rate_is_strictly_above() -> None:
     assert look(condition, outcomes("ffoo"), at=4).result is False
     found = look(condition, outcomes("ffffo"), at=4)
     assert (found.result, found.value) == (True, 80.0)
-    assert found.explanation == ("share of workflow.status == failed (80 % of 5 executions in 1m) > 50 %")
+    assert found.explanation == ("share of workflow.status == failed (80 % of 5 executions in 1 m) > 50 %")
 
 
 def test_rate_of_what_no_execution_has_is_unknown() -> None:
@@ -173,7 +173,7 @@ class TestDuration:
         self.see(memory, 0, 1)
         self.see(memory, 1, 3)
         found = look(self.CONDITION, window(execution(at=31, duration=3)), at=31, memory=memory)
-        assert found.explanation == "workflow.duration (3s) > 2s for 1m (held 30s)"
+        assert found.explanation == "workflow.duration (3 s) > 2 s for 1 m (held 30 s)"
 
 
 def test_custom_and_its_words() -> None:
@@ -185,7 +185,7 @@ def test_custom_and_its_words() -> None:
     found = look(condition, outcomes("oo", duration=3), at=2)
     assert (found.result, found.value) == (True, 3.0)
     assert found.explanation == (
-        "avg(workflow.duration) > 2 and count() >= 2 with avg(workflow.duration) = 3s, count() = 2"
+        "avg(workflow.duration) > 2 and count() >= 2 with avg(workflow.duration) = 3 s, count() = 2"
     )
     assert look(condition, outcomes("o", duration=3), at=2).result is False
     assert look(condition, window(), at=2).result is None
@@ -227,7 +227,7 @@ def test_the_words_of_groups_and_the_deciding_value() -> None:
     made = rule({"any": [SLOW, {"not": FAILED}]}, CRITICAL)
     found = evaluate(made, Facts("x", outcomes("o", priority=Priority.CRITICAL)), START, {})
     assert found.explanation == (
-        "(workflow.duration (500ms) > 30s or not (workflow.status (ok) == failed))"
+        "(workflow.duration (500 ms) > 30 s or not (workflow.status (ok) == failed))"
         " and workflow.priority (critical) == critical"
     )
     assert (found.value, found.threshold) == ("ok", "== failed")

@@ -33,7 +33,7 @@ class TestLevels:
         assert [result(took, active=True) for took in (0.5, 0.7, 1.1)] == [False, True, True]
         assert self.severity(0.7, active=True) is Severity.WARNING
         found = Watched(self.CONDITION).look(0, durations(0.7), active=True)
-        assert found.explanation == "workflow.duration (700ms) > 500ms, which clears > 1s"
+        assert found.explanation == "workflow.duration (700 ms) > 500 ms, which clears > 1 s"
 
     def test_a_share_clears_lower_than_it_fires(self) -> None:
         condition = {"type": "RATE", **SLOW, "window": "1h", "rate": "50%", "clear": "20%"}
@@ -114,12 +114,12 @@ class TestLevels:
             silent.look(3_600).explanation,
         ]
         assert said == [
-            "workflow.duration (2s) > 1s",
-            "workflow.duration (6s) > 5s",
-            "share of workflow.status == failed (75 % of 4 executions in 10m) > 50 %",
+            "workflow.duration (2 s) > 1 s",
+            "workflow.duration (6 s) > 5 s",
+            "share of workflow.status == failed (75 % of 4 executions in 10 m) > 50 %",
             "workflow.status == failed in 4 of the last 5 (4 of 5)",
-            "no heartbeat for 10m (none seen)",
-            "no heartbeat for 1h (none seen)",
+            "no heartbeat for 10 m (none seen)",
+            "no heartbeat for 1 h (none seen)",
         ]
 
     def test_a_forecast_that_goes_further_is_worse(self) -> None:

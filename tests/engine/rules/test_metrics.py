@@ -145,8 +145,8 @@ def test_no_facts_no_values() -> None:
     [
         ("workflow.failure_rate", 62.5, "62.5 %"),
         ("workflow.failure_rate", 200 / 3, "66.67 %"),
-        ("workflow.duration", 31.2, "31.2s"),
-        ("workflow.duration", 0.08123, "81ms"),
+        ("workflow.duration", 31.2, "31.2 s"),
+        ("workflow.duration", 0.08123, "81 ms"),
         ("workflow.attempts", 3, "3"),
         ("health.score", 49.95, "49.95"),
         ("workflow.error", None, "unknown"),

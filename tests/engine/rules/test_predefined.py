@@ -110,7 +110,7 @@ def test_high_failure_rate() -> None:
 
 
 def test_slow_response() -> None:
-    assert Course(SIX[2]).run("o", duration=30.5).messages == ["workflow.duration (30.5s) > 30s"]
+    assert Course(SIX[2]).run("o", duration=30.5).messages == ["workflow.duration (30.5 s) > 30 s"]
     assert Course(SIX[2]).run("ofo", duration=30.0).told == []
 
 

@@ -89,8 +89,8 @@ async def test_retries_of_a_called_workflow_are_in_the_log_of_the_caller() -> No
     recording = await bench.run(flow(CALL))
     assert recording.execution.outcome is Outcome.OK
     assert [(line.message, line.workflow_id) for line in recording.logs[:-1]] == [
-        ("w pay: card try 1 of 3 failed: connection refused by h; next in 1s", "w"),
-        ("w pay: card try 2 of 3 failed: connection refused by h; next in 2s", "w"),
+        ("w pay: card try 1 of 3 failed: connection refused by h; next in 1 s", "w"),
+        ("w pay: card try 2 of 3 failed: connection refused by h; next in 2 s", "w"),
     ]
 
 
@@ -110,7 +110,7 @@ async def test_what_a_called_workflow_did_is_traced_however_it_ended() -> None:
     late = flow({"id": "s", "timeout": "10ms", "workflow": {"id": "pay"}})
     bench = Bench(retried().model_copy(update={"steps": flow(get("card", "forever")).steps}))
     recording = await asyncio.wait_for(bench.runner.run(late, 1, 0.0), 10)
-    assert recording.execution.error.endswith("the step did not end within 10ms")
+    assert recording.execution.error.endswith("the step did not end within 10 ms")
     assert "Pay" in {span.name for span in recording.spans}
 
 

@@ -58,7 +58,10 @@ async def test_a_workflow_of_all_three(tmp_path: Path) -> None:
     ]
     failure = results["hang"].failure
     assert failure is not None
-    assert (failure.message, failure.type) == ("sh did not end within 300ms and was ended", ErrorType.TIMEOUT)
+    assert (failure.message, failure.type) == (
+        "sh did not end within 300 ms and was ended",
+        ErrorType.TIMEOUT,
+    )
     assert time.monotonic() - began < 5
     assert pids_in(tmp_path)
     assert all_dead(pids_in(tmp_path))

@@ -157,7 +157,7 @@ def flooding(question: dns.message.Message, _: bool) -> list[bytes]:
 @pytest.mark.parametrize(
     ("answer", "words", "kind"),
     [
-        (lambda *_: [], "no answer within 200ms from SERVER (first byte)", ErrorType.TIMEOUT),
+        (lambda *_: [], "no answer within 200 ms from SERVER (first byte)", ErrorType.TIMEOUT),
         (broken, "SERVER does not speak DNS as it should", ErrorType.PERMANENT),
         (elsewhere, "SERVER answered another question (first byte)", ErrorType.PERMANENT),
         (flooding, "SERVER sent 100 answers to other questions (first byte)", ErrorType.NETWORK),
@@ -190,7 +190,7 @@ async def test_nobody_there_is_said_by_the_network(step: DnsStep) -> None:
 async def test_silence_over_tcp_meets_the_deadline(step: DnsStep) -> None:
     async with listening(silent) as port, nothing_left():
         error = await refusal(step, f"127.0.0.1:{port}", 0.2, protocol="tcp")
-    assert error.failure.message == f"no answer within 200ms from 127.0.0.1:{port} (first byte)"
+    assert error.failure.message == f"no answer within 200 ms from 127.0.0.1:{port} (first byte)"
 
     async def ends(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(100)

@@ -240,7 +240,7 @@ async def test_a_step_has_tries_of_its_own() -> None:
     assert (recording.execution.outcome, recording.execution.attempt_count) == (Outcome.OK, 1)
     assert recording.execution.duration == 3.0
     assert [span.name for span in recording.spans] == ["W", "attempt 1", "a", "b", "b", "b"]
-    assert recording.logs[0].message == "w b try 1 of 3 failed: connection refused by h; next in 1s"
+    assert recording.logs[0].message == "w b try 1 of 3 failed: connection refused by h; next in 1 s"
 
 
 async def test_tries_end_at_the_deadline_of_the_workflow() -> None:
@@ -380,7 +380,7 @@ async def test_waiting_takes_its_time_and_fits_into_what_is_left() -> None:
     wait = {"id": "p", "wait": {"for": "7s"}, "expect": ["duration >= 7s"]}
     assert (await Bench().run(flow(wait))).execution.duration == 7.0
     recording = await Bench().run(flow(wait, timeout="5s"))
-    assert recording.execution.error == "p: a wait of 7s does not fit into the 5s that are left"
+    assert recording.execution.error == "p: a wait of 7 s does not fit into the 5 s that are left"
     assert recording.execution.outcome is Outcome.FAILED
 
 

@@ -32,22 +32,22 @@ def test_the_example_is_a_step() -> None:
     ("now", "known", "status", "wrong"),
     [
         (3900, {}, "new", ""),
-        (3901, {}, "late", "was never heard, waited for since 1h5m1s"),
+        (3901, {}, "late", "was never heard, waited for since 1 h 05 m"),
         (100 + 3900, {"succeeded_at": 100.0}, "up", ""),
-        (100 + 3901, {"succeeded_at": 100.0}, "late", "last succeeded 1h5m1s ago and is 5m1s overdue"),
-        (90_000, {"succeeded_at": 100.0}, "late", "last succeeded 1d58m ago and is 23h58m overdue"),
-        (160, {"succeeded_at": 50.0, "failed_at": 100.0}, "failed", "said 1m ago that it failed"),
+        (100 + 3901, {"succeeded_at": 100.0}, "late", "last succeeded 1 h 05 m ago and is 5 m 01 s overdue"),
+        (90_000, {"succeeded_at": 100.0}, "late", "last succeeded 1 d ago and is 23 h 58 m overdue"),
+        (160, {"succeeded_at": 50.0, "failed_at": 100.0}, "failed", "said 1 m ago that it failed"),
         (
             160,
             {"failed_at": 100.0, "exit_code": 3, "note": "disk\n\x1b[31mfull"},
             "failed",
-            "said 1m ago that it failed with exit code 3: disk⏎full",
+            "said 1 m ago that it failed with exit code 3: disk⏎full",
         ),
         (160, {"failed_at": 100.0, "succeeded_at": 150.0}, "up", ""),
         (400, {"started_at": 100.0}, "running", ""),
-        (401, {"started_at": 100.0}, "late", "started 5m1s ago and has not ended within 5m"),
+        (401, {"started_at": 100.0}, "late", "started 5 m 01 s ago and has not ended within 5 m"),
         (400, {"started_at": 100.0, "succeeded_at": 200.0}, "up", ""),
-        (150, {"started_at": 140.0, "failed_at": 100.0}, "failed", "said 50s ago that it failed"),
+        (150, {"started_at": 140.0, "failed_at": 100.0}, "failed", "said 50 s ago that it failed"),
         (4200, {"started_at": 4100.0, "succeeded_at": 100.0}, "running", ""),
     ],
 )
@@ -57,7 +57,7 @@ def test_what_signals_mean(now: float, known: dict[str, Any], status: str, wrong
 
 def test_a_clock_that_went_back_is_no_trouble() -> None:
     assert state(50, succeeded_at=100.0) == ("up", "")
-    assert state(50, failed_at=100.0) == ("failed", "said 0s ago that it failed")
+    assert state(50, failed_at=100.0) == ("failed", "said 0 s ago that it failed")
 
 
 def test_cron_says_when_a_success_is_due_also_when_clocks_change() -> None:
@@ -118,7 +118,7 @@ async def test_the_step_says_what_it_found() -> None:
     assert late.fields["status"] == "late"
     assert late.fields["overdue"] == 360.0
     assert late.failure is not None
-    assert late.failure.message == "the job last succeeded 1h6m ago and is 6m overdue"
+    assert late.failure.message == "the job last succeeded 1 h 06 m ago and is 6 m overdue"
     assert late.failure.type is ErrorType.PERMANENT
     assert step.target(spec) == ""
 

@@ -164,7 +164,7 @@ async def test_a_broken_answer_is_a_failure_in_words(http: HttpStep, handler: Ha
 async def test_the_deadline_is_total(http: HttpStep, handler: Handler, place: str) -> None:
     started = time.perf_counter()
     message, error = await fault_of(http, handler, timeout=0.2)
-    assert message == f"no answer within 200ms from 127.0.0.1 ({place})"
+    assert message == f"no answer within 200 ms from 127.0.0.1 ({place})"
     assert error.failure.type is ErrorType.TIMEOUT
     assert time.perf_counter() - started < 1.5
     assert error.phases.connect is not None

@@ -165,7 +165,7 @@ async def test_a_wrong_check_is_told_from_a_wrong_target(
 @pytest.mark.parametrize(
     ("body", "sentence", "kind"),
     [
-        ("while True: pass", "CALL used up the 1s of CPU time it may have", ErrorType.TIMEOUT),
+        ("while True: pass", "CALL used up the 1 s of CPU time it may have", ErrorType.TIMEOUT),
         ("import sys; sys.exit(3)", "CALL exited with 3", ErrorType.UNKNOWN),
         ("import sys; sys.exit('no idea')", "CALL exited with 1: no idea", ErrorType.UNKNOWN),
         ("import sys; sys.exit()", "CALL ended its process without a result", ErrorType.PERMANENT),
@@ -208,7 +208,7 @@ async def test_a_function_that_does_not_end_is_ended_with_all_it_started(
         "    time.sleep(60)\n"
     )
     error = await refusal(step, tmp_path, code, timeout=0.8, arguments={"folder": str(tmp_path)})
-    assert said(error, tmp_path) == "CALL did not end within 800ms and was ended"
+    assert said(error, tmp_path) == "CALL did not end within 800 ms and was ended"
     assert len(pids_in(tmp_path)) == 2
     assert all_dead(pids_in(tmp_path))
 

@@ -49,7 +49,7 @@ async def test_a_degraded_round_names_its_item() -> None:
     bench = listing(["a", "b"])
     recording = await bench.run(flow(LIST, each(degraded=["duration < 1ms"])))
     assert recording.execution.outcome is Outcome.DEGRADED
-    assert recording.execution.reason.startswith("page[a]: duration (10ms) < 1ms; page[b]: ")
+    assert recording.execution.reason.startswith("page[a]: duration (10 ms) < 1 ms; page[b]: ")
 
 
 @pytest.mark.parametrize(("parallel", "most", "took"), [(1, 1, 5.0), (2, 2, 3.0), (100, 5, 1.0)])

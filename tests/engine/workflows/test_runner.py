@@ -112,7 +112,7 @@ async def test_a_success_leaves_execution_spans_points_and_one_line() -> None:
     assert {span.status for span in recording.spans} == {SpanStatus.OK}
     assert bench.script.contexts[0].traceparent == f"00-{execution.trace_id}-{step.span_id}-01"
     assert {point.name for point in recording.points} >= {"workflow.duration", "workflow.success"}
-    assert [log.message for log in recording.logs] == ["checkout ok in 0ms"]
+    assert [log.message for log in recording.logs] == ["checkout ok in 0 s"]
 
 
 async def test_loading_what_a_workflow_needs_is_no_part_of_its_first_execution() -> None:
@@ -154,8 +154,10 @@ async def test_what_passes_is_tried_again_and_told() -> None:
     assert (recording.execution.outcome, recording.execution.attempt_count) == (Outcome.OK, 2)
     assert recording.execution.duration == 1.0
     assert recording.logs[0].level is LogLevel.WARNING
-    assert recording.logs[0].message == "checkout attempt 1 of 2 failed: pay: status (503) == 200; next in 1s"
-    assert closing(recording) == (LogLevel.INFO, "checkout ok in 1s after 2 attempts")
+    assert (
+        recording.logs[0].message == "checkout attempt 1 of 2 failed: pay: status (503) == 200; next in 1 s"
+    )
+    assert closing(recording) == (LogLevel.INFO, "checkout ok in 1 s after 2 attempts")
 
 
 async def test_a_failure_keeps_the_type_of_the_reply() -> None:
@@ -192,7 +194,7 @@ async def test_a_wrong_answer_is_permanent() -> None:
         (
             ["status == 200", "duration < 1ms"],
             Outcome.FAILED,
-            "pay: status (404) == 200; duration (10ms) < 1ms",
+            "pay: status (404) == 200; duration (10 ms) < 1 ms",
         ),
     ],
 )
@@ -209,8 +211,8 @@ async def test_slow_is_degraded_and_not_tried_again() -> None:
     recording = await Bench(Script(ok())).run(workflow(steps))
     execution = recording.execution
     assert (execution.outcome, execution.failure, execution.attempt_count) == (Outcome.DEGRADED, None, 1)
-    assert execution.reason == "pay: duration (10ms) < 1ms"
-    assert closing(recording) == (LogLevel.WARNING, "checkout degraded: pay: duration (10ms) < 1ms")
+    assert execution.reason == "pay: duration (10 ms) < 1 ms"
+    assert closing(recording) == (LogLevel.WARNING, "checkout degraded: pay: duration (10 ms) < 1 ms")
 
 
 LOGIN = {"id": "login", "http": {"url": "{{ env.base }}/login"}, "extract": {"token": "json.token"}}
@@ -285,7 +287,7 @@ async def test_a_step_that_outstays_its_time_is_cut_off() -> None:
         types={"http": lambda _: bench.script},
     )
     recording = await asyncio.wait_for(runner.run(workflow(steps, retry={"max_attempts": 1}), 1, 0.0), 5)
-    assert recording.execution.error == "pay: the step did not end within 10ms"
+    assert recording.execution.error == "pay: the step did not end within 10 ms"
     assert recording.execution.failure is not None
     assert recording.execution.failure.type is ErrorType.TIMEOUT
 
@@ -309,7 +311,7 @@ async def test_an_open_breaker_skips_and_says_so() -> None:
     assert len(bench.script.specs) == 2
     assert (
         bench.logs[0].message
-        == "circuit breaker of http://h opened after 2 failures in a row; one trial in 1h"
+        == "circuit breaker of http://h opened after 2 failures in a row; one trial in 1 h"
     )
     assert bench.logs[0].level is LogLevel.WARNING
     (breaker,) = bench.runner.breakers_of("checkout")

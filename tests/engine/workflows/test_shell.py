@@ -170,7 +170,7 @@ async def test_a_command_that_does_not_end_is_ended_with_all_it_started(
     with nothing_left():
         error = await refusal(step, text, str(tmp_path), timeout=0.5)
     assert time.monotonic() - began < 0.5 + 0.5 + 1.0
-    assert error.failure.message == "sh did not end within 500ms and was ended"
+    assert error.failure.message == "sh did not end within 500 ms and was ended"
     assert error.failure.type is ErrorType.TIMEOUT
     assert pids_in(tmp_path)
     assert all_dead(pids_in(tmp_path))

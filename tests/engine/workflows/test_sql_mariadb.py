@@ -164,7 +164,7 @@ if binaries() is not None:
     async def test_a_slow_query_is_stopped_on_the_server(step: SqlStep, server: Place) -> None:
         began = time.monotonic()
         error = await refusal(step, server, "select sleep(30), 'slow one'", timeout=0.5)
-        assert error.failure.message.endswith("within 500ms (query)")
+        assert error.failure.message.endswith("within 500 ms (query)")
         assert time.monotonic() - began < 10
         running = "select count(*) from information_schema.processlist where info like '%slow one%'"
         with _beside(server, "monitor") as other:

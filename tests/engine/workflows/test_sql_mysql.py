@@ -126,7 +126,7 @@ async def test_a_server_that_goes_silent_is_not_waited_for(step: SqlStep) -> Non
 
     began = time.monotonic()
     message, error = await refusal(step, hold, timeout=0.3)
-    assert message == "no answer from PEER within 300ms (query)"
+    assert message == "no answer from PEER within 300 ms (query)"
     assert error.failure.type is ErrorType.TIMEOUT
     assert time.monotonic() - began < 10
 

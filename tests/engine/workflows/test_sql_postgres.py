@@ -62,7 +62,7 @@ async def test_a_silent_server_is_not_waited_for(step: SqlStep) -> None:
     began = time.monotonic()
     async with serving(hold) as served:
         error = await refusal(step, f"postgresql://u@127.0.0.1:{served.port}/shop", timeout=0.3)
-    assert error.failure.message == f"no answer from 127.0.0.1:{served.port} within 300ms (connect)"
+    assert error.failure.message == f"no answer from 127.0.0.1:{served.port} within 300 ms (connect)"
     assert error.failure.type is ErrorType.TIMEOUT
     assert time.monotonic() - began < 10
 
@@ -230,7 +230,7 @@ if binaries() is not None:
             error = await refusal(
                 step, server, "select pg_sleep(30), 'slow one'", password=PASSWORD, timeout=0.5
             )
-        assert error.failure.message.endswith("within 500ms (query)")
+        assert error.failure.message.endswith("within 500 ms (query)")
         assert time.monotonic() - began < 10
         with beside(server) as other:
             running = "select count(*) from pg_stat_activity where query like '%slow one%'"

@@ -179,7 +179,7 @@ async def test_rows_and_bytes_have_a_bound(step: SqlStep, file: Path) -> None:
 async def test_a_slow_query_is_stopped(step: SqlStep, file: Path) -> None:
     began = time.monotonic()
     error = await refusal(step, file, ENDLESS, 0.2)
-    assert error.failure.message == f"no answer from {file} within 200ms (query)"
+    assert error.failure.message == f"no answer from {file} within 200 ms (query)"
     assert error.failure.type is ErrorType.TIMEOUT
     assert time.monotonic() - began < 10
 

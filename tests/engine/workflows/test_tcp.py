@@ -106,12 +106,12 @@ async def test_tls_from_the_first_byte(step: TcpStep, tmp_path: Path) -> None:
     [
         (
             silent,
-            "no answer with '^220 ' in it within 200ms from PEER (first byte)",
+            "no answer with '^220 ' in it within 200 ms from PEER (first byte)",
             ErrorType.TIMEOUT,
         ),
         (
             saying(b"554 \x1b[31mgo away\r\n", silent),
-            "no answer with '^220 ' in it, only '554 go away', within 200ms from PEER (transfer)",
+            "no answer with '^220 ' in it, only '554 go away', within 200 ms from PEER (transfer)",
             ErrorType.TIMEOUT,
         ),
         (saying(b""), "PEER closed the connection before '^220 ' came (first byte)", ErrorType.NETWORK),

@@ -61,7 +61,7 @@ async def test_a_handshake_that_hangs_meets_the_deadline(http: HttpStep) -> None
     async with serving(hanging) as served:
         with pytest.raises(StepError) as caught:
             await http.run(HttpSpec(url=f"https://127.0.0.1:{served.port}/"), StepContext("", 0.2))
-    assert caught.value.failure.message == f"no answer within 200ms from 127.0.0.1:{served.port} (tls)"
+    assert caught.value.failure.message == f"no answer within 200 ms from 127.0.0.1:{served.port} (tls)"
 
 
 async def test_a_server_without_tls_is_named(http: HttpStep) -> None:
@@ -108,7 +108,7 @@ class NameServer(asyncio.DatagramProtocol):
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    [(3, "name shop.test does not resolve (dns)"), (None, "no answer within 200ms from shop.test (dns)")],
+    [(3, "name shop.test does not resolve (dns)"), (None, "no answer within 200 ms from shop.test (dns)")],
 )
 async def test_what_name_servers_do_is_told_apart(code: int | None, words: str) -> None:
     loop = asyncio.get_running_loop()

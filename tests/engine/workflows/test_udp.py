@@ -80,10 +80,14 @@ async def test_an_answer_may_be_empty(step: UdpStep) -> None:
 @pytest.mark.parametrize(
     ("answer", "message", "kind"),
     [
-        (lambda _: [], "no answer with '^pong' in it within 200ms from PEER (first byte)", ErrorType.TIMEOUT),
+        (
+            lambda _: [],
+            "no answer with '^pong' in it within 200 ms from PEER (first byte)",
+            ErrorType.TIMEOUT,
+        ),
         (
             lambda _: [b"\x1b[2Jbusy"],
-            "no answer with '^pong' in it, only 'busy', within 200ms from PEER (transfer)",
+            "no answer with '^pong' in it, only 'busy', within 200 ms from PEER (transfer)",
             ErrorType.TIMEOUT,
         ),
         (lambda _: [b"x" * 3000] * 2, "PEER sent over 5000 bytes (transfer)", ErrorType.PERMANENT),

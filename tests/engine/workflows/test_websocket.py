@@ -248,7 +248,7 @@ async def test_messages_have_a_limit_though_they_never_end(step: WebSocketStep) 
             "127.0.0.1 does not speak WebSocket",
         ),
         (saying(b"HTTP/1.1 200 OK\r\nx: " + b"y" * 100_000), "127.0.0.1 does not speak WebSocket"),
-        (hanging, "no answer within 200ms from 127.0.0.1 (first byte)"),
+        (hanging, "no answer within 200 ms from 127.0.0.1 (first byte)"),
     ],
 )
 async def test_a_server_that_is_none_is_told_apart(step: WebSocketStep, handler: Any, words: str) -> None:

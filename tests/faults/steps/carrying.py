@@ -13,7 +13,7 @@ from typing import Any
 
 from engine.clock import Clock, SystemClock
 from engine.config.schema import Workflow
-from engine.config.types import format_duration
+from engine.lines import spelled
 from engine.model import ErrorCategory, ErrorType, Outcome, Recording
 from engine.workflows.runner import Runner
 from engine.workflows.stepping import OVERSTAY
@@ -174,7 +174,7 @@ def complaints(case: Case, carried: Carried) -> list[str]:
         wrong.append(f"outcome {step.outcome}: {failure}")
     if failure is not None and case.words is not None:
         said = _without_peers(failure.message)
-        said = said.replace(format_duration(case.given), format_duration(case.timeout))
+        said = said.replace(spelled(case.given), spelled(case.timeout))
         if not re.fullmatch(case.words, said):
             wrong.append(f"says: {said}")
         if (failure.type, failure.category) != (case.type, case.category):

@@ -15,7 +15,7 @@ SHORT = 0.4
 
 PERMANENT, TIMEOUT, UNKNOWN = ErrorType.PERMANENT, ErrorType.TIMEOUT, ErrorType.UNKNOWN
 VALIDATION, NOT_FOUND = ErrorCategory.VALIDATION, ErrorCategory.NOT_FOUND
-LATE = "sh did not end within 400ms and was ended"
+LATE = "sh did not end within 400 ms and was ended"
 
 
 def child_cases() -> Iterator[Case]:
@@ -97,7 +97,7 @@ def _python() -> Iterator[Case]:
         peer = _function(body, spec)
         return Case("python", fault, (62,), peer, words, type, category, outcome, timeout=timeout)
 
-    late = "checks:run did not end within 800ms and was ended"
+    late = "checks:run did not end within 800 ms and was ended"
     yield call("never ends", "while True: pass", late, TIMEOUT)
     ignoring = "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
     yield call("ignores SIGTERM", ignoring, late, TIMEOUT)
@@ -106,7 +106,7 @@ def _python() -> Iterator[Case]:
     )
     forks = "os.fork() or (os.setsid(), open(f'{place}/{os.getpid()}', 'w'), time.sleep(60)); time.sleep(60)"
     yield call("forks into a session of its own", forks, late, TIMEOUT)
-    words = "checks:run used up the 1s of CPU time it may have"
+    words = "checks:run used up the 1 s of CPU time it may have"
     yield call("uses up its CPU time", "while True: pass", words, TIMEOUT, cpu=1.0)
     segfault = "import ctypes; ctypes.string_at(0)"
     yield call("dies of a bad pointer", segfault, r"checks:run was killed by SIGSEGV \(__init__.py:\d+\)")

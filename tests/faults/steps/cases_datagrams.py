@@ -46,7 +46,7 @@ def _udp() -> Iterator[Case]:
         category = VALIDATION if type is PERMANENT else ErrorCategory.NETWORK
         return Case("udp", fault, (54,), peer, words, type, category, timeout=BRIEF if late else AMPLE)
 
-    late = r"no answer with '\^yes\$' in it{} within 200ms from PEER"
+    late = r"no answer with '\^yes\$' in it{} within 200 ms from PEER"
     yield udp("nobody there", _nobody, "connection refused by PEER .first byte.", ErrorType.NETWORK, False)
     yield udp("silence", _answering(lambda _: iter(())), late.format("") + " .first byte.")
     yield udp("garbage", _answering(lambda _: iter([GARBAGE])), late.format(", only '.+',") + " .transfer.")
@@ -152,7 +152,7 @@ def _dns() -> Iterator[Case]:
         timeout = BRIEF if type is TIMEOUT else AMPLE
         return Case("dns", fault, (54, 58), _serving(answer), words, type, category, timeout=timeout)
 
-    network, late = ErrorCategory.NETWORK, "no answer within 200ms from PEER .first byte."
+    network, late = ErrorCategory.NETWORK, "no answer within 200 ms from PEER .first byte."
     asked = r"PEER answered {} for x\.test A"
     yield ask("no such name", records(code=3), asked.format("NXDOMAIN"), PERMANENT, ErrorCategory.NOT_FOUND)
     yield ask("it fails", records(code=2), asked.format("SERVFAIL"), ErrorType.TRANSIENT, network)

@@ -34,7 +34,7 @@ SPECS: dict[str, Spec] = {
     "udp": lambda port: {"address": f"{NAME}:{port}", "talk": [{"send": "a"}, {"expect": "b"}]},
     "websocket": lambda port: {"url": f"ws://{NAME}:{port}/"},
 }
-_LATE = {"sql": "no answer from PEER within 200ms .dns."}
+_LATE = {"sql": "no answer from PEER within 200 ms .dns."}
 _REFUSED = {
     "dns": "connection refused by {} .first byte.",
     "icmp": "no route to {} .echo.",
@@ -81,7 +81,7 @@ def nonsense(question: dns.message.Message, over_tcp: bool) -> list[bytes]:
 def name_cases() -> Iterator[Case]:
     """Every type with every fault of a name server."""
     for kind, spec in SPECS.items():
-        late = _LATE.get(kind, f"no answer within 200ms from {NAME} .dns.")
+        late = _LATE.get(kind, f"no answer within 200 ms from {NAME} .dns.")
         unknown = f"name {NAME} does not resolve .dns."
 
         def case(

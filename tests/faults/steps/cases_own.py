@@ -23,7 +23,7 @@ def own_cases() -> Iterator[Case]:
     """All of them."""
     yield from _heartbeat()
     yield from _workflow()
-    words = "a wait of 1m does not fit into the 200ms that are left"
+    words = "a wait of 1 m does not fit into the 200 ms that are left"
     yield Case(
         "wait", "it does not fit", (63,), _given({"for": "1m"}), words, TIMEOUT, UNKNOWN, timeout=BRIEF
     )
@@ -73,7 +73,7 @@ def _workflow() -> Iterator[Case]:
         "workflow", "its target is dead", (54,), calling(dead), "a: connection refused by PEER .connect."
     )
     waiting = {"id": "a", "wait": {"for": "1m"}, "timeout": "2m"}
-    words = "a: a wait of 1m does not fit into the .+ that are left"
+    words = "a: a wait of 1 m does not fit into the .+ that are left"
     peer = calling(waiting)
     yield Case("workflow", "it takes too long", (63,), peer, words, TIMEOUT, UNKNOWN, timeout=BRIEF)
     words = "a: no answer within .+ from PEER .tls."

@@ -50,7 +50,7 @@ def _sqlite() -> Iterator[Case]:
 
     locked = "/.+/shop.db: database is locked"
     yield ask("another's lock", locked, ErrorType.TRANSIENT, prepare=_locked, timeout=0.3)
-    slow = "no answer from /.+/shop.db within 200ms .query."
+    slow = "no answer from /.+/shop.db within 200 ms .query."
     yield ask("a slow query", slow, TIMEOUT, query=COUNT.format("count(*)"), timeout=BRIEF)
     yield ask("rows without end", MANY, PERMANENT, VALIDATION, query=COUNT.format("i"))
     large = "the query gives over 1048576 bytes of values|/.+: string or blob too big"
@@ -138,7 +138,7 @@ def _mysql() -> Iterator[Case]:
         yield from itertools.islice(table({"n": 3}, numbers()), 5)
         raise Hold
 
-    late = "no answer from PEER within 400ms .query."
+    late = "no answer from PEER within 400 ms .query."
     yield ask("silence in the middle of the rows", hold, late, TIMEOUT)
     yield ask("rows without end", lambda _: table({"n": 3}, numbers()), MANY, PERMANENT, VALIDATION)
     huge = itertools.repeat(b"x" * 0xFFFFFF)
@@ -179,7 +179,7 @@ def _postgres() -> Iterator[Case]:
         peer = behind(_ready(then), lambda at: {"url": f"postgresql://u@{at}/d", "query": "select 1"})
         return Case("sql", f"PostgreSQL: {fault}", (60,), peer, words, kind, category, timeout=timeout)
 
-    late = "no answer from PEER within 400ms .query."
+    late = "no answer from PEER within 400 ms .query."
     yield ask("silence after the login", silent, late, TIMEOUT)
     closed = "PEER: server closed the connection unexpectedly"
     yield ask("an end after the login", closing, closed)

@@ -26,8 +26,8 @@ class Way(NamedTuple):
 
 
 PERMANENT, TIMEOUT = ErrorType.PERMANENT, ErrorType.TIMEOUT
-LATE = "no answer within 200ms from PEER"
-SQL_LATE = "no answer from PEER within 200ms"
+LATE = "no answer within 200 ms from PEER"
+SQL_LATE = "no answer from PEER within 200 ms"
 NO_TLS = r"TLS with 127\.0\.0\.1 failed: wrong version number .tls."
 NO_HTTP2 = "PEER does not speak HTTP/2 as it should: .+ .first byte."
 
@@ -38,14 +38,14 @@ STREAMS = (
         lambda at: {"address": at, "talk": [{"send": "hi\r\n"}, {"expect": "never"}]},
         "first byte",
         {
-            "is silent": ("no answer with 'never' in it within 200ms from PEER .first byte.", TIMEOUT),
+            "is silent": ("no answer with 'never' in it within 200 ms from PEER .first byte.", TIMEOUT),
             "hangs up": "PEER closed the connection before 'never' came .first byte.",
             "says garbage": (
-                "no answer with 'never' in it, only '.+', within 200ms from PEER .transfer.",
+                "no answer with 'never' in it, only '.+', within 200 ms from PEER .transfer.",
                 TIMEOUT,
             ),
             "trickles": (
-                "no answer with 'never' in it, only '.+', within 200ms from PEER .transfer.",
+                "no answer with 'never' in it, only '.+', within 200 ms from PEER .transfer.",
                 TIMEOUT,
             ),
             "never ends": ("PEER sent over 65536 bytes .transfer.", PERMANENT),

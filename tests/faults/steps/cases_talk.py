@@ -43,7 +43,7 @@ def _http() -> Iterator[Case]:
         timeout = BRIEF if type is TIMEOUT else AMPLE
         return Case("http", fault, (row,), _site(talker), words, type, category, timeout=timeout)
 
-    late = "no answer within 200ms from PEER {}"
+    late = "no answer within 200 ms from PEER {}"
     bad = "PEER does not speak HTTP as it should.* .(transfer|first byte)."
     short = HEAD + b"content-length: 99\r\n\r\nshort"
     yield get("a short body", answering(short), "PEER closed the connection before the body was complete.*")
@@ -151,7 +151,7 @@ def _grpc() -> Iterator[Case]:
     def too_long(peer: Http2Peer) -> None:
         peer.reply(head, b"x" * 10_000)
 
-    late = "no answer within 200ms from PEER .transfer."
+    late = "no answer within 200 ms from PEER .transfer."
     network = ErrorCategory.NETWORK
     for fault, answer, words, kind, category in (
         ("a stream that is reset", refusing, "PEER broke the stream off: .+", NETWORK, network),

@@ -80,7 +80,7 @@ def tls_cases() -> Iterator[Case]:
     yield from _upgraded()
 
 
-_HANGS = "no answer within 200ms from PEER .tls."
+_HANGS = "no answer within 200 ms from PEER .tls."
 
 
 def _certified(fault: str, at: At, *, in_tls: bool) -> Peer:
