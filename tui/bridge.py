@@ -77,6 +77,7 @@ class Loader(Generic[T]):
         fail: given the error when the engine refuses or is gone; `None` after the next success.
         rest: seconds for which what can wait is to leave the processor to the keys.
         slower: how many times `PACE` lie between two fetches at least.
+        apart: how many seconds it took, besides, to draw what was shown last.
     """
 
     PACE = 0.25
@@ -99,6 +100,7 @@ class Loader(Generic[T]):
         *,
         rest: Callable[[], float] = float,
         slower: float = 1.0,
+        apart: Callable[[], float] = float,
     ) -> None:
         self._host = host
         self._name = name
@@ -107,6 +109,7 @@ class Loader(Generic[T]):
         self._fail = fail
         self._rest = rest
         self._slower = slower
+        self._apart = apart
         self._wanted = False
         self._took = 0.0
         self._worker: Worker[None] | None = None
@@ -162,7 +165,7 @@ class Loader(Generic[T]):
                 self._fail(None)
                 self._show(answer)
                 del answer
-            await asyncio.sleep(self._pause(time.monotonic() - began))
+            await asyncio.sleep(self._pause(time.monotonic() - began + self._apart()))
 
     async def _give_way(self) -> None:
         end = time.monotonic() + self.LONGEST_REST

@@ -121,6 +121,31 @@ async def test_an_error_is_reported_and_forgotten_after_the_next_success() -> No
         assert asked.shown == ["back"]
 
 
+async def test_drawing_apart_counts_as_what_a_fetch_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    app, asked, slept = App[None](), Asked(), list[float]()
+    monkeypatch.setattr(Loader, "SLOWEST", 5.0)
+    sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        slept.append(seconds)
+        await sleep(0)
+
+    async with app.run_test() as pilot:
+        drawing = iter((0.06, 3_600.0))
+        loader = Loader(
+            app, "test", asked.fetch, asked.shown.append, asked.errors.append, apart=lambda: next(drawing)
+        )
+        for place, answer in enumerate(("short", "long")):
+            loader.request()
+            await pilot.pause()
+            with monkeypatch.context() as patch:
+                patch.setattr("tui.bridge.asyncio.sleep", noted)
+                asked.waiting[place].set_result(answer)
+                await app.workers.wait_for_complete()
+        pauses = [seconds for seconds in slept if seconds]
+        assert 0.06 / Loader.SHARE <= pauses[0] < Loader.SLOWEST == pauses[-1]
+
+
 async def test_a_stopped_loader_shows_nothing() -> None:
     app, asked = App[None](), Asked()
     async with app.run_test() as pilot:

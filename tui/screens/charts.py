@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
@@ -20,11 +21,15 @@ from tui import present
 from tui.actions import Scope, bindings
 from tui.bridge import Loader
 from tui.screens.base import LOADING, View
-from tui.widgets.chart import Chart, Mark
+from tui.widgets.chart import Chart, Mark, value_text
+from tui.widgets.chart_pair import clock_steps
+from tui.widgets.columns import Cells
 from tui.widgets.plot import Series as Line
 from tui.widgets.row_table import Column, Row, RowTable
 
 BUCKETS = 120
+_ENDS = 2
+"""Cells of the border beside a subtitle, more than beside the chart."""
 _SUCCESS = "workflow.success"
 _CHANGED = Content.styled(present.sign("◆", "c"), "$text-accent")
 """Marks another configuration."""
@@ -93,6 +98,7 @@ class ChartsView(View[tuple[Series, ...]]):
     AUTO_FOCUS = "#series"
     SCOPE = Scope.CHARTS
     TOPICS = frozenset({Topic.EXECUTIONS})
+    SLOWER = 10.0
     BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.CHARTS)
 
     def __init__(self) -> None:
@@ -102,9 +108,12 @@ class ChartsView(View[tuple[Series, ...]]):
         self._compares = False
         self._place: int | None = None
         self._shown: Drawing | None = None
+        self._listed: tuple[Series, ...] | None = None
+        self._is_asked = True
         self._drawing: Loader[Drawing | None] = Loader(
-            self, "drawing", self._fetch_drawing, self._show_drawing, self._drawing_failed
-        )
+            self, "drawing", self._fetch_drawing, self._show_drawing, self._drawing_failed,
+            apart=lambda: self.chart.took,
+        )  # fmt: skip
 
     def compose_body(self) -> ComposeResult:
         table = RowTable(_COLUMNS, empty=LOADING, id="series")
@@ -124,13 +133,30 @@ class ChartsView(View[tuple[Series, ...]]):
         return await self.client.series()
 
     def show(self, data: tuple[Series, ...]) -> None:
-        choices = choices_of(data)
-        self._choices = {choice.key: choice for choice in choices}
-        table = self.query_one("#series", RowTable)
-        table.set_empty(Content("no series have been recorded yet:\nthe first execution begins them"))
-        table.set_rows([_row(choice) for choice in choices])
-        self.set_title(table, f"Series · {len(data)}")
-        self._drawing.request(urgent=True)
+        if data != self._listed:
+            self._listed = data
+            choices = choices_of(data)
+            self._choices = {choice.key: choice for choice in choices}
+            table = self.query_one("#series", RowTable)
+            table.set_empty(Content("no series have been recorded yet:\nthe first execution begins them"))
+            table.set_rows([_row(choice) for choice in choices])
+            self.set_title(table, f"Series · {len(choices)}")
+        if self._is_asked or self._shown is None:
+            self._is_asked = False
+            self._drawing.request(urgent=True)
+
+    def topics_changed(self, topics: frozenset[Topic]) -> None:
+        """What is drawn changes with every execution, the list of what there is to draw hardly ever."""
+        super().topics_changed(topics)
+        if self._awake and self.console.live and topics & self.TOPICS and self._shown is not None:
+            self._drawing.request()
+
+    def reload(self) -> None:
+        self._is_asked = True
+        super().reload()
+
+    def on_screen_resume(self, _event: events.ScreenResume) -> None:
+        self._is_asked = True
 
     def back(self) -> bool:
         if self._place is None:
@@ -175,13 +201,15 @@ class ChartsView(View[tuple[Series, ...]]):
         if choice is None:
             return None
         until = self.console.moment()
-        since = self.console.time_range.since(until)
+        since, count = self.console.time_range.since(until), BUCKETS
+        if self.console.live:
+            since, until, count = clock_steps(since, until, count)
         span = until - since
         labels = dict(choice.labels)
-        buckets = await self.client.points(choice.name, since, until, BUCKETS, labels)
+        buckets = await self.client.points(choice.name, since, until, count, labels)
         before: tuple[PointBucket, ...] = ()
         if self._compares:
-            before = await self.client.points(choice.name, since - span, since, BUCKETS, labels)
+            before = await self.client.points(choice.name, since - span, since, count, labels)
         alerts = await self.client.alerts(since=since, at=self.console.at)
         fired = tuple(one for one in alerts if one.fired_at is not None and since <= one.fired_at <= until)
         changes = await self.client.configurations(since, until)
@@ -191,7 +219,9 @@ class ChartsView(View[tuple[Series, ...]]):
     def _show_drawing(self, drawing: Drawing | None) -> None:
         self._shown = drawing
         if drawing is None:
+            self.chart.clear(Content("no series is selected"))
             self.set_title(self.chart, "Chart")
+            self.chart.border_subtitle = Content("")
         else:
             self._draw()
 
@@ -214,7 +244,10 @@ class ChartsView(View[tuple[Series, ...]]):
         self.chart.point_at(bucket.at + bucket.width / 2 if bucket else None)
         where = present.foreign(choice.of or "all", 60)
         self.set_title(self.chart, present.foreign(choice.name, 60), where, self.console.time_range.label)
-        self.chart.border_subtitle = reading(bucket, lines, self._place or 0, unit) if bucket else Content("")
+        room = self.chart.size.width - _ENDS
+        said = reading(bucket, lines, self._place or 0, unit, room) if bucket else Content("")
+        if self.chart.border_subtitle != said.markup:
+            self.chart.border_subtitle = said
 
     @on(RowTable.Highlighted, "#series")
     def _moved(self) -> None:
@@ -241,8 +274,8 @@ def lines_of(drawing: Drawing, measure: Measure) -> tuple[tuple[Line, ...], str]
     match measure:
         case Measure.PERCENTILES:
             chosen = {
-                "p95": ("accent", lambda bucket: bucket.p95),
                 "p50": ("primary", lambda bucket: bucket.p50),
+                "p95": ("accent", lambda bucket: bucket.p95),
                 "p99": ("error", lambda bucket: bucket.p99),
             }
         case Measure.SPREAD:
@@ -258,22 +291,29 @@ def lines_of(drawing: Drawing, measure: Measure) -> tuple[tuple[Line, ...], str]
             factor, unit = 1.0, ""
     lines = [_line(name, drawing.buckets, value, color, factor) for name, (color, value) in chosen.items()]
     if drawing.before:
-        name, (_, value) = next(iter(chosen.items()))
+        name = "p95" if "p95" in chosen else next(iter(chosen))
+        _, value = chosen[name]
         ago = _line(f"{name} before", drawing.before, value, "secondary", factor)
         span = drawing.until - drawing.since
         lines.append(replace(ago, points=tuple((at + span, level) for at, level in ago.points)))
     return tuple(lines), unit
 
 
-def reading(bucket: PointBucket, lines: Sequence[Line], place: int, unit: str) -> Content:
-    """The values under the cursor, after the time they are of."""
-    values = [f"{present.clock_text(bucket.at)} – {present.clock_text(bucket.at + bucket.width)}"]
+def reading(bucket: PointBucket, lines: Sequence[Line], place: int, unit: str, room: int) -> Content:
+    """The values under the cursor, after the time they are of; the values come first where room is short.
+
+    Args:
+        room: cells.
+    """
+    values = []
     for line in lines:
         value = line.points[place][1] if place < len(line.points) else None
-        shown = present.sign("–", "-") if value is None else f"{value:.4g} {unit}".rstrip()
-        values.append(f"{line.name} {shown}")
-    values.append(counted(bucket.count, "point"))
-    return Content("  ".join(values))
+        values.append(f"{line.name} {value_text(value, unit)}")
+    begins, ends = present.clock_text(bucket.at), present.clock_text(bucket.at + bucket.width)
+    points = counted(bucket.count, "point")
+    forms = ([f"{begins} – {ends}", *values, points], [begins, *values, points], [begins, *values])
+    said = ["  ".join(form) for form in forms]
+    return Content(next((one for one in said if len(one) <= room), said[-1]))
 
 
 def _scale(drawing: Drawing) -> tuple[float, str]:
@@ -298,6 +338,10 @@ def _line(
 
 
 def _row(choice: Choice) -> Row:
+    return Row(choice.key, partial(_cells, choice))
+
+
+def _cells(choice: Choice) -> Cells:
     name = present.foreign(choice.name, 60)
     of = choice.of
-    return Row(choice.key, (name, present.foreign(of, 80) if of else Content.styled("all", present.MUTED)))
+    return name, present.foreign(of, 80) if of else Content.styled("all", present.MUTED)

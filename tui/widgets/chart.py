@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,8 +16,8 @@ from textual.theme import Theme
 from textual.widget import Widget
 
 from engine.client import Bucket
-from tui.present import MUTED, duration_text, fit, foreign, sparkline
-from tui.widgets.plot import AXES, PLOTTER, Frame, Rgb, Series, column_of, marker_of, render_plot
+from tui.present import MUTED, duration_text, fit, foreign, sign, sparkline
+from tui.widgets.plot import AXES, PLOTTER, Frame, Rgb, Series, columns_of, marker_of, render_plot
 
 _LEAST_WIDTH, _LEAST_HEIGHT = 16, 3
 _MILLISECONDS_BELOW = 2.0
@@ -54,12 +55,15 @@ class Chart(Widget):
     ) -> None:
         super().__init__(id=id, classes=classes)
         self._empty = empty or Content("no executions in this range")
+        self._why = self._empty
         self._legend = Content("")
         self._wanted: Frame | None = None
         self._drawn: Frame | None = None
         self._lines: tuple[Content, ...] = ()
         self._marks: tuple[Mark, ...] = ()
         self._cursor: float | None = None
+        self.took = 0.0
+        """Seconds of processor time that the newest drawing took."""
 
     def plot(
         self,
@@ -73,13 +77,20 @@ class Chart(Widget):
         marks: Sequence[Mark] = (),
     ) -> None:
         """Draw `series` over [since, until]; `unit` is shown with the y axis, `y_range` fixes it."""
+        self._why = self._empty
         self._marks = tuple(mark for mark in marks if since <= mark.at <= until)
         is_plain = self.app.no_color
         self._legend = _legend(title, series, unit, is_plain=is_plain)
         self._wanted = Frame(
             tuple(series), 0, 0, since, max(until, since + 1.0), unit, y_range, is_plain=is_plain
         )
-        self._request()
+        # What is to be drawn replaces legend and lines at once.
+        if not self._request() or self._drawn is None:
+            self.refresh()
+
+    def clear(self, why: Content) -> None:
+        """Draw nothing, and say why there is nothing to draw."""
+        self._why, self._legend, self._wanted, self._marks, self._cursor = why, Content(""), None, (), None
         self.refresh()
 
     def point_at(self, at: float | None) -> None:
@@ -106,16 +117,17 @@ class Chart(Widget):
     def _recolor(self, _theme: Theme) -> None:
         self._request()
 
-    def _request(self) -> None:
-        """Have the wanted frame drawn at the present size and in the present colours, if it is not yet."""
+    def _request(self) -> bool:
+        """Have the wanted frame drawn at the present size and in the present colours; False when it is."""
         width, height = self.size.width, self.size.height - self._head
         if self._wanted is None or not self._has_points or width < _LEAST_WIDTH or height < _LEAST_HEIGHT:
-            return
+            return False
         frame = replace(self._wanted, width=width, height=height, colors=self._colors(self._wanted.series))
         if frame == self._drawn:
             self.workers.cancel_group(self, "draw")
-        else:
-            self._draw(frame)
+            return False
+        self._draw(frame)
+        return True
 
     def _colors(self, series: Sequence[Series]) -> dict[str, Rgb]:
         variables = self.app.theme_variables
@@ -126,7 +138,7 @@ class Chart(Widget):
     @work(group="draw", exclusive=True)
     async def _draw(self, frame: Frame) -> None:
         """Draw this frame next, instead of any that is still to be drawn."""
-        lines = await asyncio.get_running_loop().run_in_executor(PLOTTER, _draw_lines, frame)
+        lines, self.took = await asyncio.get_running_loop().run_in_executor(PLOTTER, _draw_lines, frame)
         self._drawn, self._lines = frame, lines
         self.refresh()
 
@@ -149,7 +161,7 @@ class Chart(Widget):
     def _empty_line(self, line: int, height: int) -> Content:
         """The empty state, in the middle of `height` lines."""
         width = self.size.width
-        lines = self._empty.wrap(max(width, 1))
+        lines = self._why.wrap(max(width, 1))
         place = line - max(height - len(lines), 0) // 2
         if not 0 <= place < len(lines):
             return Content("")
@@ -160,14 +172,15 @@ class Chart(Widget):
         """The marks in their columns; of two in one column the later is seen."""
         if self._drawn is None:
             return Content("")
-        signs = {column_of(self._drawn, mark.at): mark.sign for mark in self._marks}
+        columns = columns_of(self._drawn, [mark.at for mark in self._marks])
+        signs = {column: mark.sign for column, mark in zip(columns, self._marks, strict=True)}
         return Content("").join(signs.get(column, Content(" ")) for column in range(width))
 
     def _with_cursor(self, line: Content) -> Content:
         frame = self._drawn
         if frame is None or self._cursor is None or not frame.since <= self._cursor <= frame.until:
             return line
-        column = column_of(frame, self._cursor)
+        (column,) = columns_of(frame, [self._cursor])
         return fit(line, frame.width).stylize(_CURSOR, column, column + 1)
 
     def _small_line(self, line: int, width: int) -> Content:
@@ -178,9 +191,11 @@ class Chart(Widget):
         return sparkline([value for _, value in series[line].measured], width)
 
 
-def _draw_lines(frame: Frame) -> tuple[Content, ...]:
-    """In `PLOTTER`'s thread: a frame as styled lines."""
-    return tuple(Content.from_rich_text(line) for line in Text.from_ansi(render_plot(frame)).split("\n"))
+def _draw_lines(frame: Frame) -> tuple[tuple[Content, ...], float]:
+    """In `PLOTTER`'s thread: a frame as styled lines, and the seconds of processor time that this took."""
+    began = time.thread_time()
+    lines = tuple(Content.from_rich_text(line) for line in Text.from_ansi(render_plot(frame)).split("\n"))
+    return lines, time.thread_time() - began
 
 
 def _legend(title: Content | str, series: Sequence[Series], unit: str, *, is_plain: bool) -> Content:
@@ -188,15 +203,17 @@ def _legend(title: Content | str, series: Sequence[Series], unit: str, *, is_pla
     parts = [title if isinstance(title, Content) else foreign(title, style="bold")]
     for place, one in enumerate(series):
         marker = marker_of(place, is_plain=is_plain)
-        newest = f" {_value_text(one.measured[-1][1], unit)}" if one.measured else ""
+        newest = value_text(one.measured[-1][1] if one.measured else None, unit)
         parts.append(
-            Content.styled(f"{_LEGEND_SIGNS.get(marker, marker)} {one.name}{newest}", f"${one.color}")
+            Content.styled(f"{_LEGEND_SIGNS.get(marker, marker)} {one.name} {newest}", f"${one.color}")
         )
     return Content("  ").join([part for part in parts if part])
 
 
-def _value_text(value: float, unit: str) -> str:
-    """The value with three digits in its unit; seconds as everywhere else."""
+def value_text(value: float | None, unit: str) -> str:
+    """The value with three digits in its unit; seconds as everywhere else. A dash for None."""
+    if value is None:
+        return sign("–", "-")
     if unit in _SECONDS:
         return duration_text(value * _SECONDS[unit])
     return f"{value:.3g} {unit}".rstrip()
@@ -217,9 +234,9 @@ def duration_series(buckets: Sequence[Bucket]) -> tuple[tuple[Series, ...], str]
     def scaled(seconds: float | None) -> float | None:
         return seconds * factor if seconds is not None else None
 
-    p95 = _series(buckets, "p95", "accent", lambda bucket: scaled(bucket.p95))
     p50 = _series(buckets, "p50", "primary", lambda bucket: scaled(bucket.p50))
-    return (p95, p50), unit
+    p95 = _series(buckets, "p95", "accent", lambda bucket: scaled(bucket.p95))
+    return (p50, p95), unit
 
 
 def success_series(buckets: Sequence[Bucket]) -> tuple[Series, ...]:

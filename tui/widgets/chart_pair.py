@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from textual.app import ComposeResult
@@ -12,6 +13,16 @@ from engine.client import Bucket
 from tui.widgets.chart import Chart, duration_series, success_series
 
 BUCKETS = 60
+
+
+def clock_steps(since: float, until: float, count: int = BUCKETS) -> tuple[float, float, int]:
+    """The fewest whole steps of the clock, of which `count` are as long as the range, that cover it.
+
+    Parts of a range that begin where they began before are summed up once, and drawn in their places.
+    """
+    width = (until - since) / count
+    first, end = math.floor(since / width), math.ceil(until / width)
+    return first * width, end * width, end - first
 
 
 class ChartPair(Vertical):
@@ -36,8 +47,9 @@ class ChartPair(Vertical):
         success = self.query_one("#success")
         success.styles.height, success.styles.margin = half, (spare, 0, 0, 0)
 
-    def show(self, buckets: Sequence[Bucket], since: float, until: float) -> None:
-        """Draw the buckets of the range [since, until)."""
+    def show(self, buckets: Sequence[Bucket]) -> None:
+        """Draw buckets, at least one, over the time that they make up."""
+        since, until = buckets[0].at, buckets[-1].at + buckets[-1].width
         durations, unit = duration_series(buckets)
         self.query_one("#durations", Chart).plot("Duration", durations, since, until, unit=unit)
         self.query_one("#success", Chart).plot(

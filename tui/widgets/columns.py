@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from rich.segment import Segment
 from textual.content import Content
+from textual.filter import DimFilter
 from textual.geometry import Size
 from textual.strip import Strip
 from textual.style import Style
@@ -16,6 +18,8 @@ from tui.present import fit
 
 GAP = 1
 """Cells between two columns."""
+FAINT = DimFilter(0.75)
+"""Dim rows can still be read: Textual's own share, a half, leaves a muted word too little contrast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,27 @@ class Row:
         if not isinstance(self._cells, tuple):
             self._cells = self._cells()
         return self._cells
+
+
+class Lines:
+    """The rows of a table that keep the line they were drawn as, and what it was cut into: at most `most`."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._of: deque[Row] = deque()
+
+    def add(self, row: Row) -> None:
+        """Its line is about to be drawn; beyond the bound, the one that was drawn first is forgotten."""
+        self._of.append(row)
+        if len(self._of) > self._most:
+            self._of.popleft().strip = None
+
+    def only(self, shown: Iterable[Row]) -> None:
+        """Forget the lines of all other rows, and those rows, which may be in the table no more."""
+        kept = [row for row in shown if row.strip is not None]
+        for row in set(self._of).difference(kept):
+            row.strip = None
+        self._of = deque(kept)
 
 
 def lay_out(columns: Sequence[Column], width: int) -> tuple[tuple[int, int], ...]:

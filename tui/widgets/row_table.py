@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ClassVar
@@ -14,7 +13,8 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.style import Style
 
-from tui.widgets.columns import Column, Row, draw_centred, draw_line, lay_out, same_row
+from tui.widgets.columns import FAINT, Column, Lines, Row, draw_centred, draw_line, lay_out, same_row
+from tui.widgets.extent import Extent
 from tui.widgets.ordering import Order, Sorts, following, heading, ordered
 from tui.widgets.sieve import Passes, Sieve
 from tui.widgets.stepping import Stepping
@@ -25,11 +25,11 @@ __all__ = ["Column", "Row", "RowTable"]
 
 NOT_SORTED: Sorts = {}
 _KEPT = 128
-"""Lines that are kept as they were drawn, a tall page: each keeps the parts that it was cut into, too."""
-_FILTERED_OUT = Content("nothing passes the filter\n") + Content.styled("esc", "bold $primary") + " clears it"
+"""Lines that are kept as they were drawn: a tall page."""
+_FILTERED_OUT = Content("nothing passes the filter")
 
 
-class RowTable(Telling, Stepping, can_focus=True):
+class RowTable(Telling, Stepping, Extent, can_focus=True):
     """Rows under a cursor that stays with its row, by key, when rows change.
 
     Args:
@@ -84,11 +84,12 @@ class RowTable(Telling, Stepping, can_focus=True):
         self._header = int(show_header)
         self._max_rows = max_rows
         self._sieve = Sieve()
+        self._filtered_out = _FILTERED_OUT
         self.sorts = sorts
         self._order: Order | None = None
         self._cursor = 0
         self._announced: str | None = None
-        self._drawn: deque[Row] = deque()
+        self._lines = Lines(_KEPT)
 
     # What is in the table.
 
@@ -166,12 +167,12 @@ class RowTable(Telling, Stepping, can_focus=True):
 
     def redraw_changed(self) -> None:
         """Redraw the rows in view of which something else is to be drawn than what was."""
-        for line, (row, _) in enumerate(self._window()):
-            if row.besides != self.drawn_besides(row):
-                self._refresh_row(self.scroll_offset.y + line)
+        changed = (row.besides != self.drawn_besides(row) for row, _ in self._window())
+        self.refresh_some(self._header, changed)
 
-    def set_filter(self, passes: Passes | None) -> None:
-        """Show only rows whose text passes; None shows all. The cursor stays with its row, if that stays."""
+    def set_filter(self, passes: Passes | None, filtered_out: Content = _FILTERED_OUT) -> None:
+        """Show only rows whose text passes, or `filtered_out`; None: all. The cursor stays with its row."""
+        self._filtered_out = filtered_out
         self._rearrange(lambda: self._sieve.filter(passes))
 
     @property
@@ -189,7 +190,7 @@ class RowTable(Telling, Stepping, can_focus=True):
 
     def next_order(self) -> Order | None:
         """By the next of the columns in view that it can be sorted by."""
-        places = lay_out(self._columns, self.scrollable_content_region.width)
+        places = self._places(self.scrollable_content_region.width)
         return following([self._columns[place] for place, _ in places], self.sorts, self._order)
 
     def _rearrange(self, change: Callable[[], None]) -> None:
@@ -204,6 +205,13 @@ class RowTable(Telling, Stepping, can_focus=True):
         if place is not None:
             self._put_cursor(place)
         return place is not None
+
+    def set_header(self, shown: bool) -> None:
+        """Show the titles of the columns, or not."""
+        if shown is not bool(self._header):
+            self._header = int(shown)
+            self.set_extent(len(self._rows) + self._header)
+            self.refresh()
 
     def set_empty(self, empty: Content) -> None:
         """Change what is shown when there are no rows."""
@@ -262,36 +270,35 @@ class RowTable(Telling, Stepping, can_focus=True):
 
     def _settle(self, before: list[tuple[Row, bool]], top: int, *, reveal: bool) -> None:
         """After rows have changed: scroll to `top`, keep the cursor in view, redraw what differs."""
-        self.virtual_size = Size(0, len(self._rows) + self._header)
-        self._scroll(top)
+        self.set_extent(len(self._rows) + self._header)
+        self.put_first(top)
         if reveal:
             self._reveal()
         after = self._window()
+        known = {row.key: row for row, _ in before}
+        stay = {row.key for row, _ in after if row.key in known and self._is_as_drawn(row, known[row.key])}
         if len(before) != len(after) or not after:
             self.refresh()
         else:
-            pairs = zip(before, after, strict=True)
-            for line, ((old, was), (new, is_now)) in enumerate(pairs):
-                if not same_row(old, new) or old.besides != self.drawn_besides(new):
-                    self._refresh_row(self.scroll_offset.y + line)
-                else:
-                    new.besides, new.strip = old.besides, old.strip
-                    if was is not is_now:
-                        self._refresh_row(self.scroll_offset.y + line)
+            was, now = ([(row.key, on_cursor) for row, on_cursor in rows] for rows in (before, after))
+            pairs = zip(was, now, strict=True)
+            self.refresh_some(self._header, [old != new or new[0] not in stay for old, new in pairs])
+        self._lines.only(row for row, _ in after)
         self._announce()
+
+    def _is_as_drawn(self, new: Row, old: Row) -> bool:
+        """Whether a row looks like the one that was there before: then its line is kept, wherever it goes."""
+        same = same_row(old, new) and old.besides == self.drawn_besides(new)
+        if same:
+            new.besides, new.strip = old.besides, old.strip
+        return same
 
     def _reveal(self) -> None:
         """Scroll no more than needed to have the cursor in view."""
         top, page = self.scroll_offset.y, self._page
         wanted = min(max(top, self._cursor - page + 1), self._cursor)
         if wanted != top:
-            self._scroll(wanted)
-
-    def _scroll(self, top: int) -> None:
-        """Have the row at `top` as the first in view, as far as there are rows below it."""
-        if self.is_attached:
-            # Forced: whether there is a scrollbar is known only after the next layout.
-            self.scroll_to(y=max(top, 0), animate=False, force=True)
+            self.put_first(wanted)
 
     def _refresh_row(self, place: int) -> None:
         line = place - self.scroll_offset.y + self._header
@@ -352,20 +359,24 @@ class RowTable(Telling, Stepping, can_focus=True):
             self.post_message(self.BottomReached(self))
 
     def on_resize(self) -> None:
-        self._scroll(self.scroll_offset.y)
+        self.put_first(self.scroll_offset.y)
         self._reveal()
 
     # Drawing.
 
+    def _places(self, width: int) -> tuple[tuple[int, int], ...]:
+        """Where columns are in `width` cells, of which the last is left free beside a scrollbar."""
+        return lay_out(self._columns, width - self.show_vertical_scrollbar)
+
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
         if not self._rows:
-            empty = _FILTERED_OUT if self._sieve.all else self._empty
+            empty = self._filtered_out if self._sieve.all else self._empty
             style = self.get_visual_style("row-table--empty")
             return draw_centred(empty, y, Size(width, self.size.height), style)
         if y < self._header:
             style = self.get_visual_style("row-table--header")
-            titles = [(p, w, self.title_cell(p, w)) for p, w in lay_out(self._columns, width)]
+            titles = [(p, w, self.title_cell(p, w)) for p, w in self._places(width)]
             return draw_line(self._columns, titles, style, width)
         place = self.scroll_offset.y + y - self._header
         if place >= len(self._rows):
@@ -380,9 +391,8 @@ class RowTable(Telling, Stepping, can_focus=True):
         return row.drawn((look, row.besides), lambda: self._draw(row, style, width))
 
     def _draw(self, row: Row, style: Style, width: int) -> Strip:
-        self._drawn.append(row)
-        if len(self._drawn) > _KEPT:
-            self._drawn.popleft().strip = None
-        places = lay_out(self._columns, width) if len(row.cells) > 1 else ((0, width),)
+        self._lines.add(row)
+        places = self._places(width) if len(row.cells) > 1 else ((0, width - self.show_vertical_scrollbar),)
         cells = [(p, w, self.cell(row, p, w)) for p, w in places]
-        return draw_line(self._columns, cells, style, width)
+        line = draw_line(self._columns, cells, style, width)
+        return line.apply_filter(FAINT, self.background_colors[1]) if row.style else line
