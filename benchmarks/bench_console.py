@@ -58,7 +58,9 @@ def run() -> list[Figure]:
         place = Path(directory)
         big_store.build(place / "tocsin.db", time.time())
         write_config(place, url, f"every: {EVERY:g}s", big_store.names())
-        first = min(_first_frame(place) for _ in range(2))
+        # The disk is still busy with the store.
+        os.sync()
+        first = min(_first_frame(place) for _ in range(3))
         with console(place) as terminal:
             terminal.read_until("Health", READY)
             keys = {view: _keys(terminal, view) for view in LISTS}

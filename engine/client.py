@@ -90,7 +90,7 @@ class WorkflowStatus:
 
     `recent` holds the newest outcomes, oldest first (at most 60). Rates are 0–1, None without executions.
     Durations are seconds. `breakers` are those of the targets that its last execution called. `next_at` is
-    None when paused or unknown.
+    None when paused or unknown. `stopped`: a maintenance window keeps it from being started.
     """
 
     id: str
@@ -110,6 +110,7 @@ class WorkflowStatus:
     breakers: tuple[BreakerStatus, ...] = ()
     steps: tuple[str, ...] = ()
     paused: bool = False
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

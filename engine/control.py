@@ -153,8 +153,9 @@ async def send_command(socket_path: Path, command: dict[str, Any], timeout: floa
     except TimeoutError:
         raise EngineUnavailableError(f"the engine did not answer within {timeout:g} s") from None
     except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-        reason = own_words(error)
-        raise EngineUnavailableError(f"the engine cannot be reached: {reason}", "is it running?") from error
+        raise EngineUnavailableError(
+            f"the engine cannot be reached: {_reason(error)}", "does it run, with the same XDG_RUNTIME_DIR?"
+        ) from error
     answer = _object(line)
     if answer is None:
         raise EngineUnavailableError("the engine's answer is not understood", "is it of another version?")
@@ -296,13 +297,22 @@ def _object(line: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
+def _reason(error: Exception) -> str:
+    """What went wrong, in words, without the number that the system gives it."""
+    said = error.strerror if isinstance(error, OSError) else None
+    return said.lower() if said else own_words(error)
+
+
 def _check_directory(directory: Path) -> None:
     """Make the directory, or refuse one that others could reach or have put there."""
     try:
         private_dir(directory)
         found = directory.lstat()
     except OSError as error:
-        raise EngineUnavailableError(f"{directory}: {own_words(error)}") from error
+        raise EngineUnavailableError(
+            f"the directory for the engine's socket, {directory}, cannot be used: {_reason(error)}",
+            "set XDG_RUNTIME_DIR to a directory of yours",
+        ) from error
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise EngineUnavailableError(
             f"{directory} is not a directory of yours alone", "remove it, or set XDG_RUNTIME_DIR"

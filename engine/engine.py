@@ -90,7 +90,7 @@ class Engine:
 
         Args:
             scheduled: False starts nothing by itself; `run_once()` does.
-            after: seconds for which the first executions wait.
+            after: seconds for which the first executions, and the first look at all rules, wait.
 
         Raises:
             StoreError: the database is held by another engine, or unusable.
@@ -322,7 +322,7 @@ class Engine:
         if self._rooms.exporter.is_wanted:
             supervisor.spawn("export", self._rooms.exporter.run)
         supervisor.every("health", HEALTH_INTERVAL, self._assess)
-        supervisor.every("alerts", lambda: self._config.settings.evaluation_interval, self._evaluate)
+        supervisor.every("alerts", lambda: self._config.settings.evaluation_interval, self._evaluate, after)
         if self._rooms.canary.is_watching:
             supervisor.every("canary", CANARY_INTERVAL, self._rooms.canary.look)
         supervisor.spawn("housekeeping", self._store.keeper.watch)

@@ -174,6 +174,8 @@ ACTIONS: tuple[Action, ...] = (
            "screen.toggle_pressing", footer=True),
     Action("notifications.retry", "R", "Retry", "Try once more what was given up.", _N,
            "screen.retry", mutates=True, footer=True),
+    Action("notifications.alert", "A", "Its alert", "Go to the alert that the message is about.", _N,
+           "screen.open_alert", footer=True),
     Action("notifications.dead", "f", "Given up", "Show only what was given up, or everything again.", _N,
            "screen.toggle_dead", footer=True),
     Action("charts.measure", "m", "Measure", "Draw percentiles, mean and extremes, or how many points.",
@@ -299,18 +301,19 @@ def bindings(scope: Scope) -> list[BindingType]:
     """Textual's bindings for the actions of `scope` that have a key and a command."""
     return [
         Binding(
-            action.key,
+            key,
             action.command,
             action.label,
             show=action.footer,
-            key_display=key_sign(action).split(" ")[0] if action.footer else None,
+            key_display=_sign(key) if action.footer else None,
             priority=action.priority,
             tooltip=action.help,
             id=action.id,
             group=_GROUPS.get(action.group),
         )
         for action in in_scope(scope)
-        if action.key and action.command
+        for key in action.key.split(",")
+        if key and action.command
     ]
 
 

@@ -20,7 +20,7 @@ from textual.worker import WorkerFailed
 from engine.client import EngineClient
 from engine.clock import Clock
 from engine.errors import TocsinError
-from engine.model import AlertState, Notice, Severity, Topic
+from engine.model import Alert, AlertState, Notice, Severity, Topic
 from engine.paths import state_dir
 from engine.text import clean, own_words, plain
 from tui import present
@@ -30,12 +30,13 @@ from tui.crash import write_crash_log
 from tui.lifecycle import SignalGuard
 from tui.memory import Memory
 from tui.palette import ActionProvider
+from tui.reloading import Reloading
 from tui.settings import Settings
 from tui.state import DEFAULT_RANGE, RANGES, Vitals
 from tui.themes import OWN_THEMES, themes_for
 from tui.time_cursor import TimeCursor
-from tui.travelling import Travelling
 from tui.views import modes
+from tui.vital_signs import read_vitals
 
 _VITAL_TOPICS = frozenset({Topic.HEALTH, Topic.ALERTS, Topic.ENGINE, Topic.EXECUTIONS})
 _TICKS_PER_REFRESH = 5
@@ -61,7 +62,7 @@ _WHILE_LIVE = {
 }
 
 
-class TocsinApp(Travelling):
+class TocsinApp(Reloading):
     """The terminal console over one engine.
 
     Args:
@@ -75,7 +76,7 @@ class TocsinApp(Travelling):
     """
 
     TITLE = "tocsin"
-    CSS_PATH = ["screens/base.tcss", "modals/base.tcss"]
+    CSS_PATH = "screens/base.tcss"
     MODES = modes()
     DEFAULT_MODE = "dashboard"
     COMMANDS = {ActionProvider}
@@ -98,6 +99,7 @@ class TocsinApp(Travelling):
         self.vitals: Vitals | None = None
         self.author = _author()
         self._present: Vitals | None = None
+        self._told: Vitals | None = None
         self._crash_log = crash_log or state_dir() / "crash.log"
         self._crash_sentence = ""
         self.parting = ""
@@ -113,6 +115,8 @@ class TocsinApp(Travelling):
             self, "notices", self._fetch_notices, self._show_notices, partial(self.report_trouble, "notices")
         )
         self._noticed = 0
+        self._alert_news = 0
+        self._ringing: tuple[int, tuple[Alert, ...]] = (-1, ())
         self.animation_level = "none"
         for theme in themes_for(self.console.color_system):
             self.register_theme(theme)
@@ -195,12 +199,14 @@ class TocsinApp(Travelling):
         if view is not None and view.stands and view is self.screen:
             view.show_vitals(self.vitals)
         if self._ticks % _TICKS_PER_REFRESH == 0 and self.live:
+            self._alert_news += 1
             self._vitals_loader.request()
             if view is not None:
                 view.topics_changed(view.TOPICS)
 
     def on_engine_changed(self, _message: EngineChanged) -> None:
         topics = self._bridge.take()
+        self._alert_news += Topic.ALERTS in topics
         if topics & _VITAL_TOPICS:
             self._vitals_loader.request()
         if Topic.NOTIFICATIONS in topics:
@@ -231,28 +237,41 @@ class TocsinApp(Travelling):
         return replace(then, missed=known.rung_by(now).missed, in_force=changed[:_DIGEST_SHOWN])
 
     async def _vitals_of(self, at: float | None) -> Vitals:
-        return Vitals(
-            await self.client.info(at),
-            await self.client.health(at),
-            await self.client.alerts(states=_ACTIVE, at=at, limit=500),
-        )
+        alerts = self._open_alerts if at is None else partial(self._ask_open_alerts, at)
+        vitals, fault = await read_vitals(self.client, at, alerts)
+        self.report_trouble("vitals in part", fault)
+        return vitals
+
+    async def _open_alerts(self) -> tuple[Alert, ...]:
+        """Those of now, asked for again when there is news of alerts, and every few seconds in any case."""
+        number, alerts = self._ringing
+        if number != (newest := self._alert_news):
+            alerts = await self._ask_open_alerts(None)
+            self._ringing = newest, alerts
+        return alerts
+
+    async def _ask_open_alerts(self, at: float | None) -> tuple[Alert, ...]:
+        return await self.client.alerts(states=_ACTIVE, at=at, limit=500)
 
     def _show_vitals(self, vitals: Vitals) -> None:
+        if self.past is None:
+            self.tell_configuration(None if self._told is None else self._told.info, vitals.info)
+            self._told = vitals
         if self.live:
             self._present = vitals
         elif self.past is None and self.vitals is not None:
             # What is held still stays as it is, but for word of what begins to ring meanwhile.
             vitals = self.vitals.rung_by(vitals)
         before, self.vitals = self.vitals, vitals
-        fault = vitals.info.config_fault
-        if fault and (before is None or before.info.config_fault != fault):
-            self.say(f"the configuration stays as it was: {fault}", "error")
         view = self.view
-        if view is not None and view.stands:
+        # What moves all the time is shown with the time, once a second.
+        if view is not None and view.stands and (self.past is not None or vitals.is_news(before)):
             view.show_vitals(vitals)
 
     def _vitals_failed(self, error: TocsinError | None) -> None:
         self.report_trouble(self, error)
+        if error is not None and self.live and self.vitals is not None and self.vitals.heard:
+            self._show_vitals(self.vitals.unheard())
 
     def watch_time_range(self) -> None:
         self._reload()
@@ -310,22 +329,6 @@ class TocsinApp(Travelling):
         if (view := self.view) is not None:
             view.command(lambda: self.client.set_paused(False), "checks run again")
 
-    def action_reload_configuration(self) -> None:
-        async def reload() -> None:
-            try:
-                report = await self.client.reload()
-            except TocsinError as error:
-                self.say(str(error), "error")
-                return
-            if not report.changes and report.succeeded:
-                self.say(f"configuration reloaded: {report.summary}")
-                return
-            from tui.modals.reloaded import ReloadModal
-
-            self.push_screen(ReloadModal(report))
-
-        self.run_worker(reload(), group="command")
-
     def action_help_quit(self) -> None:
         """Who presses ctrl+c wants to leave, or to copy; the key to leave is the one that the help names."""
         self.say(f"{self.settings.keys.first('global.quit')} leaves the console")
@@ -348,7 +351,7 @@ class TocsinApp(Travelling):
         if view is None or view is not self.screen or not lines:
             self.exit(0)
         else:
-            view.confirmed("Leave?", lines, "leave", "q", lambda: self.exit(0))
+            view.confirmed("Leave?", lines, "leave", "global.quit", lambda: self.exit(0))
 
     # Crash.
 

@@ -11,6 +11,8 @@ from engine.text import clean, own_words
 from engine.version import __version__
 
 _LIMIT = 100_000
+# Who waits for a reader of a pipe in its place leaves nobody with a sentence.
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 def write_crash_log(path: Path, error: BaseException) -> str:
@@ -24,9 +26,7 @@ def write_crash_log(path: Path, error: BaseException) -> str:
     text = clean(f"tocsin {__version__}\n{''.join(lines)}", _LIMIT, multiline=True)
     try:
         private_dir(path.parent)
-        with os.fdopen(
-            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-        ) as file:
+        with os.fdopen(os.open(path, _FLAGS, 0o600), "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as failure:
         return f"{what} (its traceback could not be written to {path}: {own_words(failure, 200)})"

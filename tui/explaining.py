@@ -24,10 +24,15 @@ def explanation_text(lines: Sequence[ExplanationLine]) -> Content:
 
 
 def _each(lines: Sequence[ExplanationLine]) -> Iterator[Content]:
+    headed = False
     for line in lines:
         if line.kind in (LineKind.TITLE, LineKind.HEADING):
+            headed = True
             yield Content("")
             yield present.foreign(line.text, 600, "bold $text-primary")
+            continue
+        if line.kind not in _SIGNS and not headed:
+            yield present.foreign(line.text, 1200)
             continue
         glyph, stand_in, style = _SIGNS.get(line.kind, (" ", " ", ""))
         sign = Content.styled(f"{present.sign(glyph, stand_in)} ", style)

@@ -18,11 +18,13 @@ class Target:
         entry: what is typed for it, one safe line: `workflow checkout`.
         what: a few safe words more, shown beside it.
         go: goes there.
+        is_late: comes after all that fit as well: it changes something, or is over.
     """
 
     entry: str
     what: str
     go: Callable[[], None]
+    is_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +39,17 @@ def fitting(typed: str, targets: Sequence[Target], most: int) -> list[Fit]:
     """The targets that have every word of `typed`, or its letters in their order; the best first.
 
     What starts a word counts for more than what is inside one, and that for more than letters apart; of
-    equals the shorter entry comes first, then the one that is listed first.
+    equals those that are late come last, the shorter entry first, then the one that is listed first.
     """
     words = typed.casefold().split()
-    found: list[tuple[int, int, int, Fit]] = []
+    found: list[tuple[int, bool, int, int, Fit]] = []
     for order, target in enumerate(targets):
         matched = _match(words, target.entry.casefold())
         if matched is not None:
             cost, places = matched
-            found.append((cost, len(target.entry), order, Fit(target, tuple(places))))
-    return [fit for *_, fit in nsmallest(most, found, key=lambda one: one[:3])]
+            fit = Fit(target, tuple(places))
+            found.append((cost, target.is_late, len(target.entry), order, fit))
+    return [fit for *_, fit in nsmallest(most, found, key=lambda one: one[:4])]
 
 
 def _match(words: Sequence[str], entry: str) -> tuple[int, set[int]] | None:

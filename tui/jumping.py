@@ -96,7 +96,7 @@ class Jumps:
                 raise NotFoundError(f"no execution of the trace {trace_id} has logged anything that is kept")
             self._app.open_execution(found)
 
-        self._view.command(find, "")
+        self._view.command(find, "", changes=False)
 
     # What is always there.
 
@@ -107,7 +107,7 @@ class Jumps:
     def _actions(self) -> Iterator[Target]:
         for action in offered(self._view):
             if action.group != "views" and action.id not in ("global.jump", "global.back"):
-                yield Target(action.label.lower(), action.help, partial(self._act, action))
+                yield Target(action.label.lower(), action.help, partial(self._act, action), action.mutates)
 
     def _act(self, action: Action) -> None:
         self._view.call_later(self._view.run_action, action.command)
@@ -131,7 +131,7 @@ class Jumps:
         for alert in await app.client.alerts(at=then, limit=_ALERTS):
             said = f"{alert.severity} {alert.state}, {age_text(alert.started_at, now)}"
             entry = f"alert #{alert.id} {_one(alert.rule_name)} {_one(alert.subject)}"
-            yield Target(entry, said, partial(self._alert, alert.id))
+            yield Target(entry, said, partial(self._alert, alert.id), alert.resolved_at is not None)
         for execution in await app.client.executions(until=then, limit=_TRACES):
             said = f"{execution.outcome}, {age_text(execution.started_at, now)}"
             entry = f"trace {_one(execution.trace_id)} {_one(execution.workflow_name)}"

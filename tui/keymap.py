@@ -17,6 +17,9 @@ _BY_ID = {action.id: action for action in ACTIONS}
 _MODIFIERS = re.compile(r"(?:(?:ctrl|shift|alt|super|meta|hyper)\+)*")
 _NAMED = frozenset(key.value for key in Keys)
 _ALWAYS = ("ctrl+c",)
+BACK = "global.back"
+LEAVE = "modal.leave"
+"""The id of the binding by which every modal is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,15 @@ class Keymap:
     def keys(self, action: Action) -> str:
         """The keys of an action, comma separated; empty without one."""
         return self.changed.get(action.id, action.key)
+
+    def applied(self) -> dict[str, str]:
+        """The keys of bindings by their ids; esc always leaves a modal, as a letter may be typed there."""
+        leaving = dict.fromkeys((*self.all(BACK), "escape"))
+        return {**self.changed, **({LEAVE: ",".join(leaving)} if BACK in self.changed else {})}
+
+    def all(self, id: str) -> tuple[str, ...]:
+        """The keys of an action as Textual names them."""
+        return tuple(self.keys(_BY_ID[id]).split(","))
 
     def first(self, id: str) -> str:
         """The first key of an action as people write it; empty without one."""
@@ -96,7 +108,7 @@ def _key(said: object) -> str | None:
     if not isinstance(said, str) or not said:
         return None
     if len(said) == 1:
-        return _called(said) if said.isprintable() and said != "," else None
+        return _called(said) if said.isprintable() and said not in " ," else None
     modifiers = _MODIFIERS.match(said)
     rest = said[modifiers.end() :] if modifiers is not None else said
     is_known = (len(rest) == 1 and rest.isalnum()) or rest in _NAMED or rest in _CHARACTERS

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine.files import read_regular
 from engine.paths import private_dir
 from engine.text import own_words, plain
 
@@ -69,8 +70,7 @@ class Memory:
 def load_memory(path: Path) -> Memory:
     """What was kept at `path`; what is broken or of another version is left aside, with a note."""
     try:
-        with path.open("rb") as file:
-            kept = json.loads(file.read(_LARGEST))
+        kept = json.loads(read_regular(path, _LARGEST))
         if not isinstance(kept, dict) or kept.get("version") != VERSION:
             raise ValueError("it is of another version")
         return Memory(
@@ -86,7 +86,15 @@ def load_memory(path: Path) -> Memory:
         )
     except FileNotFoundError:
         return Memory(path=path)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        OSError,
+        ArithmeticError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else own_words(error)
         return Memory(
             path=path, note=f"the console starts afresh: {path} cannot be used: {plain(reason, 120)}"

@@ -15,7 +15,8 @@ from textual.reactive import reactive
 from textual.widget import AwaitMount
 
 from engine.client import EngineClient
-from engine.text import plain
+from engine.errors import TocsinError
+from engine.text import counted, plain
 from tui.actions import MUTATING_COMMANDS
 from tui.history import History, Place
 from tui.memory import Memory
@@ -47,12 +48,13 @@ class Moving(App[int]):
         self.client = read_only(client) if looks_only else client
         self.memory = memory or Memory()
         self.settings = settings or Settings()
-        self._looks_only = looks_only
+        self.looks_only = looks_only
         self._history = History()
         self._acted_at = 0.0
+        self._refused = "", -self.NOTIFICATION_TIMEOUT
         self._seen: set[str] = set()
         self._is_new = True
-        self.set_keymap(dict(self.settings.keys.changed))
+        self.set_keymap(self.settings.keys.applied())
 
     @property
     def view(self) -> View[object] | None:
@@ -62,11 +64,20 @@ class Moving(App[int]):
     @property
     def refusal(self) -> str:
         """Why nothing can be changed from here, or an empty string."""
-        return str(ReadOnlyError()) if self._looks_only else ""
+        return str(ReadOnlyError()) if self.looks_only else ""
 
     def say(self, text: str, severity: SeverityLevel = "information") -> None:
-        """A toast of one safe line; severity is `information`, `warning` or `error`."""
-        self.notify(plain(text), severity=severity, markup=False)
+        """A toast of one safe line; severity is `information`, `warning` or `error`.
+
+        The same refusal again, as for a key that is held down, is not put on top of itself.
+        """
+        words, now = plain(text), time.monotonic()
+        if severity != "information":
+            before, at = self._refused
+            if before == words and now - at < self.NOTIFICATION_TIMEOUT:
+                return
+            self._refused = words, now
+        self.notify(words, severity=severity, markup=False)
 
     async def run_action(
         self,
@@ -74,13 +85,30 @@ class Moving(App[int]):
         default_namespace: DOMNode | None = None,
         namespaces: Mapping[str, DOMNode] | None = None,
     ) -> bool:
-        """Run an action, or say why it is refused."""
+        """Run an action, or say why it is refused; what is greyed out knows itself what it waits for."""
         self._acted_at = time.monotonic()
-        name = (parse(action) if isinstance(action, str) else action)[1]
+        namespace, name, parameters = parse(action) if isinstance(action, str) else action
         if name in MUTATING_COMMANDS and (refusal := self.refusal):
             self.say(refusal, "warning")
             return True
+        view = self.screen
+        if namespace == "screen" and isinstance(view, View) and view.check_action(name, parameters) is None:
+            getattr(view, f"action_{name}")(*parameters)
+            return True
         return await super().run_action(action, default_namespace, namespaces)
+
+    async def _check_bindings(self, key: str, priority: bool = False) -> bool:
+        """Do what a key means to a view before the next key is looked at.
+
+        Textual sends a key through the widgets first: a second one, typed at once, would overtake it and act
+        on the view behind the question that the first one asks.
+        """
+        front, focused = self.screen, self.focused
+        done = await super()._check_bindings(key, priority)
+        is_text = focused is not None and focused.check_consume_key("a", "a")
+        if priority and not done and isinstance(front, View) and not is_text:
+            done = await super()._check_bindings(key)
+        return done
 
     def rest(self) -> float:
         """Seconds for which what can wait leaves the processor to the keys."""
@@ -178,6 +206,7 @@ class Moving(App[int]):
     def action_step_back(self) -> None:
         """Leave the filter, the zoom, what stands on top, the view: whichever is the innermost."""
         screen = self.screen
+        screen.clear_selection()
         if isinstance(screen, View) and screen.leave_filter():
             return
         if screen.maximized is not None:
@@ -273,13 +302,22 @@ class Moving(App[int]):
 
         def finish(path: Path | None) -> None:
             if path is not None:
-                view.command(lambda: _write_rows(found, path), f"{len(found)} rows are in {path}")
+                view.command(
+                    lambda: _write_rows(found, path), f"{counted(len(found), 'row')} written to {path}"
+                )
 
         self.push_screen(ExportModal(f"tocsin-{self.current_mode}-{_stamp()}.csv", len(found)), finish)
 
     def action_picture(self) -> None:
         """Write what is on the screen to a file."""
-        svg, path = self.export_screenshot(), Path(f"tocsin-{_stamp()}.svg").absolute()
+        from engine.files import named_file
+
+        svg = self.export_screenshot()
+        try:
+            path = named_file(f"tocsin-{_stamp()}.svg")
+        except TocsinError as error:
+            self.say(str(error), "error")
+            return
         if (view := self.view) is not None:
             view.command(lambda: _write_text(svg, path), f"the screen is in {path}")
 

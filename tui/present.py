@@ -16,9 +16,12 @@ from textual.content import Content
 from textual.style import Style
 
 from engine.client import EngineInfo
+from engine.lines import percent
+from engine.lines import seconds as measured
 from engine.model import (
     AlertState,
     BreakerState,
+    Health,
     HealthStatus,
     LogLevel,
     NotificationState,
@@ -123,22 +126,7 @@ def foreign(text: object, limit: int = 512, style: str = "") -> Content:
 
 def duration_text(seconds: float | None) -> str:
     """A duration for people: `12 ms`, `1.24 s`, `2 m 05 s`, `3 h 10 m`, `2 d 04 h`; a dash for None."""
-    if seconds is None or not math.isfinite(seconds):
-        return sign("–", "-")
-    seconds = max(seconds, 0.0)
-    if seconds < 0.9995:
-        milliseconds = seconds * 1000
-        return f"{milliseconds:.1f} ms" if 0 < milliseconds < 0.95 else f"{milliseconds:.0f} ms"
-    if seconds < 59.95:
-        return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 3600:
-        return f"{whole // 60} m {whole % 60:02d} s"
-    minutes = whole // 60
-    if minutes < 1440:
-        return f"{minutes // 60} h {minutes % 60:02d} m"
-    hours = minutes // 60
-    return f"{hours // 24} d {hours % 24:02d} h"
+    return measured(seconds) or sign("–", "-")
 
 
 def age_text(at: float | None, now: float) -> str:
@@ -153,6 +141,21 @@ def age_text(at: float | None, now: float) -> str:
     return f"in {text}" if at > now else text
 
 
+def due_text(at: float | None, now: float) -> str:
+    """When something is due: as `age_text`, but by tens of seconds within a minute; `now` until 10 s late.
+
+    A list of what runs every minute would otherwise change in every line at every second.
+    """
+    if at is None or not -10 < at - now < 60:
+        return age_text(at, now)
+    return age_text(now + max(math.ceil((at - now) / 10), 0) * 10, now)
+
+
+def ago_text(at: float, now: float) -> str:
+    """How long ago `at` was, in words that nobody takes for a duration: `12 s ago`, `now`."""
+    return "now" if now - at < 1 else f"{age_text(at, now)} ago"
+
+
 def lasting_text(since: float, now: float) -> str:
     """How long something has lasted: `for 12 s`; `just now` for what has only begun."""
     return "just now" if now - since < 1 else f"for {age_text(since, now)}"
@@ -160,11 +163,7 @@ def lasting_text(since: float, now: float) -> str:
 
 def percent_text(rate: float | None) -> str:
     """A rate of 0–1 in percent; `100 %` and `0 %` only when exact. A dash for None."""
-    if rate is None or math.isnan(rate):
-        return sign("–", "-")
-    if rate <= 0 or rate >= 1:
-        return "100 %" if rate > 0 else "0 %"
-    return f"{min(max(rate * 100, 0.1), 99.9):.1f} %"
+    return percent(rate) or sign("–", "-")
 
 
 def clock_text(at: float, seconds: bool = True) -> str:
@@ -197,6 +196,11 @@ def _worded(word: str, chosen: _Sign) -> Content:
 def paused() -> Content:
     """That a check is not started: glyph and word."""
     return _worded("paused", ("‖", "=", "$warning"))
+
+
+def stopped() -> Content:
+    """That a check is not started while a maintenance window lasts: glyph and word."""
+    return _worded("stopped by maintenance", ("‖", "=", "$warning"))
 
 
 def muted() -> Content:
@@ -266,6 +270,16 @@ def outcome_glyph(o: Outcome) -> Content:
 
 def health_status(s: HealthStatus) -> Content:
     return _worded(s.value, _STATUSES[s])
+
+
+def health_score(health: Health, *, brief: bool = False) -> Content:
+    """Score and status, of which only the glyph when `brief`; what is unknown has no score."""
+    status = health_status(health.status)
+    if brief:
+        status = status[:1]
+    if health.status is HealthStatus.UNKNOWN:
+        return status
+    return Content.styled(f"{health.score:.0f}", f"bold {status_style(health.status)}") + " " + status
 
 
 def status_style(s: HealthStatus) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from io import TextIOWrapper
@@ -12,7 +13,9 @@ from tui.app import TocsinApp
 from tui.lifecycle import SignalGuard
 from tui.memory import load_memory
 from tui.settings import load_settings
+from tui.sized import forget_unlikely_sizes
 from tui.stand_ins import use_stand_ins
+from tui.strips import use_late_caches
 
 
 def run_console(
@@ -33,9 +36,11 @@ def run_console(
     Returns:
         0 after a clean exit (also on a signal), 1 after a crash, with a sentence on standard error.
     """
+    forget_unlikely_sizes(os.environ)
     if isinstance(sys.__stderr__, TextIOWrapper):
         # Where Textual draws.
         use_stand_ins(sys.__stderr__)
+    use_late_caches()
     memory = load_memory(state_dir() / "console.json")
     settings = load_settings(config_dir() / "console.toml")
     app = TocsinApp(client, memory=memory, settings=settings, looks_only=looks_only, opened_at=opened_at)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine.files import read_regular
 from engine.text import nearest, plain
 from tui.keymap import Keymap, read_keys
 
@@ -39,22 +40,27 @@ class Settings:
 def load_settings(path: Path) -> Settings:
     """The settings at `path`; what cannot be used stays as it usually is, and is told in `faults`."""
     try:
-        with path.open("rb") as file:
-            said = tomllib.loads(file.read(_LARGEST).decode())
+        return _settings(path.name, tomllib.loads(read_regular(path, _LARGEST).decode()))
     except FileNotFoundError:
         return Settings()
     except OSError as error:
         return Settings(faults=(f"{path} cannot be read: {error.strerror}",))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         return Settings(faults=(f"{path} is no TOML: {plain(str(error), 120)}",))
+    except (ValueError, RecursionError) as error:
+        # Numbers of thousands of digits, tables within tables without end.
+        return Settings(faults=(f"{path} cannot be used: {plain(str(error), 120)}",))
+
+
+def _settings(name: str, said: Mapping[str, Any]) -> Settings:
     keys, faults = read_keys(_table(said, "keys"))
     environments, wrong = _environments(_table(said, "environments"))
     unknown = [
-        f"there is no section {plain(name, 40)!r}; there are keys and environments"
-        for name in said
-        if name not in ("keys", "environments")
+        f"there is no section {plain(section, 40)!r}; there are keys and environments"
+        for section in said
+        if section not in ("keys", "environments")
     ]
-    told = tuple(f"{path.name}: {fault}" for fault in (*unknown, *faults, *wrong))
+    told = tuple(f"{name}: {fault}" for fault in (*unknown, *faults, *wrong))
     return Settings(keys, environments, told)
 
 

@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
+
 from textual import events
 from textual.message_pump import MessagePump
+
+WIDEST = 2_000
+"""Cells of a terminal that are believed, either way: some screens side by side have fewer."""
+
+
+def forget_unlikely_sizes(environ: MutableMapping[str, str]) -> None:
+    """Drop a `COLUMNS` or `LINES` that no terminal has, so that the size of the terminal itself counts.
+
+    A frame is kept cell by cell: for a hundred million of them the console would not come up.
+    """
+    for name in ("COLUMNS", "LINES"):
+        digits = environ.get(name, "").lstrip("0")
+        if digits.isdecimal() and (len(digits) > len(str(WIDEST)) or int(digits) > WIDEST):
+            del environ[name]
 
 
 class Sized(MessagePump):

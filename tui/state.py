@@ -54,8 +54,12 @@ class Vitals:
     """What the header of every view needs, read in one go."""
 
     info: EngineInfo
-    health: Health
+    health: Health | None
+    """None: it is not known."""
     open_alerts: tuple[Alert, ...] = field(default_factory=tuple)
+    alerts_known: bool = True
+    heard: bool = True
+    """The engine has answered; else `info` is the last that it said."""
     missed: int = 0
     """Alerts that began to fire while the display was held still, or of the past."""
     in_force: str = ""
@@ -66,8 +70,25 @@ class Vitals:
         """Alerts that nobody has taken yet, counted by severity."""
         return Counter(alert.severity for alert in self.open_alerts if alert.state is AlertState.FIRING)
 
+    def is_news(self, before: Vitals | None) -> bool:
+        """Whether something has happened that cannot wait for the next second."""
+        return before is None or self._urgent() != before._urgent()
+
+    def _urgent(self) -> object:
+        alerts = {(alert.id, alert.state) for alert in self.open_alerts}
+        info = self.info
+        status = None if self.health is None else self.health.status
+        known = self.heard, self.alerts_known
+        return alerts, status, info.paused, info.live, info.digest, self.missed, known
+
+    def unheard(self) -> Vitals:
+        """These, of an engine that answers no more."""
+        return replace(self, health=None, open_alerts=(), alerts_known=False, heard=False)
+
     def rung_by(self, newer: Vitals) -> Vitals:
         """These, with the count of alerts that fire in `newer` and did not here."""
+        if not (self.alerts_known and newer.alerts_known):
+            return self
         known = {alert.id for alert in self.open_alerts}
         rung = (one for one in newer.open_alerts if one.state is AlertState.FIRING and one.id not in known)
         return replace(self, missed=sum(1 for _ in rung))

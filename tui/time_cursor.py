@@ -15,6 +15,9 @@ SPEEDS = (1, 10, 60)
 EXAMPLES = "14:30, yesterday 14:30, 2h ago, 2026-11-21 03:00, or an alert such as #42"
 
 _ALERT = re.compile(r"#?(\d{1,18})", re.ASCII)
+_IN_WORDS = re.compile(
+    r"(?<=\d)\s*(?:(s)ec(?:ond)?s?|(m)in(?:ute)?s?|(h)(?:ou)?rs?|(d)ays?|(w)eeks?)\b\s*", re.ASCII
+)
 _ON_DAY = re.compile(r"(today|yesterday)\s+(\d{1,2}:\d{2}(?::\d{2})?)", re.ASCII)
 _BETWEEN = re.compile(r"\s+to\s+|\s*[–—]\s*|\s+-\s+|\s*\.\.\s*")
 
@@ -74,14 +77,14 @@ def moment_of(text: str, now: float, zone: tzinfo | None = None) -> float:
     """The moment that is named, of a whole day its beginning.
 
     Args:
-        text: `14:30`, `yesterday 14:30`, `2h ago`, a date, or a date with a time.
+        text: `14:30`, `yesterday 14:30`, `2h ago`, `20 minutes ago`, a date, or a date with a time.
         now: seconds since the epoch; times of day are the last ones before it.
         zone: the machine's when None.
 
     Raises:
         ValueError: nothing of the kind, or not past yet; with a sentence.
     """
-    value = text.strip().lower()
+    value = _IN_WORDS.sub(lambda found: found[found.lastindex or 0], text.strip().lower())
     if value == "now":
         return now
     if value.endswith("ago"):

@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable
 
 from textual.reactive import reactive
 
-from engine.client import EngineClient
+from engine.client import AlertDetail, EngineClient
 from engine.clock import Clock, SystemClock
 from engine.errors import TocsinError
-from engine.model import Landmark
+from engine.model import AlertEventKind, Landmark
 from engine.text import own_words, plain
 from tui.memory import Memory
 from tui.moving import Moving
 from tui.settings import Settings
-from tui.state import DEFAULT_RANGE, TimeRange
+from tui.state import DEFAULT_RANGE, Selection, TimeRange
 from tui.time_cursor import LIVE, STEPS_OF_RANGE, TimeCursor, alert_number, held, moment_of
 
 PAST_REFUSAL = "this is the past, which nothing changes: {key} goes back to now"
@@ -94,6 +94,11 @@ class Travelling(Moving):
         """Show everything as it was then."""
         self.cursor = self.cursor.go(at, self._clock.now())
 
+    def catch_up(self) -> None:
+        """Hold a display that is held still at now instead: whoever did something sees what came of it."""
+        if self.at is not None and self.past is None:
+            self.cursor = held(self._clock.now())
+
     def play_on(self) -> None:
         """Let the past go by for as long as whoever watches has watched since this was called last."""
         now = self._clock.now()
@@ -128,10 +133,16 @@ class Travelling(Moving):
                 now = f"there is no later alert; {self._live_key} shows now"
                 self.say(now if later else "there is no earlier alert")
             else:
-                self.travel(mark.at)
-                self.say(_told(mark))
+                self._travel_to(mark.at, mark.alert_id)
+                self.say(await self._what_is_at(mark))
 
         self._ask(find)
+
+    async def _what_is_at(self, mark: Landmark) -> str:
+        if mark.alert_id is not None:
+            return f"alert #{mark.alert_id} {mark.kind}: {plain(mark.what, 120)}"
+        is_first = len(await self.client.configurations(mark.at, mark.at)) < 2
+        return f"{'the first' if is_first else 'another'} configuration: {plain(mark.what, 12)}"
 
     def action_play(self) -> None:
         """Let the past go by, faster each time, then stand still."""
@@ -174,11 +185,17 @@ class Travelling(Moving):
             return
 
         async def find() -> None:
-            alert = (await self.client.alert(number)).alert
-            self.travel(alert.started_at if alert.fired_at is None else alert.fired_at)
-            self.say(f"alert #{number}: {alert.rule_name}")
+            detail = await self.client.alert(number)
+            self._travel_to(_first_seen(detail), number)
+            self.say(f"alert #{number}: {detail.alert.rule_name}")
 
         self._ask(find)
+
+    def _travel_to(self, at: float, alert_id: int | None) -> None:
+        """Show the moment, and put the cursor on the alert where alerts are listed."""
+        if alert_id is not None and self.current_mode == "alerts":
+            self.selection = Selection(alert_id=alert_id)
+        self.travel(at)
 
     def _ask(self, find: Callable[[], Awaitable[None]]) -> None:
         """Ask the engine where to go; one question at a time."""
@@ -192,7 +209,8 @@ class Travelling(Moving):
         self.run_worker(run(), group="travel", exclusive=True)
 
 
-def _told(mark: Landmark) -> str:
-    if mark.alert_id is None:
-        return f"another configuration: {plain(mark.what, 12)}"
-    return f"alert #{mark.alert_id} {mark.kind}: {plain(mark.what, 120)}"
+def _first_seen(detail: AlertDetail) -> float:
+    """From when on the past shows an alert firing, or, when it never fired, from when it was there."""
+    fired = (event.at for event in detail.events if event.kind is AlertEventKind.FIRED)
+    alert = detail.alert
+    return next(fired, alert.started_at if alert.fired_at is None else alert.fired_at)

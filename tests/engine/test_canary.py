@@ -9,7 +9,7 @@ import pytest
 
 from engine.alerts.manager import AlertManager
 from engine.canary import FRESH, Canary
-from engine.clock import VirtualClock
+from engine.clock import VirtualClock, settle
 from engine.health import HealthMonitor, Signals
 from engine.model import (
     AlertState,
@@ -81,6 +81,8 @@ async def test_one_canary_that_answers_is_enough() -> None:
     async with listening() as open_port, canary(clock, logs, port, open_port) as guard:
         await guard.look()
         assert guard.offline is None
+    # The doors it knocked at see their guests leave.
+    await settle()
     assert len(asyncio.all_tasks()) == 1
 
 

@@ -121,6 +121,15 @@ async def test_a_directory_open_to_others_is_refused(path: Path) -> None:
     assert _mode(path) is None
 
 
+async def test_a_directory_that_cannot_be_made_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" / "tocsin" / "a.sock"
+    with pytest.raises(EngineUnavailableError, match=r"not a directory \(set XDG_RUNTIME_DIR"):
+        await ControlServer(path, _handle).start()
+    with pytest.raises(EngineUnavailableError, match=r"reached: not a directory \(does it run"):
+        await send_command(path, {"command": "echo"})
+
+
 async def test_a_link_in_place_of_the_directory_is_refused(path: Path, tmp_path: Path) -> None:
     private = tmp_path / "elsewhere"
     private.mkdir(mode=0o700)

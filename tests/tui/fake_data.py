@@ -264,7 +264,7 @@ def make_points(name: str, since: float, until: float, count: int) -> tuple[Poin
     found = []
     for number in range(count):
         value = None if number % 7 == 6 else 0.1 + number / count
-        high = None if value is None else value * 2
+        high, higher = (None, None) if value is None else (value * 1.6, value * 2)
         rate = value if name == "jobs.done" else None
         found.append(
             PointBucket(
@@ -273,11 +273,11 @@ def make_points(name: str, since: float, until: float, count: int) -> tuple[Poin
                 0 if value is None else 4,
                 value,
                 value,
-                high,
+                higher,
                 value,
                 high,
                 high,
-                high,
+                higher,
                 rate,
             )
         )

@@ -71,6 +71,7 @@ class FakeClient(FakePast, FakeExplaining, FakeLogs, FakeRules, FakeSilences, Fa
         self.listeners: list[Listener] = []
         self.paused = False
         self.paused_workflows: set[str] = set()
+        self.stopped_workflows: set[str] = set()
         self.is_broken = True
         self.is_live = True
         self.notices_made: list[Notice] = []
@@ -306,6 +307,7 @@ class FakeClient(FakePast, FakeExplaining, FakeLogs, FakeRules, FakeSilences, Fa
             (self._breaker(index),),
             steps,
             self.paused or id in self.paused_workflows,
+            id in self.stopped_workflows,
         )
 
     def _breaker(self, index: int) -> BreakerStatus:
@@ -325,7 +327,7 @@ class FakeClient(FakePast, FakeExplaining, FakeLogs, FakeRules, FakeSilences, Fa
         good = sum(item.outcome.is_success for item in mine)
         if not took:
             return Bucket(at, width, 0, 0, None, None, None)
-        return Bucket(at, width, len(took), good, took[len(took) // 2], took[-1], took[-1])
+        return Bucket(at, width, len(took), good, took[len(took) // 2] * 0.3, took[-1], took[-1])
 
     def _find_alert(self, alert_id: int) -> Alert:
         for alert in self.all_alerts:

@@ -52,6 +52,16 @@ def frame(app: TocsinApp) -> str:
     )
 
 
+def toasts(app: TocsinApp) -> list[str]:
+    """What has been told, unwrapped."""
+    return [toast.message for toast in app._notifications]
+
+
+def is_told(app: TocsinApp, words: str) -> bool:
+    """Whether a toast has these words in it, however it is broken into lines."""
+    return any(words in told for told in toasts(app))
+
+
 def showing(app: TocsinApp) -> str:
     """The kind of screen in front."""
     return type(app.screen).__name__

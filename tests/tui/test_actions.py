@@ -78,6 +78,7 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...], Check]] = {
     "alerts.explain": (_ON_ALERT, (), _screen("ExplainedModal")),
     "alerts.note": (_ON_ALERT, (*"mine", "enter"), _called("note")),
     "alerts.silences": (_ON_ALERT, (), _screen("SilencesModal")),
+    "notifications.alert": (("8",), (), _mode("alerts")),
     "alerts.mark": (_ON_ALERT, (), lambda app, _: "1 marked" in frame(app)),
     "alerts.mark_all": (_ON_ALERT, (), lambda app, _: "3 marked" in frame(app)),
     "alerts.all": (_ON_ALERT, (), lambda app, _: " resolved · " not in frame(app)),
@@ -269,8 +270,9 @@ async def test_a_paused_workflow_looks_paused_and_nothing_else_changes(tmp_path:
         assert not client.paused_workflows
         await press(pilot, "p", "p")
         assert client.paused_workflows == {"user-login"}
-        (line,) = [line for line in frame(app).splitlines() if "User login" in line]
+        line, toast = [line for line in frame(app).splitlines() if "User login" in line]
         assert "‖ paused" in line
+        assert "User login is paused" in toast
         assert "Workflows · 6 · 1 paused" in frame(app)
         await press(pilot, "enter")
         assert "every 30s · ‖ paused" in frame(app)
@@ -283,6 +285,18 @@ async def test_a_paused_workflow_looks_paused_and_nothing_else_changes(tmp_path:
         await settle(pilot)
         await press(pilot, "p")
         assert "all checks are paused" in frame(app)
+
+
+async def test_a_workflow_that_maintenance_stops_is_not_said_to_wait(tmp_path: Path) -> None:
+    client = FakeClient()
+    client.stopped_workflows = {"checkout"}
+    async with console(client, tmp_path, (120, 40)) as (app, pilot):
+        for view in "12":
+            await press(pilot, view)
+            (line,) = [line for line in frame(app).splitlines() if "✗ Checkout" in line]
+            assert ("stopped" in line) is (view == "2")
+        await press(pilot, "j", "enter")
+        assert "‖ stopped by maintenance" in frame(app)
 
 
 async def test_a_breaker_is_told_in_full_and_reset_after_a_question(tmp_path: Path) -> None:
@@ -300,6 +314,8 @@ async def test_a_breaker_is_told_in_full_and_reset_after_a_question(tmp_path: Pa
         assert ("reset_breaker", "http://127.0.0.1:8778") in client.calls
         assert "● closed  http://127.0.0.1:8778" in frame(app)
         assert "Reset breaker" not in frame(app)
+        await press(pilot, "b")
+        assert "no circuit breaker of this workflow is open" in frame(app)
 
 
 async def test_acknowledging_carries_the_note_and_shows_it(tmp_path: Path) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import combinations, product
 from pathlib import Path
 
+from engine.alerts.matchers import labels_of, met, parse_all
 from engine.config.muting import MaintenanceSpec
 from engine.errors import TocsinError
 from engine.model import AlertState, MaintenanceWish, Silence
 from tests.tui.fake_data import HOSTILE, NOW
 from tests.tui.fakes import FakeClient
 from tests.tui.harness import console, frame, press, showing
-from tui.modals.silence import matchers_for
+from tui.modals.silence import matchers_for, reach
+from tui.present import clock_text
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200b\ud800-\udfff]")
 
@@ -153,13 +156,54 @@ async def test_several_alerts_are_silenced_by_what_they_share(tmp_path: Path) ->
     client = FakeClient()
     one, two, three = client.all_alerts[:3]
     assert matchers_for([one]) == (f"rule={one.rule_id}", "subject=checkout")
-    assert matchers_for([one, two]) == ("subject=checkout",)
+    assert matchers_for([one, two]) == (
+        "rule=~critical-workflow-failure|high-failure-rate",
+        "subject=checkout",
+    )
     assert matchers_for([one, three]) == ("id=~1|3",)
     async with console(client, tmp_path) as (app, pilot):
         await press(pilot, "3", "m", "m", "s")
         assert "Silence 2 alerts" in frame(app)
         await press(pilot, *"why", "enter")
-        assert client.made[1].matchers == ("subject=checkout",)
+        assert client.made[1].matchers == matchers_for([one, two])
+
+
+def test_the_matchers_proposed_mute_what_is_marked_and_nothing_else() -> None:
+    one = FakeClient().all_alerts[0]
+    every = [
+        replace(one, id=number, rule_id=rule, subject=subject)
+        for number, (rule, subject) in enumerate(
+            product(("slow", "a.b", "axb"), ("shop", "my j*b", "my job")), 1
+        )
+    ]
+    for count in range(1, len(every) + 1):
+        for marked in combinations(every, count):
+            read = parse_all(matchers_for(marked))
+            assert [each for each in every if met(read, labels_of(each, None))] == list(marked)
+
+
+def test_so_many_that_their_numbers_do_not_fit_are_told_apart_from_what_is_muted_besides() -> None:
+    one = FakeClient().all_alerts[0]
+    many = [
+        replace(one, id=10_000 + number, rule_id=f"r{number % 3}", subject=f"s{number % 2}")
+        for number in range(300)
+    ]
+    marked = [each for each in many if (each.rule_id, each.subject) != ("r1", "s1")]
+    other = replace(one, id=1, rule_id="r9", subject="s0")
+    matchers = matchers_for(marked)
+    assert matchers[0].startswith("rule=~")
+    assert "not chosen here" in reach(matchers, marked, many).plain
+    assert reach(("subject=s0",), [other], ()).plain == "Mutes 1 alert of now"
+    assert "not 1 of those chosen" in reach(("subject=s1",), [other], many).plain
+    assert reach(("tag=x",), [other], many).plain == ""
+
+
+async def test_whom_a_silence_mutes_besides_is_said_as_it_is_typed(tmp_path: Path) -> None:
+    async with console(FakeClient(), tmp_path) as (app, pilot):
+        await press(pilot, "3", "s")
+        assert "Mutes 1 alert of now" in frame(app)
+        await press(pilot, "shift+tab", "end", "ctrl+u", *"id=", "asterisk")
+        assert re.search(r"Mutes \d+ alerts of now, \d+ of them not chosen here", frame(app))
 
 
 async def test_who_is_muted_and_why_is_seen(tmp_path: Path) -> None:
@@ -187,3 +231,35 @@ async def test_hostile_words_in_every_question(tmp_path: Path) -> None:
             for line in frame(app).split("\n"):
                 assert not _CONTROL.search(line), (keys, ascii(line))
         assert not app.crash_sentence
+
+
+async def test_a_key_for_an_open_alert_says_so_where_there_is_none(tmp_path: Path) -> None:
+    async with console(FakeClient(empty=True), tmp_path, (120, 30)) as (app, pilot):
+        await press(pilot, "3", "a")
+        assert showing(app) == "AlertsView"
+        assert "no open alert is selected" in frame(app)
+
+
+async def test_what_is_done_while_the_display_is_held_is_seen(tmp_path: Path) -> None:
+    client = FakeClient()
+    async with console(client, tmp_path, (120, 30)) as (app, pilot):
+        await press(pilot, "3", "space")
+        await client.clock.advance(300)
+        await press(pilot, "s")
+        assert f"until {clock_text(NOW + 300 + 3600)}" in frame(app)
+        await press(pilot, *"move", "enter")
+        assert (app.live, app.past, app.moment()) == (False, None, NOW + 300)
+        await client.clock.advance(60)
+        await press(pilot, "S")
+        assert re.search(r"active +in \S+ m .*move", frame(app))
+
+
+async def test_a_display_held_still_stands_while_something_is_written_to_a_file(tmp_path: Path) -> None:
+    client = FakeClient()
+    async with console(client, tmp_path) as (app, pilot):
+        await press(pilot, "space")
+        await client.clock.advance(300)
+        assert app.view is not None
+        app.view.command(client.info, "written", changes=False)
+        await press(pilot, "2")
+        assert app.moment() == NOW

@@ -82,6 +82,8 @@ async def test_a_crash_leaves_a_sentence_and_a_private_traceback_without_locals(
 def test_a_crash_log_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
+    os.mkfifo(tmp_path / "pipe")
+    assert "could not be written" in write_crash_log(tmp_path / "pipe", ValueError("broken"))
     sentence = write_crash_log(blocked / "crash.log", ValueError("broken"))
     assert "broken" in sentence
     assert "could not be written" in sentence

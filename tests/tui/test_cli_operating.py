@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.config.loader import load_config
-from engine.model import Outcome, Recording
+from engine.model import MaintenanceWish, Outcome, Recording
 from tests.engine.test_engine import Watch, running
 from tests.servers import Target, http_target
 from tests.tui.command_line import other_process, tocsin
@@ -57,6 +57,12 @@ async def test_workflows_are_listed_run_paused_and_resumed(target: Target, elsew
         assert not (await engine.workflow_statuses(0, 1))[0].paused
         assert (await tocsin("workflows", "pause", "--all", "--db", db)).stdout == "Paused everything.\n"
         assert (await engine.info()).paused
+        await engine.set_paused(False)
+        await engine.alerts.maintain(MaintenanceWish(("shop",), (), "stop", "eva", "new disks", lasting=600))
+        assert (await tocsin("workflows", "--db", db)).stdout.splitlines()[1].split()[:2] == [
+            "shop",
+            "stopped",
+        ]
         refused = await tocsin("workflows", "pause", "nobody", "--db", db)
         assert (refused.returncode, refused.stderr) == (2, "tocsin: there is no workflow nobody\n")
     idle = await tocsin("workflows", "--db", db)

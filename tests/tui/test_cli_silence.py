@@ -59,7 +59,7 @@ async def test_silences_are_made_listed_and_expired(elsewhere: Path) -> None:
         (["add", "rule=x"], "either --for or --until"),
         (["add", "rule=x", "--for", "2h", "--until", "2100-01-01"], "either --for or --until"),
         (["add", "rule=x", "--for", "soon", "--reason", "y"], "a duration is"),
-        (["add", "rule=x", "--for", "31d", "--reason", "y"], "30d at most"),
+        (["add", "rule=x", "--for", "31d", "--reason", "y"], "30 d at most"),
         (["add", "rule=x", "--until", "tomorrow", "--reason", "y"], "--until tomorrow: a moment is such as"),
         (["add", "rule=x", "--for", "2h"], "needs a --reason"),
         (["add", "severity=CRIT", "--for", "2h", "--reason", "y"], "did you mean CRITICAL?"),

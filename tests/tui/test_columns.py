@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from textual.content import Content
 
+from tests.tui.hosts import Host, frame
 from tui.widgets.columns import GAP, Column, lay_out
+from tui.widgets.row_table import Row, RowTable
 
 _columns = st.lists(
     st.builds(
@@ -35,3 +38,16 @@ def test_flexible_columns_fill_the_width() -> None:
     assert sum(cells for _, cells in placed) + 2 * GAP == 47
     assert placed[0] == (0, 5)
     assert placed[2][1] > placed[1][1] > 5
+
+
+async def test_a_scrollbar_stands_clear_of_the_last_column() -> None:
+    widget = RowTable(
+        (Column("name", "name", 8, flex=1), Column("id", "id", 6, align="right")), empty=Content("")
+    )
+    app = Host(widget)
+    async with app.run_test(size=(30, 5)) as pilot:
+        for count, last in ((4, 29), (40, 27)):
+            widget.set_rows([Row(str(n), (Content("x"), Content("9"))) for n in range(count)])
+            await pilot.pause()
+            assert "".join(line[last] for line in frame(app)) == "d9999"
+            assert {line[last + 1 : 29].strip() for line in frame(app)} == {""}

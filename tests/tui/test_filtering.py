@@ -109,7 +109,7 @@ async def test_a_list_is_filtered_while_it_is_typed_and_esc_shows_all(tmp_path: 
         everything = _names(app)
         await press(pilot, "slash", *"chec")
         assert _names(app) == ["checkout"]
-        assert "Workflows · 6 › / chec" in frame(app)
+        assert "Workflows · 6 › / chec · 1 of 6" in frame(app)
         assert "1 of 6" in frame(app)
         await press(pilot, "enter")
         assert isinstance(app.focused, RowTable)
@@ -135,6 +135,16 @@ async def test_the_cursor_stays_with_its_row_and_news_are_filtered_as_well(tmp_p
         assert table.total_count == 6
 
 
+async def test_the_cursor_goes_to_the_first_row_that_passes_when_its_own_is_hidden(tmp_path: Path) -> None:
+    async with console(FakeClient(), tmp_path) as (app, pilot):
+        await press(pilot, "2", "G")
+        table = app.screen.query_one("#workflows", RowTable)
+        assert table.cursor_key == "nightly-report"
+        await press(pilot, "slash", *"!nightly", "enter")
+        assert len(_names(app)) == 5
+        assert table.cursor_key == _names(app)[0]
+
+
 async def test_nothing_that_passes_says_so_and_a_bad_pattern_changes_nothing(tmp_path: Path) -> None:
     async with console(FakeClient(), tmp_path) as (app, pilot):
         await press(pilot, "2", "slash", *"chec", "space", *"/(/")
@@ -144,7 +154,7 @@ async def test_nothing_that_passes_says_so_and_a_bad_pattern_changes_nothing(tmp
         field.value = "nowhere"
         await settle(pilot)
         assert "nothing passes the filter" in frame(app)
-        assert "esc clears it" in frame(app)
+        assert "esc shows all rows" in frame(app)
 
 
 async def test_logs_are_searched_instead(tmp_path: Path) -> None:

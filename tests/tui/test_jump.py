@@ -38,6 +38,15 @@ def test_every_word_has_to_be_there_in_any_order() -> None:
     assert _found("", "b", "a") == ["b", "a"]
 
 
+def test_what_changes_something_or_is_over_comes_last_of_equals_only() -> None:
+    targets = [
+        Target("pause checks", "", lambda: None, is_late=True),
+        *_targets("workflow checkout", "precheck"),
+    ]
+    found = [fit.target.entry for fit in fitting("check", targets, 10)]
+    assert found == ["workflow checkout", "pause checks", "precheck"]
+
+
 @given(st.text(max_size=12), st.lists(st.text(max_size=12), max_size=8))
 def test_what_fits_has_the_letters_where_it_says(typed: str, entries: list[str]) -> None:
     for fit in fitting(typed, _targets(*entries), 10):
@@ -66,6 +75,20 @@ async def test_names_lead_where_they_say(typed: str, kind: str, tmp_path: Path) 
     async with console(FakeClient(), tmp_path) as (app, pilot):
         await _jump(pilot, typed)
         assert showing(app) == kind, frame(app)
+
+
+async def test_a_way_somewhere_comes_before_what_stops_everything_and_the_open_before_the_past(
+    tmp_path: Path,
+) -> None:
+    async with console(FakeClient(), tmp_path) as (app, pilot):
+        await press(pilot, "colon")
+        app.screen.query_one(Input).value = "check"
+        await settle(pilot)
+        found = [str(option.prompt) for option in app.screen.query_one(OptionList).options]
+        assert found[0].startswith("workflow checkout")
+        assert any(entry.startswith("pause all checks") for entry in found)
+        states = ["resolved" in entry for entry in found if entry.startswith("alert #")]
+        assert states == sorted(states)
 
 
 async def test_jumping_goes_to_the_very_thing(tmp_path: Path) -> None:

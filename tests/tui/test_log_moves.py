@@ -112,6 +112,25 @@ async def test_a_step_beyond_what_is_listed_leaves_the_range_and_esc_comes_back(
         assert "following" in frame(app)
 
 
+async def test_a_step_to_before_the_first_line_stays_where_it_was(tmp_path: Path) -> None:
+    async with console(FakeClient(), tmp_path) as (app, pilot):
+        await press(pilot, "6", "ctrl+left")
+        before = _cursor(app)
+        assert "nothing older was logged" in frame(app)
+        assert "Logs · 15m" in frame(app)
+        assert before is not None
+        await press(pilot, "g", "h", "slash", *"step", "enter")
+        assert "Logs · up to" in frame(app)
+        await press(pilot, "ctrl+left", "ctrl+left")
+        assert "nothing older matches" in frame(app)
+        subtitle = app.screen.query_one("#lines", RowTable).border_subtitle
+        assert "esc clears the search, then goes back to now" in str(subtitle)
+        await press(pilot, "escape")
+        assert "Logs · up to" in frame(app)
+        await press(pilot, "escape")
+        assert "Logs · 15m" in frame(app)
+
+
 async def test_steps_leave_a_search_with_an_end_of_its_own_alone(tmp_path: Path) -> None:
     async with console(FakeClient(), tmp_path) as (app, pilot):
         await press(pilot, "6")

@@ -30,6 +30,16 @@ async def test_the_tail_sticks_to_the_newest_line(tmp_path: Path) -> None:
         assert _cursor(app) == str(record.id)
 
 
+async def test_matches_are_offered_only_while_there_is_a_search(tmp_path: Path) -> None:
+    async with console(FakeClient(), tmp_path, (120, 30)) as (app, pilot):
+        await press(pilot, "6")
+        assert "Next match" not in frame(app)
+        await press(pilot, "slash", *"pay", "enter")
+        assert "n Next match" in frame(app)
+        await press(pilot, "slash", *["backspace"] * 3, "enter")
+        assert "Next match" not in frame(app)
+
+
 async def test_scrolled_away_the_tail_waits_and_counts(tmp_path: Path) -> None:
     client = FakeClient()
     async with console(client, tmp_path) as (app, pilot):
@@ -83,7 +93,7 @@ async def test_search_marks_filters_and_is_cleared_by_escape(tmp_path: Path) -> 
         assert "connection reused" not in frame(app)
         assert app.focused is not None
         assert app.focused.id == "lines"
-        await press(pilot, "escape", "escape")
+        await press(pilot, "escape")
         assert "connection reused" in frame(app)
 
 

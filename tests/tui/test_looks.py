@@ -110,3 +110,56 @@ async def test_empty_states_and_the_footer_name_the_keys_of_a_keymap(tmp_path: P
 def test_a_success_rate_is_coloured_where_it_is_low() -> None:
     styles = [present.success(rate).spans for rate in (None, 1.0, 0.7, 0.69, 0.3)]
     assert [[span.style for span in spans] for spans in styles] == [[], [], [], ["$warning"], ["$error"]]
+
+
+async def test_modals_name_and_take_the_keys_of_a_keymap(tmp_path: Path) -> None:
+    keys = Keymap({
+        "global.back": "f10", "global.quit": "f9", "alerts.silence": "f8",
+        "lists.down": "f6", "lists.up": "f5",
+    })  # fmt: skip
+    client = FakeClient()
+    app = TocsinApp(
+        client, clock=client.clock, crash_log=tmp_path / "crash.log", settings=Settings(keys=keys)
+    )
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        for opening, says in (
+            ("question_mark", "f6 f5 scroll · / search · f10 back"), ("f9", "f9 leave · f10 back"),
+            ("S", "f8 on an alert silences it"),
+        ):  # fmt: skip
+            for leaving in ("f10", "escape"):
+                await press(pilot, opening)
+                assert says in frame(app)
+                await press(pilot, leaving)
+                assert says not in frame(app)
+        await press(pilot, "2", "slash", *"zz")
+        assert "f10 shows all rows" in frame(app)
+        await press(pilot, "f10")
+        assert "f10 shows all rows" not in frame(app)
+        await pilot.press("f9", "f9")
+        assert app.return_value == 0
+
+
+@pytest.mark.parametrize("opening", [("2", "slash"), ("6", "slash")])
+async def test_the_footer_of_who_types_names_keys_that_are_no_letters(
+    opening: tuple[str, ...], tmp_path: Path
+) -> None:
+    async with console(FakeClient(), tmp_path, (100, 30)) as (app, pilot):
+        await press(pilot, *opening, "o")
+        footer = frame(app).splitlines()[-1].split()
+        assert footer == ["enter", "Keep", "f1", "Help", "esc", "Show", "all"]
+
+
+async def test_a_console_that_only_looks_says_so(tmp_path: Path) -> None:
+    client = FakeClient()
+    for looks_only in (True, False):
+        app = TocsinApp(client, clock=client.clock, crash_log=tmp_path / "crash.log", looks_only=looks_only)
+        async with app.run_test(size=(120, 30)) as pilot:
+            await settle(pilot)
+            assert ("read-only" in frame(app).splitlines()[0]) is looks_only
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+async def test_the_time_is_told_with_its_zone(size: tuple[int, int], tmp_path: Path) -> None:
+    async with console(FakeClient(), tmp_path, size) as (app, _pilot):
+        assert frame(app).splitlines()[0].rstrip().endswith(f":00 {present.zone_text()}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from tests.tui.fakes import FakeClient
 from tests.tui.harness import frame, press, settle
 from tui.app import TocsinApp
 from tui.memory import MOST_JUMPS, VERSION, Memory, load_memory
+
+WHOLE: dict[str, object] = {
+    "version": VERSION, "theme": "", "view": "", "range": "", "filters": {}, "toggles": {}, "jumps": []
+}  # fmt: skip
 
 
 def test_what_is_saved_is_loaded_and_private(tmp_path: Path) -> None:
@@ -34,7 +39,20 @@ def test_nothing_is_kept_without_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "kept",
-    ["", "{", "[]", "null", '{"version": 99}', '{"version": 1}', '{"version": 1, "theme": 3}', "[" * 9_000],
+    [
+        *(
+            "",
+            "{",
+            "[]",
+            "null",
+            '{"version": 99}',
+            '{"version": 1}',
+            '{"version": 1, "theme": 3}',
+            "[" * 9_000,
+        ),
+        json.dumps(WHOLE | {"panes": {"dashboard.rows": float("inf")}}),
+        json.dumps(WHOLE | {"panes": {"dashboard.rows": float("nan")}}),
+    ],
 )
 def test_what_is_broken_is_left_aside_and_told(kept: str, tmp_path: Path) -> None:
     path = tmp_path / "console.json"
@@ -44,26 +62,25 @@ def test_what_is_broken_is_left_aside_and_told(kept: str, tmp_path: Path) -> Non
     assert memory == Memory(path=path, note=memory.note)
 
 
+def test_a_pipe_in_its_place_is_left_aside_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "console.json"
+    os.mkfifo(path)
+    memory = load_memory(path)
+    assert "no regular file" in memory.note
+    memory.save()
+    assert load_memory(path) == Memory(path=path)
+
+
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(),
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
         lambda part: st.lists(part) | st.dictionaries(st.text(), part),
     )
 )
 def test_no_content_of_the_file_raises(tmp_path_factory: pytest.TempPathFactory, value: object) -> None:
     path = tmp_path_factory.getbasetemp() / "console.json"
-    fields = ("theme", "view", "range", "filters", "toggles", "jumps")
-    for field in fields:
-        whole = {
-            "version": VERSION,
-            "theme": "",
-            "view": "",
-            "range": "",
-            "filters": {},
-            "toggles": {},
-            "jumps": [],
-        }
-        path.write_text(json.dumps(whole | {field: value}))
+    for field in (*WHOLE, "orders", "panes"):
+        path.write_text(json.dumps(WHOLE | {field: value}))
         assert isinstance(load_memory(path), Memory)
 
 

@@ -86,7 +86,7 @@ async def test_rows_are_exported_as_what_stands_behind_them(
         await press(pilot, view, "x")
         app.screen.query_one(Input).value = path.name
         await press(pilot, "enter")
-        assert " rows are in" in frame(app)
+        assert " written to" in frame(app)
     text = path.read_text()
     records = _records(text, ending)
     assert records
@@ -142,6 +142,9 @@ async def test_no_file_is_overwritten_and_other_endings_are_refused(tmp_path: Pa
         await press(pilot, "enter")
         assert showing(app) == "ExportModal"
         assert "has to end with .csv, .json or .ndjson" in frame(app)
+        field.value = "~no-such/rows.csv"
+        await press(pilot, "enter")
+        assert "there is no home directory" in frame(app)
         field.value = "kept.csv"
         await press(pilot, "enter")
         assert await shows(app, pilot, "already")
@@ -149,7 +152,29 @@ async def test_no_file_is_overwritten_and_other_endings_are_refused(tmp_path: Pa
         app.screen.query_one(Input).value = "nowhere/rows.csv"
         await press(pilot, "enter")
         assert await shows(app, pilot, "cannot")
+        await press(pilot, "x")
+        app.screen.query_one(Input).value = "a" * 300 + ".csv"
+        await press(pilot, "enter")
+        assert await shows(app, pilot, "too long")
     assert kept.read_text() == "mine"
+
+
+async def test_where_it_runs_may_be_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    async with console(FakeClient(), tmp_path, (120, 40)) as (app, pilot):
+        monkeypatch.chdir(gone)
+        gone.rmdir()
+        await press(pilot, "2", "X")
+        assert await shows(app, pilot, "the directory that this runs in is gone")
+        await press(pilot, "x", "enter")
+        assert showing(app) == "ExportModal"
+        assert "runs in is gone" in frame(app)
+        app.screen.query_one(Input).value = str(tmp_path / "rows.csv")
+        await press(pilot, "enter")
+        await press(pilot, "9", "x")
+        assert showing(app) == "SaveReportModal"
+    assert (tmp_path / "rows.csv").exists()
 
 
 async def test_a_picture_of_the_screen_is_a_private_file(tmp_path: Path) -> None:
@@ -198,3 +223,15 @@ async def test_a_theme_and_a_size_that_were_chosen_elsewhere_are_there_on_coming
         await press(pilot, "2")
         assert app.screen.query_one(StatusBar).styles.background != before
         assert app.screen.has_class("-narrow")
+
+
+async def test_a_refusal_is_not_put_on_top_of_itself(tmp_path: Path) -> None:
+    async with console(FakeClient(), tmp_path, (120, 40)) as (app, pilot):
+        for _ in range(3):
+            app.say("only an open alert can be marked", "warning")
+        app.say("written")
+        app.say("written")
+        app.say("the last one")
+        assert await shows(app, pilot, "the last one")
+        assert frame(app).count("only an open alert") == 1
+        assert frame(app).count("written") == 2

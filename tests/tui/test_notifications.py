@@ -10,7 +10,7 @@ import pytest
 
 from engine.model import NotificationState
 from tests.tui.fakes import FakeClient
-from tests.tui.harness import console, frame, press
+from tests.tui.harness import console, frame, press, settle
 from tui.screens.told_text import channels_text, next_text
 from tui.widgets.row_table import RowTable
 
@@ -41,6 +41,7 @@ async def test_only_what_was_given_up_is_tried_once_more(tmp_path: Path) -> None
     async with console(client, tmp_path) as (app, pilot):
         await press(pilot, "8", "R")
         assert "retry_notification" not in {name for name, _ in client.calls}
+        assert "only what was given up can be tried once more" in frame(app)
         await press(pilot, "f")
         assert app.screen.query_one("#notifications", RowTable).row_count == 1
         assert "R tries it once more" in frame(app)
@@ -50,6 +51,48 @@ async def test_only_what_was_given_up_is_tried_once_more(tmp_path: Path) -> None
         assert "nothing was given up" in frame(app)
         await press(pilot, "f")
         assert app.screen.query_one("#notifications", RowTable).row_count == 6
+
+
+async def test_a_message_leads_to_its_alert_which_stays_while_the_cursor_is_on_it(tmp_path: Path) -> None:
+    client = FakeClient()
+    row = client.told()[0]
+    old = replace(client.all_alerts[-1], id=row.alert_id, resolved_at=1.0, started_at=0.0)
+    client.all_alerts = [one for one in client.all_alerts if one.id != row.alert_id]
+    listed = client.all_alerts[:]
+    asked = client.alerts
+
+    async def alerts(**wanted: object) -> object:
+        return tuple(one for one in await asked(**wanted) if one.id != row.alert_id)  # type: ignore[arg-type]
+
+    client.alerts = alerts  # type: ignore[assignment, method-assign]
+    client.all_alerts = [*listed, old]
+    async with console(client, tmp_path, (120, 40)) as (app, pilot):
+        await press(pilot, "8")
+        assert "■ Alert 1" in frame(app)
+        await press(pilot, "A")
+        timeline = app.screen.query_one("#timeline", RowTable)
+        assert timeline.cursor_key == str(row.alert_id)
+        app.screen.reload()  # type: ignore[attr-defined]
+        await settle(pilot)
+        assert timeline.cursor_key == str(row.alert_id)
+        client.all_alerts = listed
+        app.screen.reload()  # type: ignore[attr-defined]
+        await settle(pilot)
+        assert timeline.cursor_key != str(row.alert_id)
+        await press(pilot, "8", "A")
+        assert f"no alert {row.alert_id}" in frame(app)
+
+
+async def test_what_waits_for_the_rate_limit_says_so_and_is_no_trouble(tmp_path: Path) -> None:
+    client = FakeClient()
+    why = "more than 1 message a minute, it leaves with others"
+    held = replace(client.told()[3], tries=0, error=why)
+    client.told = lambda: (held,)
+    async with console(client, tmp_path, (160, 40)) as (app, pilot):
+        await press(pilot, "8")
+        assert "✓ mail" in frame(app)
+        assert f"Reason      {why}" in frame(app)
+        assert "Last error" not in frame(app)
 
 
 async def test_nobody_told_is_said(tmp_path: Path) -> None:

@@ -119,6 +119,18 @@ def test_ages(at: float | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (150.0, "in 2 m"), (59.0, "in 1 m"), (50.5, "in 1 m"), (50.0, "in 50 s"), (9.0, "in 10 s"),
+        (0.2, "in 10 s"), (0.0, "now"), (-9.0, "now"), (-12.0, "12 s"),
+    ],
+)  # fmt: skip
+def test_what_is_due_soon_is_told_by_tens_of_seconds(seconds: float, text: str) -> None:
+    assert present.due_text(1000.0 + seconds, 1000.0) == text
+    assert present.due_text(None, 1000.0) == present.age_text(None, 1000.0)
+
+
+@pytest.mark.parametrize(
     ("since", "text"), [(999.5, "just now"), (1000.5, "just now"), (988.0, "for 12 s"), (0.0, "for 16 m")]
 )
 def test_how_long_something_lasts(since: float, text: str) -> None:

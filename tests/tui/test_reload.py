@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from engine.errors import EngineUnavailableError
 from engine.model import ReloadReport
 from tests.tui.fake_data import HOSTILE, NOW
+from tests.tui.fake_past import CONFIGURATIONS
 from tests.tui.fakes import FakeClient
-from tests.tui.harness import console, frame, press, settle, showing
-
-
-def toasts(app: object) -> list[str]:
-    return [toast.message for toast in app._notifications]  # type: ignore[attr-defined]
+from tests.tui.harness import console, frame, press, settle, showing, toasts
+from tui.modals.reloaded import line_of
 
 
 async def test_ctrl_r_shows_what_has_changed(tmp_path: Path) -> None:
@@ -41,6 +42,19 @@ async def test_problems_are_shown_with_their_places(tmp_path: Path) -> None:
             assert problem in frame(app)
 
 
+@pytest.mark.parametrize(
+    ("problem", "line"),
+    [
+        ("rules.yaml:28:18: a `:` is not expected here", 28),
+        ("rules.yaml:3: no such key", 3),
+        ("other.yaml:7:1: no such key", None),
+        ("it cannot be read within 10 s", None),
+    ],
+)
+def test_a_problem_says_on_which_line_it_is_mended(problem: str, line: int | None) -> None:
+    assert line_of(ReloadReport(NOW, "1 problem", (), (problem,)), "/etc/tocsin/rules.yaml") == line
+
+
 async def test_nothing_new_is_a_toast(tmp_path: Path) -> None:
     async with console(FakeClient(), tmp_path) as (app, pilot):
         await press(pilot, "ctrl+r")
@@ -65,4 +79,26 @@ async def test_a_fault_in_a_file_that_is_watched_is_told_once(tmp_path: Path) ->
             app._vitals_loader.request(urgent=True)
             await settle(pilot)
         told = [toast for toast in toasts(app) if "rules.yaml:3:5" in toast]
-        assert told == ["the configuration stays as it was: rules.yaml:3:5: unknown key `nam`"]
+        words = "the configuration stays as it was: rules.yaml:3:5: unknown key `nam` (^r reads it again)"
+        assert told == [words]
+
+
+async def test_a_watched_file_that_is_in_force_is_told_once_and_one_read_at_a_key_by_its_report_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = FakeClient()
+    digests = ["bbbb2222", "cccc3333"]
+    monkeypatch.setattr(client, "in_force_at", lambda _: replace(CONFIGURATIONS[-1], digest=digests[0]))
+    async with console(client, tmp_path) as (app, pilot):
+        assert toasts(app) == []
+        del digests[0]
+        for _ in range(3):
+            app._vitals_loader.request(urgent=True)
+            await settle(pilot)
+        assert toasts(app) == ["configuration reloaded: cccc3333 is in force"]
+        client.reload_report = ReloadReport(NOW, "+1 workflow", ("+ workflow new",))
+        await press(pilot, "ctrl+r")
+        digests[0] = "dddd4444"
+        app._vitals_loader.request(urgent=True)
+        await settle(pilot)
+        assert len(toasts(app)) == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.tui.fakes import FakeClient
-from tests.tui.harness import console, frame, key_of, press, showing
+from tests.tui.harness import console, frame, is_told, key_of, press, showing
 from tui.widgets.row_table import RowTable
 
 REPORTS = key_of("reports")
@@ -60,14 +60,14 @@ async def test_a_report_is_written_to_a_file(
         await press(pilot, REPORTS, "x", *keys)
         if "enter" not in keys:
             await press(pilot, "tab", "enter")
-        assert "written to tocsin-report-" in frame(app)
+        assert is_told(app, "written to")
         (written,) = _files(tmp_path)
         assert written.name.endswith(suffix)
         assert written.read_text().startswith(begins)
         await press(pilot, "x", *keys)
         if "enter" not in keys:
             await press(pilot, "enter")
-        assert "exists already" in frame(app)
+        assert is_told(app, "exists already")
 
 
 async def test_the_ending_of_a_name_that_is_typed_decides(
@@ -86,6 +86,8 @@ async def test_nothing_is_written_when_it_is_left_or_has_no_name(
     async with console(FakeClient(), tmp_path) as (app, pilot):
         await press(pilot, REPORTS, "x", "tab", "ctrl+u", "enter")
         assert "name a file" in frame(app)
+        await press(pilot, *"~no-such/a.md", "enter")
+        assert "no home directory" in frame(app)
         await press(pilot, "escape")
         assert showing(app) == "ReportsView"
     assert _files(tmp_path) == []

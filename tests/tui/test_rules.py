@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 import shlex
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,14 +18,17 @@ from textual.widgets import Input
 
 from engine.errors import EngineUnavailableError
 from engine.model import ReloadReport
+from engine.model.rules import RuleStatus
 from tests.tui.fake_data import NOW
 from tests.tui.fakes import FakeClient
-from tests.tui.harness import console, frame, press, settle, showing
+from tests.tui.harness import console, frame, is_told, press, settle, showing
 from tui.app import TocsinApp
 from tui.editing import editor_command
 from tui.modals.backtest import BacktestModal
 from tui.modals.backtest_text import end_of_number, nudged, progress_line
+from tui.screens import rules as rules_view
 from tui.screens.rule_text import yaml_line
+from tui.widgets.columns import Cells
 from tui.widgets.row_table import RowTable
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200b\ud800-\udfff]")
@@ -38,7 +43,11 @@ def _no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def _aside() -> Iterator[None]:
-    yield
+    """As Textual steps aside, which stays there when something is raised meanwhile."""
+    try:
+        yield
+    except BaseException as error:
+        raise AssertionError("the console does not come back") from error
 
 
 async def test_each_rule_has_its_state_and_each_condition_its_own(tmp_path: Path) -> None:
@@ -150,7 +159,7 @@ async def test_what_goes_on_is_shown_and_given_up_with_the_modal(tmp_path: Path)
         modal._stopwatch = lambda: modal._began + 2.0
         modal._show_progress()
         await pilot.pause()
-        assert "25%, 6.00 s left · 12,000 executions" in frame(app)
+        assert "25 %, 6.00 s left · 12,000 executions" in frame(app)
         worker = modal._worker
         await pilot.press("escape")
         await settle(pilot)
@@ -188,21 +197,52 @@ async def test_the_editor_opens_at_the_rule_and_the_file_is_put_in_force(
         monkeypatch.setattr(app, "suspend", _aside)
         await press(pilot, "7", "E")
         assert file.read_text() == "before\nafter"
-        assert "Put the file in force?" in frame(app)
-        await press(pilot, "enter")
         assert client.reloads == 1
         assert "rules.yaml:3: no such key" in frame(app)
+        assert "E edit again" in frame(app)
+        monkeypatch.setenv("EDITOR", shlex.join([sys.executable, "-c", script, "again "]))
+        await press(pilot, "E")
+        assert client.reloads == 2
+        assert file.read_text() == "before\nafteragain after"
         await press(pilot, "escape")
         monkeypatch.setenv("EDITOR", shlex.join([sys.executable, "-c", ""]))
         await press(pilot, "E")
-        assert "the file is as it was" in frame(app)
+        assert is_told(app, "the file is as it was")
         monkeypatch.setenv("EDITOR", shlex.join([sys.executable, "-c", "raise SystemExit(3)"]))
         await press(pilot, "E")
-        assert "the editor ended with code 3" in frame(app)
+        assert is_told(app, "the editor ended with code 3")
         monkeypatch.setenv("EDITOR", str(tmp_path / "gone"))
         await press(pilot, "E", "j", "E")
-        assert "No such file" in frame(app)
+        assert is_told(app, "cannot be run")
         assert "this rule stands in no file" in frame(app)
+        assert client.reloads == 2
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("[os.kill(os.getppid(), number) for number in (2, 3, 2)]", "the file is as it was"),
+        ("os.kill(os.getpid(), 9)", "the editor was ended by signal 9"),
+        ("os.unlink(sys.argv[-1])", "No such file"),
+        ("os.unlink(sys.argv[-1]); os.mkfifo(sys.argv[-1])", "no regular"),
+    ],
+)
+async def test_whatever_an_editor_does_the_console_comes_back(
+    script: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text("before\n")
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", shlex.join([sys.executable, "-c", f"import os, sys; {script}"]))
+    client = FakeClient()
+    client.rule_file = str(file)
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGQUIT)]
+    async with console(client, tmp_path) as (app, pilot):
+        monkeypatch.setattr(app, "suspend", _aside)
+        await press(pilot, "7", "E")
+        assert is_told(app, words)
+        assert client.reloads == 0
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGQUIT)] == handlers
 
 
 @pytest.mark.parametrize(
@@ -251,10 +291,36 @@ def test_the_cursor_stands_before_the_unit() -> None:
 
 def test_progress_is_told_of_what_takes_long() -> None:
     assert not progress_line(0.5, 10, 0.1).plain
-    assert "50%, 1.00 s left · 10 executions" in progress_line(0.5, 10, 1.0).plain
+    assert "50 %, 1.00 s left · 10 executions" in progress_line(0.5, 10, 1.0).plain
     assert "left" not in progress_line(0.0, 0, 1.0).plain
 
 
 def test_yaml_keeps_its_words_and_places() -> None:
     for line in ("- id: slow  # shop", "    value: '#3'", "# all", "", "  - {a: b}"):
         assert yaml_line(line).plain == line
+
+
+async def test_of_many_rules_only_the_rows_in_view_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = FakeClient()
+    made: list[str] = []
+    few = await client.rules()
+    many = tuple(replace(few[number % 3], id=f"rule-{number}") for number in range(2_000))
+
+    async def rules(_at: float | None = None) -> object:
+        return many
+
+    def cells(rule: RuleStatus, now: float) -> Cells:
+        made.append(rule.id)
+        return real(rule, now)
+
+    real = rules_view._cells
+    monkeypatch.setattr(rules_view, "_cells", cells)
+    monkeypatch.setattr(client, "rules", rules)
+    async with console(client, tmp_path) as (app, pilot):
+        await press(pilot, "7")
+        table = app.screen.query_one("#rules", RowTable)
+        assert table.row_count == 2_000
+        assert "rule-0" in made
+        assert len(set(made)) <= table.size.height

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import select
@@ -87,7 +88,15 @@ async def test_a_tab_is_a_process_and_ends_with_it() -> None:
             assert (await tab.receive_bytes()).decode() == "gö"
             await tab.send_json(["resize", {"width": 90_000, "height": 1}])
             assert json.loads(await tab.receive_bytes()) == {"type": "resize", "width": 500, "height": 5}
-            for nonsense in ("[", '"x"', "[]", '["stdin", 7]', '["resize", {"width": "x"}]', '["quit"]'):
+            for nonsense in (
+                "[",
+                "[" * 100_000,
+                '"x"',
+                "[]",
+                '["stdin", 7]',
+                '["resize", {"width": "x"}]',
+                '["quit"]',
+            ):
                 await tab.send_str(nonsense)
             await tab.send_json(["ping", "7"])
             assert await tab.receive_json() == ["pong", "7"]
@@ -259,3 +268,74 @@ def test_a_read_only_server_has_read_only_consoles(looks_only: bool, tmp_path: P
     before, command, _ = _split(argv[4:])
     assert command == "attach"
     assert main_parser().parse_args(before).read_only is looks_only
+
+
+async def test_connections_that_ask_for_nothing_are_few_and_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(server_module, "_REQUEST_DEADLINE", 0.3)
+    async with serving() as (address, session):
+        place = URL(address)
+        idle = [await asyncio.open_connection(place.host, place.port) for _ in range(2)]
+        idle[0][1].write(b"GET / HTTP/1.1\r\nX-Slow: ")
+        async with session.get(address) as answer:
+            assert (answer.status, await answer.text()) == (503, server_module._FULL)
+        for reader, writer in idle:
+            assert await reader.read() == b""
+            writer.close()
+        async with session.get(address) as answer:
+            assert answer.status == 200
+
+
+FLOOD = SPEAKER.replace(
+    "for kind, data in heard():", "while True: say(b'D', b'x' * 60_000)\nfor kind, data in heard():"
+)
+
+
+async def test_a_tab_that_reads_nothing_ends_with_the_server(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tab_module, "STOP_DEADLINE", 0.1)
+    server = ConsoleServer([sys.executable, "-c", FLOOD], 0)
+    address = await server.start()
+    place = URL(address)
+    asked = {
+        "Host": place.authority, **origin(address), "Upgrade": "websocket", "Connection": "Upgrade",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version": "13",
+    }  # fmt: skip
+    lines = "".join(f"{name}: {value}\r\n" for name, value in asked.items())
+    async with asyncio.timeout(DEADLINE):
+        reader, writer = await asyncio.open_connection(place.host, place.port, limit=1024)
+        writer.write(f"GET {place.path}ws HTTP/1.1\r\n{lines}\r\n".encode())
+        await reader.readuntil(b"\r\n\r\n")
+        # Nothing is read from here on, beyond what the limit of the reader takes.
+        while not _is_stuck(server):
+            await asyncio.to_thread(os.sched_yield)
+        asked_at = asyncio.get_running_loop().time()
+        await server.close()
+    assert asyncio.get_running_loop().time() - asked_at < 2.0
+    writer.close()
+    gc.collect()
+    assert capfd.readouterr().err == ""
+
+
+def _is_stuck(server: ConsoleServer) -> bool:
+    """Whether something is on its way to one who does not read."""
+    assert server._runner.server is not None
+    transports = [connection.transport for connection in server._runner.server.connections]
+    return any(one is not None and one.get_write_buffer_size() > 0 for one in transports)
+
+
+@pytest.mark.parametrize(
+    "nonsense", [b"\x00\xff\x1b]52;c;x\x07\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"a" * 20_000 + b"\r\n\r\n"]
+)
+async def test_what_is_no_http_is_answered_and_fills_no_terminal(
+    nonsense: bytes, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving() as (address, _):
+        place = URL(address)
+        reader, writer = await asyncio.open_connection(place.host, place.port)
+        writer.write(nonsense)
+        assert (await reader.read()).startswith(b"HTTP/1.0 400 ")
+        writer.close()
+    assert caplog.records == []
+    assert capfd.readouterr().err == ""

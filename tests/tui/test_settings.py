@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,11 @@ def test_keys_are_read_as_people_write_them(tmp_path: Path) -> None:
         ('[environments]\nstaging = "purple"', "there are red"),
         ('[environments]\nstaging = "rde"', "did you mean red?"),
         ("nonsense", "is no TOML"),
+        ("a = " + "[" * 5_000, "cannot be used"),
+        ('[keys]\n"global.help" = ' + "9" * 5_000, "cannot be used"),
+        ('[keys]\n"global.help" = 0x' + "f" * 20_000, "cannot be used"),
+        ("[environments]\nstaging = 0x" + "f" * 20_000, "cannot be used"),
+        ('[keys]\n"global.help" = " "', "is no key"),
         ('[keys]\n"[/foo]" = "H"', "no action '[/foo]'"),
     ],
 )
@@ -65,6 +71,8 @@ def test_what_cannot_be_is_told_in_a_sentence_and_changes_nothing(
 def test_no_file_and_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     assert load_settings(tmp_path / "console.toml") == Settings()
     assert "cannot be read" in load_settings(tmp_path).faults[0]
+    os.mkfifo(tmp_path / "pipe.toml")
+    assert "no regular file" in load_settings(tmp_path / "pipe.toml").faults[0]
 
 
 def test_two_actions_may_swap_their_keys_and_views_may_share_one() -> None:

@@ -12,6 +12,7 @@ from textual.screen import Screen
 from engine.clock import settle
 from tests.tui.fakes import FakeClient
 from tests.tui.harness import console, press
+from tui.sized import forget_unlikely_sizes
 
 # Enough for what follows from two sizes; without an end there are several in each turn.
 TURNS = 300
@@ -43,3 +44,14 @@ async def test_sizes_that_wait_together_do_not_follow_each_other_for_ever(
         assert {*laid_out} == {app.size}
         assert len(laid_out) < 10
         assert app.screen.size == app.size
+
+
+@pytest.mark.parametrize(
+    ("said", "stays"),
+    [("80", True), ("2000", True), ("2001", False), ("99999999", False), ("9" * 9_000, False), ("0080", True),
+     ("wide", True), ("", True)],
+)  # fmt: skip
+def test_a_size_that_no_terminal_has_is_not_believed(said: str, stays: bool) -> None:
+    environ = {"COLUMNS": said, "HOME": "/root"}
+    forget_unlikely_sizes(environ)
+    assert environ == ({"COLUMNS": said} if stays else {}) | {"HOME": "/root"}

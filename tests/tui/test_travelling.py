@@ -17,8 +17,10 @@ from tests.tui.fakes import FakeClient
 from tests.tui.harness import console, frame, press, settle, showing
 from tui.app import TocsinApp
 from tui.commands.console import show_file
+from tui.screens.alerts import AlertsView
 from tui.views import VIEWS
 from tui.widgets.status_bar import StatusBar
+from tui.widgets.timeline import AlertTimeline
 
 
 def header(app: TocsinApp) -> str:
@@ -122,6 +124,10 @@ async def test_landmarks_lead_from_alert_to_alert(tmp_path: Path) -> None:
             steps.append(NOW - app.moment())
         assert steps == [95, 125, 1_000]
         assert "another configuration: bbbb2222" in frame(app)
+        app.travel(NOW - 80_000)
+        await press(pilot, "less_than_sign")
+        assert "the first configuration: aaaa1111" in frame(app)
+        app.travel(NOW - 1_000)
         await press(pilot, "greater_than_sign")
         assert app.past == NOW - 125
         assert "alert #1 fired: Critical workflow failure" in frame(app)
@@ -164,11 +170,21 @@ async def test_a_step_ends_playing(tmp_path: Path) -> None:
         assert (app.cursor.speed, app.past) == (0, NOW - 660)
 
 
-@pytest.mark.parametrize(("text", "at"), [("5m", NOW - 300), ("2h ago", NOW - 7_200), ("#4", NOW - 2_500)])
+@pytest.mark.parametrize(("text", "at"), [("5m", NOW - 300), ("2h ago", NOW - 7_200), ("#4", NOW - 2_499)])
 async def test_a_moment_is_typed(text: str, at: float, tmp_path: Path) -> None:
     async with console(FakeClient(), tmp_path) as (app, pilot):
         await press(pilot, "at", *text, "enter")
         assert app.past == at
+
+
+async def test_an_alert_gone_to_is_there_and_under_the_cursor(tmp_path: Path) -> None:
+    async with console(FakeClient(), tmp_path) as (app, pilot):
+        await press(pilot, "3", "G", "at", *"#4", "enter")
+        assert isinstance(app.screen, AlertsView)
+        assert app.screen.query_one(AlertTimeline).cursor_key == "4"
+        await press(pilot, "space", "G", "less_than_sign", "less_than_sign")
+        assert app.past == NOW - 125
+        assert app.screen.query_one(AlertTimeline).cursor_key == "1"
 
 
 async def test_what_is_no_moment_stays_to_be_mended(tmp_path: Path) -> None:

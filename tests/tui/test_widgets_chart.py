@@ -139,11 +139,11 @@ def test_ascii_plots_are_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_durations_choose_their_unit() -> None:
-    (p95, p50), unit = duration_series([bucket(0, 0.4), bucket(1, None)])
+    (p50, p95), unit = duration_series([bucket(0, 0.4), bucket(1, None)])
     assert unit == "ms"
     assert p95.points == ((SINCE + 30, 400.0), (SINCE + 90, None))
     assert p50.measured == ((SINCE + 30, 200.0),)
-    (p95, _), unit = duration_series([bucket(0, 0.4), bucket(1, 2.5)])
+    (_, p95), unit = duration_series([bucket(0, 0.4), bucket(1, 2.5)])
     assert (unit, [value for _, value in p95.points]) == ("s", [0.4, 2.5])
 
 

@@ -91,12 +91,13 @@ async def test_pane(width: int) -> None:
         assert "✗ store: commit" in lines[1]
         assert "workflow:w1" not in lines[1]
         assert lines[2].split("✗")[1].startswith(" 1 failed  ✓ 1 ok  o")
-        assert [one.split()[0] for one in lines[3:6]] == ["✓", "✗", "·"]
-        assert "▌█" in lines[4]
-        assert "42.0 %" in lines[4]
-        assert ("300 ms" in lines[3]) is (width >= 44)
-        assert ("in 12 s" in lines[3]) is (width >= 72)
-        assert ("○ open" in lines[4]) is (width >= 40)
+        assert lines[3].split()[:2] == ["Workflow", "Recent"]
+        assert [one.split()[0] for one in lines[4:7]] == ["✓", "✗", "·"]
+        assert "▌█" in lines[5]
+        assert "42.0 %" in lines[5]
+        assert ("300 ms" in lines[4]) is (width >= 44)
+        assert ("in 20 s" in lines[4]) is (width >= 72)
+        assert ("○ open" in lines[5]) is (width >= 40)
 
 
 async def test_short_pane_has_one_line_of_head() -> None:
@@ -108,7 +109,8 @@ async def test_short_pane_has_one_line_of_head() -> None:
         await pilot.pause()
         lines = frame(app)
         assert lines[0].startswith("64 ◐ degraded  ✗ store: commit 3 s late  ● scheduler")
-        assert "Workflow 1" in lines[1]
+        assert lines[1].split()[0] == "Workflow"
+        assert "Workflow 1" in lines[2]
 
 
 async def test_pane_takes_focus_and_names_the_workflow() -> None:
@@ -133,7 +135,7 @@ async def test_uptime_is_redrawn_when_only_it_changed() -> None:
         await pilot.pause()
         pane.show(HEALTH, (replace(STATUSES[0], recent=(Outcome.ERROR,)), *STATUSES[1:]), NOW)
         await pilot.pause()
-        assert "▓" in frame(app)[1]
+        assert "▓" in "".join(frame(app))
 
 
 async def test_when_only_the_time_goes_by_no_list_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,8 +149,8 @@ async def test_when_only_the_time_goes_by_no_list_is_made_anew(monkeypatch: pyte
         monkeypatch.setattr(RowTable, "set_rows", None)
         pane.show(HEALTH, listed, NOW + 5)
         await pilot.pause()
-        assert "in 12 s" in "\n".join(before)
-        assert "in 7 s" in "\n".join(frame(app))
+        assert "in 20 s" in "\n".join(before)
+        assert "in 10 s" in "\n".join(frame(app))
 
 
 async def test_hostile_names_are_harmless() -> None:
@@ -200,15 +202,39 @@ async def test_bar_has_everything_where_there_is_room() -> None:
 @pytest.mark.parametrize("width", [20, 40, 80])
 async def test_bar_keeps_what_matters_most(width: int) -> None:
     text = await bar_text(width, counts={Severity.CRITICAL: 2, Severity.INFO: 1})
-    assert "2 CRITICAL" in text
+    assert ("2 CRITICAL" if width > 20 else "2 CRIT ") in text
     assert ("tocsin" in text) is (width >= 40)
-    assert ("live" in text) is (width >= 40)
+    assert "● live" in text
+
+
+async def test_words_get_shorter_before_facts_go() -> None:
+    production = replace(INFO, environment="production")
+    counts = {Severity.CRITICAL: 1, Severity.ERROR: 2, Severity.WARNING: 3}
+    bar = StatusBar()
+    app = Host(bar)
+    told = {}
+    async with app.run_test(size=(80, 3)) as pilot:
+        for width in (120, 100, 80, 60):
+            await pilot.resize_terminal(width, 3)
+            bar.show(production, HEALTH, counts, True, "15m", NOW, frame="error")
+            await pilot.pause()
+            told[width] = frame(app)[0].split()
+    facts = {"tocsin", "PRODUCTION", "64", "◐", "1", "2", "ERROR", "3", "●", "live", "15m"}
+    assert {"last", "degraded", "CRITICAL", "WARNING"} | facts < set(told[120])
+    assert facts < set(told[100])
+    assert {"CRITICAL", "WARNING"} < set(told[100])
+    assert {"last", "degraded"}.isdisjoint(told[100])
+    assert {"CRIT", "WARN"} | facts < set(told[80])
+    assert {"PRODUCTION", "CRIT", "●", "live"} < set(told[60])
 
 
 async def test_bar_tells_states() -> None:
     assert "paused" in await bar_text(80, live=False)
     assert "checks paused" in await bar_text(100, replace(INFO, paused=True))
-    assert "no engine is running" in await bar_text(100, replace(INFO, live=False))
+    gone = await bar_text(100, replace(INFO, live=False))
+    assert "no engine is running" in gone
+    assert "○ not live" in gone
+    assert "● live" not in gone
     assert "7 dropped" in await bar_text(100, replace(INFO, dropped=7))
     assert "no alerts" in await bar_text(120)
     assert "no word from the engine" in await bar_text(80, None, health=None)
@@ -232,3 +258,16 @@ def test_hint_names_the_key() -> None:
         "no alerts in this range\nt widens the range"
     )
     assert hint("nothing").plain == "nothing"
+
+
+async def test_titles_go_before_a_workflow_does() -> None:
+    pane = HealthPane()
+    app = Host(pane)
+    async with app.run_test(size=(60, 8)) as pilot:
+        pane.show(HEALTH, STATUSES, NOW)
+        await pilot.pause()
+        assert "Success" in frame(app)[1]
+        await pilot.resize_terminal(60, 1 + len(STATUSES))
+        await pilot.pause()
+        assert "Success" not in "".join(frame(app))
+        assert all(f"Workflow {number}" in "".join(frame(app)) for number in range(1, len(STATUSES) + 1))

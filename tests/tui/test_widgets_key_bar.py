@@ -21,8 +21,10 @@ HINTS = (
 
 
 def test_what_does_not_fit_goes_whole_and_the_way_out_stays() -> None:
-    lines = {width: lay_out_keys(HINTS, width)[0].plain for width in (40, 32, 25, 14, 13, 5)}
+    lines = {width: lay_out_keys(HINTS, width)[0].plain for width in (43, 42, 40, 32, 25, 14, 13, 5)}
     assert lines == {
+        43: "a Ack  ? Help  z Zoom in  q Quit  12 Views",
+        42: "a Ack  ? Help  z Zoom in  q Quit  12 Views",
         40: "a Ack ? Help z Zoom in q Quit 12 Views",
         32: "a Ack ? Help z Zoom in q Quit",
         25: "a Ack ? Help q Quit",
@@ -41,9 +43,10 @@ def test_every_cell_belongs_to_the_key_that_is_written_there() -> None:
 
 def test_keys_of_a_group_are_written_in_short_where_it_is_narrow_and_never_go() -> None:
     views = tuple(KeyHint(str(n), str(n), "View", group="Views", is_essential=True) for n in range(1, 10))
-    lines = {width: lay_out_keys((*HINTS[:4], *views), width)[0].plain for width in (60, 40, 24, 23, 12)}
+    lines = {width: lay_out_keys((*HINTS[:4], *views), width)[0].plain for width in (60, 46, 40, 24, 23, 12)}
     assert lines == {
-        60: "a Ack ? Help z Zoom in q Quit 123456789 Views",
+        60: "a Ack  ? Help  z Zoom in  q Quit  123456789 Views",
+        46: "a Ack ? Help z Zoom in q Quit 123456789 Views",
         40: "a Ack ? Help z Zoom in q Quit 1–9 Views",
         24: "? Help q Quit 1–9 Views",
         23: "? Help q Quit 1–9 Views",

@@ -373,3 +373,19 @@ async def test_drawn_lines_are_kept_within_bounds() -> None:
         for _ in range(10):
             await pilot.press("pagedown")
         assert 100 <= sum(one.strip is not None for one in listed) <= 256
+
+
+async def test_rows_that_are_gone_or_out_of_view_keep_no_lines() -> None:
+    shown = table()
+    async with Host(shown).run_test(size=(40, 8)) as pilot:
+        listed = rows(*range(100))
+        shown.set_rows(listed)
+        shown.focus()
+        await pilot.pause()
+        await pilot.press("pagedown", "pagedown")
+        assert listed[0].strip is not None
+        shown.append_rows(rows(100))
+        await pilot.pause()
+        assert [one.key for one in listed if one.strip is not None] == [row.key for row, _ in shown._window()]
+        shown.set_rows(rows(*range(100)))
+        assert not any(one.strip for one in listed)

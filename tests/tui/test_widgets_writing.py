@@ -64,7 +64,7 @@ def test_wrapped_lines_go_on_where_the_text_began() -> None:
         "  and has",
         "  averylongwordtobecut",
         "  in it",
-        "plain " + LONG,
+        *(line.plain.rstrip() for line in Content("plain " + LONG).wrap(24)),
     ]
 
 
@@ -90,3 +90,14 @@ async def test_a_page_is_as_high_as_it_is_drawn_and_folds_anew_with_its_width() 
             assert all(line.startswith(" " * 10) for line in shown[1:lines])
         whole = Selection(None, None)
         assert page.get_selection(whole) == (f"12:00:00  {LONG}", "\n")
+
+
+@pytest.mark.parametrize("unit", ["%", "ms", "s", "m", "h", "d", "MiB", "kB"])
+def test_no_line_ends_between_a_number_and_its_unit(unit: str) -> None:
+    text = Content.assemble("it took about 12 ", unit, ", and ", ("34 ", "bold"), (unit, "bold"), " more")
+    for width in range(8, text.cell_length + 1):
+        folded = Hanging(text).folded(width)
+        assert folded.plain.count(f"12 {unit}") == folded.plain.count(f"34 {unit}") == 1
+        assert max(map(len, folded.plain.split("\n"))) <= width
+        assert "\ue000" not in folded.plain
+    assert "steps\nthat" in Hanging(Content("of 12 steps that ran")).folded(12).plain

@@ -21,8 +21,9 @@ QUIT_GRACE = 4.0
 # Seconds after which Python lets another thread run. An execution is a dozen short turns of the engine; with
 # the usual 5 ms for each, a console that draws without pause would make checks miss their slots.
 SWITCH_INTERVAL = 0.001
-# Seconds for which the first executions wait: those that are overdue would make the first frame late.
-FIRST_FRAME = 0.25
+# Seconds for which the first executions and the first look at all rules wait: what is overdue, and what its
+# steps import, would make the first frame late.
+FIRST_FRAME = 0.5
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

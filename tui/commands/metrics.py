@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from engine.lines import moment, percent, seconds, table
-from engine.model import Outcome, Severity
+from engine.model import Severity
 from tui.cli import add_db, add_json
 from tui.commands import points
 from tui.commands.session import ask, colour, print_json
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from engine.client import RetryFigures, RetryReport
     from engine.model import MetricsSummary, PeriodTotals, Trends
 
-K = TypeVar("K", Outcome, Severity)
 PERIODS = {"1h": 3_600.0, "24h": 86_400.0, "7d": 604_800.0, "30d": 2_592_000.0}
 
 FEWEST_HOURS = 6
@@ -55,10 +53,11 @@ def _record(summary: MetricsSummary, period: str) -> dict[str, Any]:
 
 
 def _text(summary: MetricsSummary, period: str) -> list[str]:
-    outcomes = _counted(Outcome, summary.outcomes)
-    alerts = _counted(reversed(Severity), summary.alerts)
+    from engine.reporting.document import counts, executions
+
+    alerts = counts(summary.alerts, tuple(reversed(Severity)))
     totals = [
-        ("executions", f"{summary.executions}" + (f" ({outcomes})" if outcomes else "")),
+        ("executions", executions(summary)),
         ("success rate", percent(summary.success_rate) or "–"),
         ("duration", _durations(summary)),
         ("alerts", alerts or "none"),
@@ -152,11 +151,6 @@ def _retry_lines(report: RetryReport) -> list[str]:
 def _by(figures: RetryFigures) -> str | None:
     """`2: 8, 3: 1`: which attempt it was that succeeded, and how often."""
     return ", ".join(f"{number}: {count}" for number, count in figures.rescued_by) or None
-
-
-def _counted(words: Iterable[K], counts: Mapping[K, int]) -> str:
-    """`3 ok, 1 failed`: what there was of each of `words`, in their order."""
-    return ", ".join(f"{counts[word]} {word}" for word in words if counts.get(word))
 
 
 def _durations(summary: MetricsSummary | PeriodTotals) -> str:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import NotFoundError, TocsinError
-from engine.lines import moment, table
+from engine.lines import moment, seconds, table
 from engine.text import clean, counted, nearest, plain
 from tui.cli import add_db, add_env, add_json
 from tui.commands.console import config_path
@@ -169,12 +169,12 @@ def _table(found: tuple[Notification, ...]) -> list[str]:
             str(row.state),
             moment(row.created_at),
             row.tries,
-            f"{row.latency * 1000:.0f} ms" if row.latency is not None else None,
+            seconds(row.latency),
             plain(row.error or row.title, 200),
         )
         for row in found
     ]
-    return table(("KEY", "STATE", "SINCE", "TRIES", "LATENCY", "TITLE OR ERROR"), rows, colour=colour())
+    return table(("KEY", "STATE", "SINCE", "TRIES", "LATENCY", "TITLE OR REASON"), rows, colour=colour())
 
 
 def _retry(options: argparse.Namespace) -> int:

@@ -71,7 +71,8 @@ class BacktestModal(Modal[None]):
         first = self._detail.settings[0] if self._detail.settings else ""
         with self.box(
             Content("Backtest · ") + foreign(self._detail.status.name, 60),
-            "↑ ↓ change the number · pgup pgdn range · esc back",
+            "↑ ↓ change the number",
+            "pgup pgdn range",
         ):
             yield Static(foreign(self._detail.status.looks_for, 300), classes="subtle")
             yield Static(foreign("  ".join(self._detail.settings), 300, MUTED))

@@ -20,7 +20,7 @@ ENOUGH = 3_600.0
 """Seconds of looking below which nothing is said of a week."""
 _BAR_WIDTH = 24
 _LISTED = 5
-_NAME_WIDTH = 16
+_NAME_WIDTH = 18
 _WIDTH = 12
 _LAST_NUMBER = re.compile(r"(\d+(?:\.\d+)?)(?!.*\d)")
 
@@ -32,7 +32,7 @@ def progress_line(share: float, count: int, spent: float) -> Content:
     full = int(share * _BAR_WIDTH)
     bar = present.sign("█", "#") * full + present.sign("░", "-") * (_BAR_WIDTH - full)
     left = f", {present.duration_text(spent * (1 - share) / share)} left" if share > 0 else ""
-    return Content.assemble((bar, "$primary"), f" {share:.0%}{left} · {count:,} executions")
+    return Content.assemble((bar, "$primary"), f" {share * 100:.0f} %{left} · {count:,} executions")
 
 
 def found_text(compared: Sequence[Comparison]) -> Content:
@@ -43,14 +43,14 @@ def found_text(compared: Sequence[Comparison]) -> Content:
     lines = [
         _line("", *(["now", "then"] if then is not None else ["now"])),
         _counts("Fires", [len(one.fires) for one in columns]),
-        _line("a week", *(_weekly(one, len(one.fires)) for one in columns)),
-        _line("median length", *(present.duration_text(one.median_length) for one in columns)),
+        _line("  a week", *(_weekly(one, len(one.fires)) for one in columns)),
+        _line("  median length", *(present.duration_text(one.median_length) for one in columns)),
         _counts("Messages", [one.messages for one in columns]),
-        _line("a week", *(_weekly(one, one.messages) for one in columns)),
+        _line("  a week", *(_weekly(one, one.messages) for one in columns)),
         Content(""),
         Content.styled(
             f"{now.rehearsed.executions:,} executions replayed; "
-            f"an engine looked {coverage.share:.0%} of the time",
+            f"an engine looked {present.percent_text(coverage.share)} of the time",
             present.MUTED,
         ),
     ]

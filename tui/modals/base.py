@@ -11,6 +11,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from tui.keymap import BACK, LEAVE, Keymap
+from tui.settings import Settings
 from tui.sized import Sized
 from tui.widgets.writing import Page
 
@@ -20,14 +22,26 @@ T = TypeVar("T")
 class Modal(Sized, ModalScreen[T | None]):
     """A question or a page on top of a view; leaving it answers None."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back", show=False)]
+    CSS_PATH = "base.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back", show=False, id=LEAVE)]
 
-    def box(self, title: Content, hint: str) -> Vertical:
-        """The frame of the modal; `hint` names the keys that count here."""
+    @property
+    def keymap(self) -> Keymap:
+        """A person's own keys, where the app knows them."""
+        settings = getattr(self.app, "settings", None)
+        return settings.keys if isinstance(settings, Settings) else Keymap()
+
+    def box(self, title: Content, *hints: str) -> Vertical:
+        """The frame of the modal; `hints` name the keys that count here, beside the one that leads back."""
         frame = Vertical(classes="box")
         frame.border_title = title
-        frame.border_subtitle = Content(hint)
+        frame.border_subtitle = Content(" · ".join((*hints, f"{self.leaving_key()} back")))
         return frame
+
+    def leaving_key(self) -> str:
+        """The key that leaves, as people write it; a letter may be typed here, esc never."""
+        key = self.keymap.first(BACK)
+        return key if len(key) > 1 else "esc"
 
     def action_leave(self) -> None:
         self.dismiss(None)
@@ -37,10 +51,10 @@ class PageModal(Modal[None]):
     """A page to read, scrolled by the keys of lists."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "scroll(1)", show=False),
-        Binding("k", "scroll(-1)", show=False),
-        Binding("g", "top", show=False),
-        Binding("G", "bottom", show=False),
+        Binding("j,down", "scroll(1)", show=False, id="lists.down"),
+        Binding("k,up", "scroll(-1)", show=False, id="lists.up"),
+        Binding("g,home", "top", show=False, id="lists.top"),
+        Binding("G,end", "bottom", show=False, id="lists.bottom"),
         Binding("q,enter", "leave", show=False),
     ]
 
@@ -50,7 +64,8 @@ class PageModal(Modal[None]):
         self._body = body
 
     def compose(self) -> ComposeResult:
-        with self.box(self._heading, "j k scroll · esc back"), VerticalScroll(classes="scroll"):
+        down, up = (self.keymap.first(f"lists.{way}") for way in ("down", "up"))
+        with self.box(self._heading, f"{down} {up} scroll"), VerticalScroll(classes="scroll"):
             yield self.page()
 
     def page(self) -> Static:

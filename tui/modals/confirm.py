@@ -10,10 +10,11 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Static
 
+from tui.actions import sign_of
 from tui.modals.base import Modal
 
-_LEADING = ("p", "b")
-_LEAVING = ("n", "q")
+_SAYS_YES = ("enter", "y")
+_SAYS_NO = ("n", "q")
 
 
 class ConfirmModal(Modal[bool]):
@@ -23,12 +24,11 @@ class ConfirmModal(Modal[bool]):
         title: the question, in our own words.
         lines: what it is about and what comes of it.
         verb: what enter does.
-        keys: further ones of `p`, `b` and `q` that confirm: the one that led here, so that pressing it twice
-            does it, however fast. `q` leaves otherwise.
+        keys: those that led here, as Textual names them: pressing one twice does it, however fast.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(key, f"answer('{key}')", show=False) for key in ("enter", "y", *_LEADING, *_LEAVING)
+        Binding(key, f"answer('{key}')", show=False) for key in (*_SAYS_YES, *_SAYS_NO)
     ]
 
     def __init__(self, title: str, lines: Sequence[Content], verb: str, keys: Sequence[str] = ()) -> None:
@@ -36,16 +36,14 @@ class ConfirmModal(Modal[bool]):
         self._heading = title
         self._lines = tuple(lines)
         self._verb = verb
-        self._keys = ("enter", "y", *keys)
+        self._keys = (*keys, *_SAYS_YES)
+        for key in set(keys).difference(_SAYS_YES, _SAYS_NO):
+            self._bindings.bind(key, f"answer('{key}')", show=False)
 
     def compose(self) -> ComposeResult:
-        words = " ".join(self._keys[2:] or self._keys[:1])
-        with self.box(Content(self._heading), f"{words} {self._verb} · esc leave"):
+        with self.box(Content(self._heading), f"{sign_of(self._keys[0])} {self._verb}"):
             for line in self._lines:
                 yield Static(line)
 
     def action_answer(self, key: str) -> None:
-        if key in self._keys:
-            self.dismiss(True)
-        elif key in _LEAVING:
-            self.dismiss(None)
+        self.dismiss(True if key in self._keys else None)

@@ -9,6 +9,8 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Input, Static
 
+from engine.errors import TocsinError
+from engine.files import named_file
 from engine.text import counted, plain
 from tui.modals.base import Modal
 from tui.present import foreign
@@ -32,8 +34,8 @@ class ExportModal(Modal[Path]):
         self._count = count
 
     def compose(self) -> ComposeResult:
-        with self.box(Content(f"Export {counted(self._count, 'row')}"), "enter write · esc leave"):
-            yield Static(foreign(f"in {Path.cwd()}; nothing is overwritten", 300), classes="subtle")
+        with self.box(Content(f"Export {counted(self._count, 'row')}"), "enter write"):
+            yield Static(where_to(), classes="subtle")
             yield Field(self._proposed, max_length=_PATH_LIMIT)
             yield Static(Content(f"the ending says the format: {', '.join(ENDINGS)}"), id="formats")
 
@@ -45,9 +47,21 @@ class ExportModal(Modal[Path]):
     @on(Input.Submitted)
     def _written(self, event: Input.Submitted) -> None:
         text = event.value.strip()
-        path = Path(text).expanduser()
-        if plain(text, _PATH_LIMIT) == text and path.suffix.lower() in ENDINGS:
-            self.dismiss(path.absolute())
+        wrong = f"the file's name has to end with {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
+        try:
+            path = named_file(text)
+        except TocsinError as error:
+            wrong = plain(error)
         else:
-            wrong = f"the file's name has to end with {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
-            self.query_one("#formats", Static).update(Content.styled(wrong, "$text-error"))
+            if plain(text, _PATH_LIMIT) == text and path.suffix.lower() in ENDINGS:
+                self.dismiss(path)
+                return
+        self.query_one("#formats", Static).update(Content.styled(wrong, "$text-error"))
+
+
+def where_to() -> Content:
+    """Where a file goes whose name says no directory."""
+    try:
+        return foreign(f"in {Path.cwd()}; nothing is overwritten", 300)
+    except OSError:
+        return Content("the directory that this runs in is gone: name a file by its whole path")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -19,6 +20,8 @@ from tui.widgets.field import Field
 
 _LONGEST = 500
 _RECENT = 8
+_ENTRY = 48
+"""Cells of an entry beyond which what it is stands beside it out of line."""
 _NOTHING = "nothing is called so; logs WORDS searches the logs"
 _HIT = "bold $text-accent"
 
@@ -48,7 +51,7 @@ class JumpModal(Modal[str]):
         self._entries: list[str] = []
 
     def compose(self) -> ComposeResult:
-        with self.box(Content("Jump"), "↑ ↓ choose · tab complete · enter go · esc leave"):
+        with self.box(Content("Jump"), "↑ ↓ choose", "tab complete", "enter go"):
             yield Field(
                 placeholder="a workflow, alert, rule, trace id, view or action; logs WORDS, range 24h",
                 max_length=_LONGEST,
@@ -75,7 +78,9 @@ class JumpModal(Modal[str]):
         recent = self._recent if not typed.strip() else ()
         self._entries = [*recent, *(fit.target.entry for fit in fits if fit.target.entry not in recent)]
         lines = [Content.assemble(foreign(entry, 200), ("  again", MUTED)) for entry in recent]
-        lines += [_line(fit) for fit in fits if fit.target.entry not in recent]
+        others = [fit for fit in fits if fit.target.entry not in recent]
+        room = max((cell_len(fit.target.entry) for fit in others if fit.target.what), default=0)
+        lines += [_line(fit, min(room, _ENTRY)) for fit in others]
         options = self.query_one(OptionList)
         options.clear_options()
         if lines:
@@ -115,8 +120,10 @@ class JumpModal(Modal[str]):
             self.dismiss(self._entries[event.option_index])
 
 
-def _line(fit: Fit) -> Content:
+def _line(fit: Fit, room: int) -> Content:
+    """An entry with its hits marked, and beside it, from cell `room` on, what it is."""
     entry = foreign(fit.target.entry, 200)
     hits = [Span(place, place + 1, _HIT) for place in fit.places if place < len(entry)]
     what = foreign(f"  {fit.target.what}", 200, MUTED) if fit.target.what else Content("")
-    return entry.add_spans(hits) + what
+    padding = max(room - entry.cell_length, 0) if fit.target.what else 0
+    return entry.add_spans(hits).pad_right(padding) + what

@@ -26,7 +26,7 @@ class MomentModal(Modal[str]):
         self._now = now
 
     def compose(self) -> ComposeResult:
-        with self.box(Content("Go to a moment"), "enter go · esc leave"):
+        with self.box(Content("Go to a moment"), "enter go"):
             yield Field(placeholder=f"14:30 ({zone_text()})", max_length=60)
             yield Static(Content.styled(EXAMPLES, MUTED), id="moment-hint")
 

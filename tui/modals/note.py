@@ -36,7 +36,7 @@ class NoteModal(Modal[str]):
         count = len(self._alerts)
         what = "alert" if count == 1 else counted(count, "alert")
         title = f"Note on {what}" if self._verb == "note" else f"{self._verb.capitalize()} {what}"
-        with self.box(Content(title), "enter confirm · esc leave"):
+        with self.box(Content(title), "enter confirm"):
             for alert in self._alerts[:_LISTED]:
                 yield Static(Content(" ").join([severity(alert.severity), foreign(alert.rule_name, 80)]))
                 words = alert.subject if count > 1 else f"{alert.subject}: {alert.message}"

@@ -25,6 +25,7 @@ class PanesModal(Sized, ModalScreen[int | None]):
         regions: where the panes are.
     """
 
+    CSS_PATH = "base.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+o", "leave", show=False)]
 
     def __init__(self, regions: Sequence[Region]) -> None:

@@ -11,10 +11,12 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from engine.errors import TocsinError
+from engine.files import named_file
 from engine.reporting.forms import Form, form_of
 from engine.text import plain
 from tui.modals.base import Modal
-from tui.present import foreign
+from tui.modals.export import where_to
 from tui.widgets.field import Field
 
 _FORMS = (Form.MARKDOWN, Form.HTML, Form.CSV, Form.TEXT)
@@ -33,7 +35,7 @@ class SaveReportModal(Modal[tuple[Form, Path]]):
         self._stem = time.strftime("tocsin-report-%Y%m%d-%H%M", time.localtime(made_at))
 
     def compose(self) -> ComposeResult:
-        with self.box(Content("Export the report"), "1–4 form · tab file · enter write · esc leave"):
+        with self.box(Content("Export the report"), "1–4 form", "tab file", "enter write"):
             yield OptionList(
                 *(
                     Option(Content(f"{number}  {form.words[0].upper()}{form.words[1:]}"), id=form.value)
@@ -41,7 +43,7 @@ class SaveReportModal(Modal[tuple[Form, Path]]):
                 )
             )
             yield Field(self._stem + _FORMS[0].suffix, max_length=_PATH_LIMIT)
-            yield Static(foreign(f"in {Path.cwd()}; nothing is overwritten", 300), classes="subtle")
+            yield Static(where_to(), id="where", classes="subtle")
 
     def on_mount(self) -> None:
         options = self.query_one(OptionList)
@@ -67,9 +69,16 @@ class SaveReportModal(Modal[tuple[Form, Path]]):
     def _done(self) -> None:
         text = self.query_one(Input).value.strip()
         if not text or plain(text, _PATH_LIMIT) != text:
-            self.query_one(Static).update(Content("name a file, such as report.md"))
+            self._wrong("name a file, such as report.md")
             return
-        path = Path(text).expanduser()
+        try:
+            path = named_file(text)
+        except TocsinError as error:
+            self._wrong(plain(error))
+            return
         highlighted = self.query_one(OptionList).highlighted or 0
         has_form = path.suffix.lower() in {form.suffix for form in Form}
         self.dismiss((form_of(path) if has_form else _FORMS[highlighted], path))
+
+    def _wrong(self, words: str) -> None:
+        self.query_one("#where", Static).update(Content.styled(words, "$text-error"))

@@ -46,7 +46,7 @@ class SilencesModal(Modal[None]):
         return cast("TocsinApp", self.app)
 
     def compose(self) -> ComposeResult:
-        with self.box(Content("Silences and maintenance"), "x end it now · esc back"):
+        with self.box(Content("Silences and maintenance"), "x end it now"):
             yield RowTable(_COLUMNS, empty=Content("loading …"), id="silences")
 
     def on_mount(self) -> None:
@@ -88,16 +88,17 @@ class SilencesModal(Modal[None]):
         self.run_worker(self._load(), group="load", exclusive=True)
 
     async def _load(self) -> None:
-        table = self.query_one(RowTable)
+        table, past = self.query_one(RowTable), self.console.past
         try:
-            silences = await self.console.client.silences(self.console.at)
-            windows = await self.console.client.maintenance(self.console.at)
+            silences = await self.console.client.silences(past)
+            windows = await self.console.client.maintenance(past)
         except TocsinError as error:
             table.set_empty(present.foreign(error, 300, "$text-error"))
             silences, windows = (), ()
         else:
-            table.set_empty(hint("nothing is silenced", "s", "on an alert silences it"))
-        now = self.console.moment()
+            key = self.keymap.first("alerts.silence")
+            table.set_empty(hint("nothing is silenced", key, "on an alert silences it"))
+        now = self.console.now() if past is None else past
         rows = {f"silence {one.id}": _row(one, now) for one in silences}
         rows |= {f"maintenance {one.id}": _window_row(one, now) for one in windows}
         self._found = dict(zip(rows, (*silences, *windows), strict=True))

@@ -43,7 +43,7 @@ class TimeRangeModal(Modal[ChosenRange]):
         self._now = now
 
     def compose(self) -> ComposeResult:
-        with self.box(Content("Time range"), "enter choose · f from–to · esc leave"):
+        with self.box(Content("Time range"), "enter choose", "f from–to"):
             yield OptionList(
                 *(
                     Option(Content(f"{number}  {_sentence(item)}"), id=item.label)

@@ -24,6 +24,10 @@ class AlertActions(View[T]):
         super().__init__()
         self._had_alert: bool | None = None
 
+    def drawing_took(self) -> float:
+        """Nothing that counts: an alert is not kept back by what it takes to draw."""
+        return 0.0
+
     def selected_alert(self) -> Alert | None:
         """The open alert under the cursor."""
         raise NotImplementedError
@@ -87,7 +91,7 @@ class AlertActions(View[T]):
 
     def action_silence(self) -> None:
         """Tell nobody of it, and of what is like it, for a time."""
-        from tui.modals.silence import SilenceModal, SilenceWish, matchers_for
+        from tui.modals.silence import SilenceModal, SilenceWish
 
         alerts = self._targets()
         if not alerts:
@@ -104,7 +108,9 @@ class AlertActions(View[T]):
                 f"silenced for {wish.length}: {' '.join(wish.matchers)}",
             )
 
-        self.app.push_screen(SilenceModal(matchers_for(alerts), len(alerts), self.console.moment()), finish)
+        vitals = self.console.vitals
+        others = vitals.open_alerts if vitals is not None else ()
+        self.app.push_screen(SilenceModal(alerts, others, self.console.now()), finish)
 
     def action_silences(self) -> None:
         """List the silences; they can be ended from there."""
@@ -157,4 +163,5 @@ class AlertActions(View[T]):
             self.console.say(f"{counted(len(refused), 'alert')} not: {refused[0]}", "error")
         if not meant:
             self.console.say("none of the marked alerts is firing and not yet acknowledged", "warning")
+        self.console.catch_up()
         self.reload()

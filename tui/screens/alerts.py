@@ -18,7 +18,7 @@ from engine.model import Alert, AlertState, Execution, Topic
 from tui.actions import Scope, bindings
 from tui.bridge import Loader
 from tui.explaining import explanation_text
-from tui.present import foreign
+from tui.present import MUTED, foreign
 from tui.screens.alerting import AlertActions
 from tui.screens.details import alert_text
 from tui.state import Vitals
@@ -58,6 +58,7 @@ class AlertsView(AlertActions[AlertList]):
         super().__init__()
         self._listed = AlertList((), {})
         self._marked: set[int] = set()
+        self._gone_to: int | None = None
         self._page: AlertPage | None = None
         self._detail: Loader[AlertPage | None] = Loader(
             self, "detail", self._fetch_detail, self._show_detail, self._detail_failed
@@ -75,8 +76,25 @@ class AlertsView(AlertActions[AlertList]):
     async def fetch(self) -> AlertList:
         since = self.console.time_range.since(self.console.moment())
         states = _OPEN if self.is_on("open_only") else None
-        alerts = await self.client.alerts(states=states, since=since, at=self.console.at, limit=500)
+        alerts = await self._with_wanted(
+            await self.client.alerts(states=states, since=since, at=self.console.at, limit=500)
+        )
         return AlertList(alerts, await self.client.muted() if self.console.past is None else {})
+
+    async def _with_wanted(self, alerts: tuple[Alert, ...]) -> tuple[Alert, ...]:
+        """These, and the one that was gone to while the cursor is on it: it may be older, or not be open."""
+        wanted = self.console.selection.alert_id
+        if wanted is None and self.query_one(AlertTimeline).cursor_key == str(self._gone_to):
+            wanted = self._gone_to
+        self._gone_to = wanted
+        if wanted is None or any(alert.id == wanted for alert in alerts):
+            return alerts
+        try:
+            return (*alerts, (await self.client.alert(wanted, self.console.at)).alert)
+        except NotFoundError as error:
+            self.console.clear_selection()
+            self.console.say(str(error), "warning")
+            return alerts
 
     def show(self, data: AlertList) -> None:
         self._listed = data
@@ -181,7 +199,7 @@ class AlertsView(AlertActions[AlertList]):
         self._page = shown
         page = self.query_one("#detail", VerticalScroll)
         if shown is None:
-            write(self.query_one("#detail-text", Page), Content("no alert is selected"))
+            write(self.query_one("#detail-text", Page), Content.styled("no alert is selected", MUTED))
             self.set_title(page, "Alert")
         else:
             self._write_detail(shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import ClassVar, Generic, TypeVar
 
@@ -22,12 +23,14 @@ from tui.screens.listing import Listing
 from tui.state import Vitals
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.status_bar import Looking, StatusBar, hint
-from tui.widgets.writing import write
+from tui.widgets.writing import write, write_title
 
 T = TypeVar("T")
 
 LATE = 1.0
 """Seconds without an answer after which a view says what it waits for."""
+_MOST_DRAWING = 0.01
+"""Seconds of drawing that count at most: for them, what is fetched next waits half a second longer."""
 LOADING = Content.styled("loading …", MUTED)
 
 
@@ -51,8 +54,10 @@ class View(Listing, Generic[T]):
     def __init__(self) -> None:
         super().__init__()
         self._loader: Loader[T] = Loader(
-            self, "load", self.fetch, self._show, self._failed, rest=self._rest, slower=self.SLOWER
-        )
+            self, "load", self.fetch, self._show, self._failed,
+            rest=self._rest, slower=self.SLOWER, apart=self.drawing_took,
+        )  # fmt: skip
+        self._drawn_for = 0.0
         self._awake = self._styled = False
         self._titles: dict[Widget, Content] = {}
         self._words: dict[Widget, tuple[Content | str, ...]] = {}
@@ -110,15 +115,16 @@ class View(Listing, Generic[T]):
         """Show the engine's vital signs and the time; called at least once a second."""
         past = self.console.past
         self.query_one(StatusBar).show(
-            vitals.info if vitals else None,
+            vitals.info if vitals and vitals.heard else None,
             vitals.health if vitals else None,
-            vitals.firing if vitals else {},
+            vitals.firing if vitals and vitals.alerts_known else None,
             self.console.live,
             self.console.time_range.label,
             self.console.moment(),
             vitals.missed if vitals and not self.console.live else 0,
             self.console.frame_colour,
             None if past is None else self._looking(past, vitals),
+            self.console.looks_only,
         )
         self.show_notice()
 
@@ -177,8 +183,12 @@ class View(Listing, Generic[T]):
         moment = self.console.moment()
         return tuple(one for one in executions if one.started_at <= moment)
 
-    def command(self, work: Callable[[], Awaitable[object]], done: str) -> None:
-        """Run a command of the engine and tell how it went; nothing when `done` is empty."""
+    def command(self, work: Callable[[], Awaitable[object]], done: str, *, changes: bool = True) -> None:
+        """Run a command of the engine and tell how it went; nothing when `done` is empty.
+
+        Args:
+            changes: what is shown is changed by it, so that a display that is held still catches up.
+        """
 
         async def run() -> None:
             try:
@@ -188,33 +198,36 @@ class View(Listing, Generic[T]):
             else:
                 if done:
                     self.console.say(done)
+                if changes:
+                    self.console.catch_up()
                 self.reload()
 
         self.run_worker(run(), group="command")
 
     def confirmed(
-        self, title: str, lines: Sequence[Content], verb: str, key: str, act: Callable[[], None]
+        self, title: str, lines: Sequence[Content], verb: str, leading: str, act: Callable[[], None]
     ) -> None:
-        """Act once the person has said yes; `key` is the one that led here, if any, and says yes as well."""
+        """Act once the person has said yes; so does the key of the action `leading`, if one led here."""
         from tui.modals.confirm import ConfirmModal
+
+        keys = self.console.settings.keys.all(leading) if leading else ()
 
         def finish(agreed: bool | None) -> None:
             if agreed:
                 act()
 
-        self.app.push_screen(ConfirmModal(title, lines, verb, (key,) if key else ()), finish)
+        self.app.push_screen(ConfirmModal(title, lines, verb, keys), finish)
 
     def set_title(self, pane: Widget, *parts: Content | str) -> None:
         """Write a pane's title; strings are our own words, foreign ones come as Content."""
         self._words[pane] = parts
         title = Content(" › ").join([part if isinstance(part, Content) else Content(part) for part in parts])
         if text := self.filter_within(pane):
-            title = Content.assemble(title, " › ", foreign(f"/ {text}", 60, "$text-accent"))
-        # A title that is set, even to what it was, redraws the whole pane.
+            title = Content.assemble(title, " › ", foreign(text, 120, "$text-accent"))
         old = self._titles.get(pane)
         if old is None or not old.is_same(title):
             self._titles[pane] = title
-            pane.border_title = title
+            write_title(pane, title)
 
     def retitle(self, pane: Widget) -> None:
         self.set_title(pane, *self._words.get(pane, ()))
@@ -237,6 +250,16 @@ class View(Listing, Generic[T]):
             with self.app.batch_update():
                 self.show(data)
                 self.point()
+
+    def drawing_took(self) -> float:
+        """Seconds of processor time that frames took since this was last asked, as far as they count."""
+        took, self._drawn_for = self._drawn_for, 0.0
+        return min(took, _MOST_DRAWING)
+
+    def _compositor_refresh(self) -> None:
+        began = time.thread_time()
+        super()._compositor_refresh()
+        self._drawn_for += time.thread_time() - began
 
     def _rest(self) -> float:
         return self.console.rest()

@@ -21,11 +21,15 @@ from tui.screens.alerting import AlertActions
 from tui.screens.operating import WorkflowActions
 from tui.screens.traced import Traced, choose
 from tui.state import Selection, Vitals
-from tui.widgets.chart_pair import BUCKETS, ChartPair
-from tui.widgets.health_pane import HealthPane
+from tui.widgets.chart_pair import BUCKETS, ChartPair, clock_steps
+from tui.widgets.health_pane import NO_WORKFLOWS, HealthPane
 from tui.widgets.pane_grid import STEP, WAYS, PaneGrid
 from tui.widgets.timeline import AlertTimeline
 from tui.widgets.trace_tree import TraceTree
+
+_NONE_THEN = Content("there were no workflows then")
+_SUMS = 0.005
+"""The part of the time (0–1) that summing up may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +109,11 @@ class DashboardView(AlertActions[DashboardPage], WorkflowActions[DashboardPage])
         before, self._page = self._page, data
         now, label = self.console.moment(), self.console.time_range.label
         since = self.console.time_range.since(now)
+        self.query_one(HealthPane).set_empty(NO_WORKFLOWS if self.console.past is None else _NONE_THEN)
         self._show_health()
         charts = self.query_one(ChartPair)
         if before is None or data.buckets is not before.buckets:
-            charts.show(data.buckets, since, now)
+            charts.show(data.buckets)
         self.set_title(charts, f"Charts · all workflows · {label}")
         timeline = self.query_one(AlertTimeline)
         timeline.show(data.alerts, now, since)
@@ -122,6 +127,11 @@ class DashboardView(AlertActions[DashboardPage], WorkflowActions[DashboardPage])
         super().show_vitals(vitals)
         self._show_health()
         self.query_one(AlertTimeline).count_from(self.console.moment())
+
+    def topics_changed(self, topics: frozenset[Topic]) -> None:
+        # Between two sums, only alerts are news.
+        if Topic.ALERTS in topics or time.monotonic() >= self._sums_due:
+            super().topics_changed(topics)
 
     def reload(self) -> None:
         self._summed = None
@@ -180,9 +190,11 @@ class DashboardView(AlertActions[DashboardPage], WorkflowActions[DashboardPage])
         began = time.monotonic()
         if self._summed is None or began >= self._sums_due:
             workflows = await self.client.workflows(since, until, self.console.past)
-            self._summed = workflows, await self.client.buckets(since, until, BUCKETS)
+            # What is held still or past ends at its moment.
+            steps = clock_steps(since, until) if self.console.live else (since, until, BUCKETS)
+            self._summed = workflows, await self.client.buckets(*steps)
             ended = time.monotonic()
-            self._sums_due = ended + min((ended - began) / Loader.SHARE, Loader.SLOWEST)
+            self._sums_due = ended + min((ended - began) / _SUMS, Loader.SLOWEST)
         return self._summed
 
     async def _fetch_trace(self) -> TracePage:
@@ -205,14 +217,19 @@ class DashboardView(AlertActions[DashboardPage], WorkflowActions[DashboardPage])
         tree.show(data.spans)
         execution = data.traced.execution
         if execution is None:
-            runs = f"then {self.key_of('workflows.run')} runs a workflow"
-            nothing = self.hint("nothing has been executed yet", "view.workflows", runs)
+            nothing = self._nothing_ran()
             tree.set_empty(Content(data.traced.why) if data.pointed else nothing)
             self.set_title(tree, "Trace")
             return
         age = present.age_text(execution.started_at, self.console.moment())
         name = present.foreign(execution.workflow_name, 60)
         self.set_title(tree, "Trace", name, f"{data.traced.why} · {age}")
+
+    def _nothing_ran(self) -> Content:
+        if self.console.past is not None:
+            return self.hint("nothing had been executed by then", "global.live", "goes back to now")
+        runs = f"then {self.key_of('workflows.run')} runs a workflow"
+        return self.hint("nothing has been executed yet", "view.workflows", runs)
 
     def _trace_failed(self, error: TocsinError | None) -> None:
         self.console.report_trouble(self._trace, error)

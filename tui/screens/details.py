@@ -71,8 +71,9 @@ def workflow_text(
         f" · p95 {present.duration_text(status.p95)}"
     )
     schedule = present.foreign(status.schedule, 60)
-    if status.paused:
-        upcoming = present.paused().append(" · running now" if status.running else "")
+    if status.paused or status.stopped:
+        why = present.paused() if status.paused else present.stopped()
+        upcoming = why.append(" · running now" if status.running else "")
     else:
         words = "running now" if status.running else f"next {present.age_text(status.next_at, now)}"
         upcoming = Content.styled(words, present.MUTED)

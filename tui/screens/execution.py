@@ -110,8 +110,8 @@ class ExecutionView(SpanActions[ExecutionPage]):
     def action_run_now(self) -> None:
         """Start the same workflow again."""
         if self._page is not None:
-            workflow_id = self._page.execution.workflow_id
-            self.command(lambda: self.client.run_now(workflow_id), f"started {workflow_id}")
+            ran = self._page.execution
+            self.command(lambda: self.client.run_now(ran.workflow_id), f"started {ran.workflow_name}")
 
     @on(RowTable.Selected, "#logs")
     def _line_opened(self, event: RowTable.Selected) -> None:

@@ -9,12 +9,16 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
+from engine.text import plain
 from tui.filtering import LONGEST, PatternError, compile_filter
+from tui.keymap import BACK
 from tui.sized import Sized
+from tui.touched import TouchedCompositor
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.ordering import Order
 from tui.widgets.row_table import RowTable
+from tui.widgets.status_bar import hint
 
 if TYPE_CHECKING:
     from tui.actions import Scope
@@ -30,6 +34,7 @@ class Listing(Sized, Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self._compositor = TouchedCompositor()
         self._filters: dict[RowTable, str] = {}
         self._filtering: RowTable | None = None
         self._wanted: tuple[str, str] | None = None
@@ -139,8 +144,12 @@ class Listing(Sized, Screen[None]):
         return True
 
     def filter_within(self, pane: Widget) -> str:
-        """The filter of the list that is, or is in, a pane; empty without one."""
-        found = (text for table, text in self._filters.items() if pane in (table, *table.ancestors))
+        """The filter of the list that is, or is in, a pane, and how much passes it; empty without one."""
+        found = (
+            f"/ {plain(text, 60)} · {table.row_count:,} of {table.total_count:,}"
+            for table, text in self._filters.items()
+            if text and pane in (table, *table.ancestors)
+        )
         return next(found, "")
 
     def retitle(self, pane: Widget) -> None:
@@ -153,7 +162,8 @@ class Listing(Sized, Screen[None]):
     def _apply(self, table: RowTable, text: str) -> str:
         """Filter a list; returns why that cannot be done, and then leaves it as it is."""
         try:
-            table.set_filter(compile_filter(text))
+            key = self.console.settings.keys.first(BACK)
+            table.set_filter(compile_filter(text), hint("nothing passes the filter", key, "shows all rows"))
         except PatternError as error:
             return str(error)
         self._filters[table] = text.strip()

@@ -32,6 +32,7 @@ class LogMoves(View[LogPage]):
         self._records: list[LogRecord] = []
         self._go_to_tail = True
         self._anchor: float | None = None
+        self._last_anchor: float | None = None
         self._facets: Loader[LogFacets] = Loader(
             self, "facets", self._fetch_facets, self._show_facets, self._facets_failed
         )
@@ -80,6 +81,18 @@ class LogMoves(View[LogPage]):
         self._anchor, self._go_to_tail = None, True
         self.reload()
         return True
+
+    def turned_back(self, is_empty: bool) -> bool:
+        """Whether a step had left all lines behind: then it is taken back, and said."""
+        if not is_empty:
+            self._last_anchor = self._anchor
+        elif self._anchor is not None and self._anchor != self._last_anchor:
+            self._anchor, self._go_to_tail = self._last_anchor, False
+            older = "nothing older matches" if self._query else "nothing older was logged"
+            self.console.say(older, "warning")
+            self.reload()
+            return True
+        return False
 
     def action_step_time(self, seconds: int) -> None:
         """Go to the line that was written so many seconds later, or earlier when below 0."""

@@ -23,7 +23,7 @@ from tui.screens.base import LOADING, View
 from tui.screens.details import log_text
 from tui.screens.log_moves import LogMoves
 from tui.screens.rows import LogTable, log_row
-from tui.widgets.field import Field
+from tui.widgets.field import SearchField
 from tui.widgets.row_table import Row, RowTable
 
 _PAGE = 500
@@ -47,13 +47,15 @@ class LogsView(LogMoves):
         self._more = False
         self._newest: int | None = None
         self._oldest: int | None = None
-        self._news: Loader[LogPage] = Loader(self, "news", self._fetch_news, self._show_news, self._failed)
+        self._news: Loader[LogPage] = Loader(
+            self, "news", self._fetch_news, self._show_news, self._failed, apart=self.drawing_took
+        )
         self._older: Loader[LogPage] = Loader(
             self, "older", self._fetch_older, self._show_older, self._failed
         )
 
     def compose_body(self) -> ComposeResult:
-        yield Field(placeholder=_SEARCH_HINT, id="search", max_length=500)
+        yield SearchField(placeholder=_SEARCH_HINT, id="search", max_length=500)
         yield Static(id="search-error")
         table = LogTable(empty=LOADING, follow=True, id="lines")
         with Container(id="log-panes"):
@@ -67,8 +69,10 @@ class LogsView(LogMoves):
         self.set_focus(field)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Who types a search means a stroke by a stroke."""
+        """Who types a search means a stroke by a stroke; without a search nothing matches."""
         if action == "search" and isinstance(self.focused, Input):
+            return False
+        if action in ("next_match", "previous_match") and not self._query:
             return False
         return super().check_action(action, parameters)
 
@@ -86,9 +90,9 @@ class LogsView(LogMoves):
         field = self.query_one("#search", Input)
         if not field.has_class("-shown"):
             return self.go_to_now()
-        if field.value:
-            field.value = ""
-        else:
+        is_typed = bool(field.value) and field.has_focus
+        field.value = ""
+        if not is_typed:
             field.remove_class("-shown")
             self.table.focus()
         return True
@@ -108,6 +112,8 @@ class LogsView(LogMoves):
         )
 
     def show(self, data: LogPage) -> None:
+        if self.turned_back(not data.records):
+            return
         stick = self._go_to_tail or self.table.at_end
         self._go_to_tail = False
         until = self.console.moment()
@@ -147,12 +153,11 @@ class LogsView(LogMoves):
         return [log_row(record, hits, now) for record, hits in page.in_time() if record.at <= until]
 
     def _why_empty(self) -> Content:
+        if self._query:
+            where = f"in {self.console.range_words}" if self._anchor is None else "up to then"
+            return self.hint(f"nothing {where} matches", "global.back", "clears the search")
         if self._anchor is not None:
             return self.hint("nothing older was logged", "global.back", "goes back to now")
-        if self._query:
-            return self.hint(
-                f"nothing in {self.console.range_words} matches", "global.back", "clears the search"
-            )
         return self.hint(
             f"nothing was logged in {self.console.range_words}", "global.range", "chooses a longer range"
         )
@@ -210,7 +215,8 @@ class LogsView(LogMoves):
             way = "end goes to them" if self.console.live else f"{self.key_of('global.live')} goes on"
             subtitle = Content.styled(f"{lines} · {way}", "bold $text-warning")
         elif self._anchor is not None:
-            subtitle = Content(f"not following · {self.key_of('global.back')} goes back to now")
+            first = "clears the search, then " if self._query else ""
+            subtitle = Content(f"not following · {self.key_of('global.back')} {first}goes back to now")
         elif self.console.past is not None:
             subtitle = Content(f"the past · {self.key_of('global.live')} goes back to now")
         elif not self.console.live:
@@ -226,9 +232,7 @@ class LogsView(LogMoves):
     def _step(self, step: int) -> None:
         keys = [str(record.id) for record in self._records]
         key = self.table.cursor_key
-        if not self._query:
-            self.console.say(f"nothing is searched for; {self.key_of('logs.search')} searches", "warning")
-        elif key in keys and 0 <= keys.index(key) + step < len(keys):
+        if key in keys and 0 <= keys.index(key) + step < len(keys):
             self.table.move_to(keys[keys.index(key) + step])
 
     @on(Input.Changed, "#search")
@@ -238,6 +242,7 @@ class LogsView(LogMoves):
             query = ""  # who presses / in the open field means to search, or begins a pattern
         if query != self._query:
             self._query = query
+            self.refresh_bindings()
             self._go_to_tail = True
             self._older.stop()
             self._news.stop()

@@ -15,7 +15,8 @@ from engine.model import Notification, NotificationState, Topic
 from tui import present
 from tui.actions import Scope, bindings
 from tui.screens.base import LOADING, View
-from tui.screens.told_text import channels_text, next_text, told_text
+from tui.screens.told_text import channels_text, error_style, next_text, told_text
+from tui.state import Selection
 from tui.widgets.ordering import Sorts
 from tui.widgets.row_table import Column, Row, RowTable
 from tui.widgets.writing import Page, write
@@ -25,13 +26,14 @@ _MOST = 2_000
 _COLUMNS = (
     Column("state", "State", 11),
     Column("channel", "Channel", 10, flex=1),
-    Column("title", "About", 16, flex=4),
+    Column("severity", "", 1),
+    Column("title", "About", 14, flex=4),
     Column("kind", "Told of", 12, min_terminal=72),
     Column("tries", "Tries", 5, align="right"),
     Column("next", "Next", 7, align="right", min_terminal=60),
     Column("took", "Took", 8, align="right", min_terminal=84),
     Column("age", "Age", 5, align="right"),
-    Column("error", "Error", 14, flex=3, min_terminal=110),
+    Column("error", "Reason", 14, flex=3, min_terminal=110),
 )
 _BY_STATE = (
     NotificationState.DEAD,
@@ -45,6 +47,7 @@ _WAITING = (NotificationState.QUEUED, NotificationState.SENDING)
 _SORTS: Sorts = {
     "state": lambda row: _BY_STATE.index(row.state),
     "channel": lambda row: row.channel.casefold(),
+    "severity": lambda row: -row.severity.rank,
     "title": lambda row: row.title.casefold(),
     "kind": lambda row: row.transition.value,
     "tries": lambda row: row.tries,
@@ -69,7 +72,7 @@ class NotificationsView(View[tuple[Notification, ...]]):
         self._rows: dict[str, Notification] = {}
         self._limit = _PAGE
         self._more = False
-        self._offered = False
+        self._offered: NotificationState | None = None
 
     def compose_body(self) -> ComposeResult:
         channels = Static(LOADING, id="channels", classes="pane")
@@ -98,8 +101,8 @@ class NotificationsView(View[tuple[Notification, ...]]):
         self._rows = {row.key: row for row in data}
         shown = [row for row in data if not dead_only or row.state is NotificationState.DEAD]
         dead = sum(row.state is NotificationState.DEAD for row in data)
-        channels = self.query_one("#channels", Static)
-        write(channels, channels_text(data, now) if data else Content("no channel has been told of anything"))
+        nothing = Content.styled("no channel has been told of anything", present.MUTED)
+        write(self.query_one("#channels", Static), channels_text(data, now) if data else nothing)
         table = self.table
         table.set_empty(
             self.hint("nothing was given up", "notifications.dead", "shows all notifications")
@@ -118,7 +121,9 @@ class NotificationsView(View[tuple[Notification, ...]]):
         return self._rows.get(self.table.cursor_key or "")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only what was given up can be tried once more."""
+        """Only what was given up can be tried once more, and only of what is listed there is an alert."""
+        if action == "open_alert" and self.stands and self.selected() is None:
+            return None
         if action == "retry" and self.stands:
             row = self.selected()
             return True if row is not None and row.state is NotificationState.DEAD else None
@@ -128,6 +133,13 @@ class NotificationsView(View[tuple[Notification, ...]]):
         """Show only what was given up, or everything."""
         self.toggle("dead")
         self.reload()
+
+    def action_open_alert(self) -> None:
+        """Go to what the message under the cursor is about."""
+        if (row := self.selected()) is None:
+            self.console.say("no notification is selected", "warning")
+        else:
+            self.console.open_view("alerts", Selection(alert_id=row.alert_id))
 
     def action_retry(self) -> None:
         """Queue what was given up once more."""
@@ -144,7 +156,7 @@ class NotificationsView(View[tuple[Notification, ...]]):
             self.selected(),
         )
         if row is None:
-            write(text, Content("no notification is selected"))
+            write(text, Content.styled("no notification is selected", present.MUTED))
             self.set_title(page, "Message")
         else:
             others = [
@@ -154,7 +166,7 @@ class NotificationsView(View[tuple[Notification, ...]]):
             ]
             write(text, told_text(row, others, self.console.moment(), self.key_of("notifications.retry")))
             self.set_title(page, "Message", present.foreign(f"{row.channel} · alert #{row.alert_id}", 80))
-        offered = row is not None and row.state is NotificationState.DEAD
+        offered = row.state if row is not None else None
         if offered is not self._offered:
             self._offered = offered
             self.refresh_bindings()
@@ -189,13 +201,14 @@ def _row(row: Notification, now: float) -> Row:
         (
             present.notification_state(row.state),
             present.foreign(row.channel, 64),
-            present.foreign(row.title, 300),
+            present.severity_sign(row.severity),
+            present.foreign(row.title.removeprefix(f"[{row.severity.value}] "), 300),
             Content.styled(row.transition.value, present.MUTED),
             Content(f"{row.tries}") if row.tries else Content.styled(present.sign("–", "-"), present.MUTED),
             Content.styled(next_text(row, now), present.MUTED),
             Content(present.duration_text(row.latency)),
             Content.styled(present.age_text(row.created_at, now), present.MUTED),
-            present.foreign(row.error, 300, "$text-error"),
+            present.foreign(row.error, 300, error_style(row)),
         ),
         "dim" if row.state is NotificationState.COLLAPSED else "",
         of=row,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from textual.binding import ActiveBinding
 from textual.content import Content
 
 from engine.client import WorkflowStatus
@@ -36,8 +37,15 @@ class WorkflowActions(View[T]):
             self._offered = offered
             self.refresh_bindings()
 
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """What can be done here now; a key for breakers takes no room in the footer while all are closed."""
+        breaker = self._leading("breaker")
+        active = super().active_bindings
+        return {key: one for key, one in active.items() if one.enabled or one.binding.id != breaker}
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer pausing or resuming, whichever there is, and breakers only where one lets nobody through."""
+        """Offer pausing or resuming, whichever there is; grey out breakers where none keeps anybody out."""
         if action in _NEEDS_WORKFLOW and self.stands:
             status = self.selected_workflow()
             if action == "resume_workflow":
@@ -45,7 +53,7 @@ class WorkflowActions(View[T]):
             if action == "pause_workflow" and status is not None and status.paused:
                 return False
             if action == "reset_breaker":
-                return bool(_held_off(status))
+                return True if _held_off(status) else None
             if status is None:
                 return None
         return super().check_action(action, parameters)
@@ -53,7 +61,7 @@ class WorkflowActions(View[T]):
     def action_run_now(self) -> None:
         """Start it at once."""
         if (status := self._chosen()) is not None:
-            self.command(lambda: self.client.run_now(status.id), f"started {status.id}")
+            self.command(lambda: self.client.run_now(status.id), f"started {status.name}")
 
     def action_pause_workflow(self) -> None:
         """Start it no more until it is resumed."""
@@ -65,8 +73,8 @@ class WorkflowActions(View[T]):
             Content("Its alerts stay as they are."),
         ]
         self.confirmed(
-            "Pause this workflow?", lines, "pause", "p",
-            lambda: self.command(lambda: self.client.set_paused(True, status.id), f"{status.id} is paused"),
+            "Pause this workflow?", lines, "pause", self._leading("pause"),
+            lambda: self.command(lambda: self.client.set_paused(True, status.id), f"{status.name} is paused"),
         )  # fmt: skip
 
     def action_resume_workflow(self) -> None:
@@ -76,7 +84,7 @@ class WorkflowActions(View[T]):
         if self.console.vitals is not None and self.console.vitals.info.paused:
             self.console.say("all checks are paused: Resume all in the palette lets them run", "warning")
             return
-        self.command(lambda: self.client.set_paused(False, status.id), f"{status.id} runs again")
+        self.command(lambda: self.client.set_paused(False, status.id), f"{status.name} runs again")
 
     def action_reset_breaker(self) -> None:
         """Close the circuit breakers that keep it from its targets."""
@@ -98,8 +106,13 @@ class WorkflowActions(View[T]):
 
         what = f"the breaker of {targets[0]} is" if len(targets) == 1 else f"{len(targets)} breakers are"
         self.confirmed(
-            "Reset the circuit breaker?", lines, "reset", "b", lambda: self.command(reset, f"{what} closed")
-        )
+            "Reset the circuit breaker?", lines, "reset", self._leading("breaker"),
+            lambda: self.command(reset, f"{what} closed"),
+        )  # fmt: skip
+
+    def _leading(self, verb: str) -> str:
+        """The id of an action on a workflow in this view."""
+        return f"{self.SCOPE.name.lower()}.{verb}"
 
     def _chosen(self) -> WorkflowStatus | None:
         status = self.selected_workflow()

@@ -87,7 +87,8 @@ class ReportsView(View[Report]):
         advised = self._report.advice if self._report is not None else ()
         key = self.query_one("#advice", RowTable).cursor_key
         known = key is not None and int(key) < len(advised)
-        text = advice_text(advised[int(key or 0)]) if known else Content("nothing is recommended")
+        nothing = Content.styled("nothing is recommended", present.MUTED)
+        text = advice_text(advised[int(key or 0)]) if known else nothing
         write(self.query_one("#because", VerticalScroll).query_one(Page), text)
 
     def action_export_report(self) -> None:
@@ -107,7 +108,7 @@ class ReportsView(View[Report]):
             async def write() -> None:
                 await asyncio.to_thread(lambda: save(render(report, form), path))
 
-            self.command(write, f"written to {path}")
+            self.command(write, f"written to {path}", changes=False)
 
         self.app.push_screen(SaveReportModal(report.made_at), finish)
 

@@ -205,14 +205,14 @@ def _last(status: WorkflowStatus, now: float) -> Content:
     last = status.last
     if status.paused:
         glyph = present.outcome_glyph(last.outcome) if last else Content("")
-        age = f" {present.age_text(last.started_at, now)}" if last else ""
+        age = f" {present.ago_text(last.started_at, now)}" if last else ""
         return Content.assemble(present.paused(), " ", glyph, (age, present.MUTED))
     if last is None:
         due = status.next_at is not None and not status.running
         words = f"first {present.age_text(status.next_at, now)}" if due else "not run yet"
         return Content.styled(words, present.MUTED)
     word = Content(last.outcome.value) if last.outcome is Outcome.OK else present.outcome(last.outcome)
-    return Content.assemble(word, (f" {present.age_text(last.started_at, now)}", present.MUTED))
+    return Content.assemble(word, (f" {present.ago_text(last.started_at, now)}", present.MUTED))
 
 
 def _next(status: WorkflowStatus, now: float) -> Content:
@@ -220,4 +220,6 @@ def _next(status: WorkflowStatus, now: float) -> Content:
         return Content.styled("running", "$text-primary")
     if status.paused:
         return Content.styled("paused", "$warning")
-    return Content.styled(present.age_text(status.next_at, now), present.MUTED)
+    if status.stopped:
+        return Content.styled("stopped", "$warning")
+    return Content.styled(present.due_text(status.next_at, now), present.MUTED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 from textual import on
@@ -19,6 +20,7 @@ from tui.bridge import Loader
 from tui.editing import edited
 from tui.screens.base import LOADING, View
 from tui.screens.rule_text import rule_text
+from tui.widgets.columns import Cells
 from tui.widgets.ordering import Sorts
 from tui.widgets.row_table import Column, Row, RowTable
 from tui.widgets.writing import Page, write
@@ -139,15 +141,14 @@ class RulesView(View[tuple[RuleStatus, ...]]):
         if detail is None or not detail.excerpt.file:
             self.console.say("this rule stands in no file", "warning")
             return
-        if edited(self.console, detail.excerpt.file, detail.excerpt.line):
-            self.confirmed(
-                "Put the file in force?",
-                [
-                    present.foreign(detail.excerpt.file, 300),
-                    Content("It is checked first; with a problem in it, nothing changes."),
-                ],
-                "reload", "", self.console.action_reload_configuration,
-            )  # fmt: skip
+        self._edit(detail.excerpt.file, detail.excerpt.line)
+
+    def _edit(self, file: str, line: int) -> None:
+        """What has been written is in force when it is valid; else the editor opens at its first problem."""
+        from tui.modals.reloaded import line_of
+
+        if edited(self.console, file, line):
+            self.console.reload_configuration(lambda report: self._edit(file, line_of(report, file) or line))
 
     def _try(self, channels: tuple[str, ...]) -> None:
         async def run() -> None:
@@ -180,7 +181,7 @@ class RulesView(View[tuple[RuleStatus, ...]]):
         self._detail = detail
         page, text = self.query_one("#rule", VerticalScroll), self.query_one("#rule-text", Page)
         if detail is None:
-            write(text, Content("no rule is selected"))
+            write(text, Content.styled("no rule is selected", present.MUTED))
             self.set_title(page, "Rule")
         else:
             write(text, rule_text(detail, self.console.moment(), self.console.past is not None))
@@ -200,25 +201,26 @@ class RulesView(View[tuple[RuleStatus, ...]]):
 
 
 def _row(rule: RuleStatus, now: float) -> Row:
+    is_idle = rule.state in (RuleState.DISABLED, RuleState.ASLEEP)
+    return Row(rule.id, partial(_cells, rule, now), "dim" if is_idle else "", of=rule)
+
+
+def _cells(rule: RuleStatus, now: float) -> Cells:
     last = rule.last
     stop = next((gate for gate in last.gates if not gate.passed), None) if last is not None else None
     words = "" if last is None else f"{last.subject}: {last.explanation}"
     if stop is not None:
         words = f"{'still open' if stop.name == 'dedup' else f'stopped at {stop.name}'} · {words}"
-    return Row(
-        rule.id,
-        (
-            present.rule_state(rule.state),
-            present.severity(rule.severity),
-            _name(rule),
-            Content(str(rule.firing))
-            if rule.firing
-            else Content.styled(present.sign("–", "-"), present.MUTED),
-            Content.styled(present.age_text(last.at if last else None, now), present.MUTED),
-            present.foreign(words, 300, present.MUTED),
-        ),
-        "dim" if rule.state in (RuleState.DISABLED, RuleState.ASLEEP) else "",
-        of=rule,
+    firing = (
+        Content(str(rule.firing)) if rule.firing else Content.styled(present.sign("–", "-"), present.MUTED)
+    )
+    return (
+        present.rule_state(rule.state),
+        present.severity(rule.severity),
+        _name(rule),
+        firing,
+        Content.styled(present.age_text(last.at if last else None, now), present.MUTED),
+        present.foreign(words, 300, present.MUTED),
     )
 
 

@@ -52,7 +52,8 @@ def _receipt(row: Notification, now: float, retry_key: str) -> Iterator[Content]
     if row.state in _WAITING:
         yield fact("Next try", Content(next_text(row, now)))
     if row.error:
-        yield fact("Last error", present.foreign(row.error, 1_000, "$text-error"))
+        label = "Last error" if row.tries else "Reason"
+        yield fact(label, present.foreign(row.error, 1_000, error_style(row)))
     if row.state is NotificationState.DEAD:
         yield fact("", Content.assemble((retry_key, "bold $primary"), " tries it once more"))
     if row.stands_for:
@@ -67,6 +68,12 @@ def next_text(row: Notification, now: float) -> str:
     if row.state not in _WAITING:
         return present.sign("–", "-")
     return present.age_text(row.next_at, now) if row.next_at > now else "now"
+
+
+def error_style(row: Notification) -> str:
+    """How what `error` says is shown: calmly when nothing failed and it only tells what is waited for."""
+    is_calm = row.state is not NotificationState.DEAD and not row.tries
+    return present.MUTED if is_calm else "$text-error"
 
 
 def channels_text(rows: Sequence[Notification], now: float) -> Content:
@@ -87,7 +94,7 @@ def _trouble(rows: Sequence[Notification]) -> int:
     """0 when all is well, 1 when something had to be tried again and waits, 2 when something was given up."""
     if any(row.state is NotificationState.DEAD for row in rows):
         return 2
-    return int(any(row.state in _WAITING and row.error for row in rows))
+    return int(any(row.state in _WAITING and row.error and row.tries for row in rows))
 
 
 def _channel_line(name: str, rows: Sequence[Notification], now: float) -> Content:
@@ -108,5 +115,5 @@ def _channel_line(name: str, rows: Sequence[Notification], now: float) -> Conten
         (present.sign(signs[0], signs[1]), signs[2]), " ",
         present.fit(present.foreign(name, 40, "bold"), 14), " ", (" · ".join(parts), present.MUTED),
     )  # fmt: skip
-    error = next((row.error for row in rows if row.error and row.state is not NotificationState.SENT), "")
-    return line.append(present.foreign(f"  {error}", 300, "$text-error")) if error else line
+    failed = next((row for row in rows if row.error and row.state is not NotificationState.SENT), None)
+    return line.append(present.foreign(f"  {failed.error}", 300, error_style(failed))) if failed else line

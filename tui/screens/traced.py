@@ -41,7 +41,7 @@ async def choose(
         worst = min(failing, key=lambda status: _RANK.index(status.priority))
         failure = await _newest(client, until, workflow_id=worst.id, failures_only=True)
         if failure is not None:
-            return Traced("newest failure", failure)
+            return Traced("failed", failure)
     return Traced("newest", await _newest(client, until))
 
 

@@ -123,7 +123,7 @@ class TracesView(SpanActions[tuple[Execution, ...]]):
         if execution is None:
             self.set_title(tree, "Trace")
             return
-        age = present.age_text(execution.started_at, self.console.moment())
+        age = present.ago_text(execution.started_at, self.console.moment())
         self.set_title(
             tree, "Trace", present.foreign(execution.workflow_name, 80), f"{execution.outcome} · {age}"
         )

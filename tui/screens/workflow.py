@@ -124,7 +124,7 @@ class WorkflowView(WorkflowActions[WorkflowPage]):
         else:
             write(facts, workflow_text(data.status, now, label, data.retries))
             self.set_title(facts, *self.crumbs(), foreign(data.status.name, 120))
-        self.query_one(ChartPair).show(data.buckets, self.console.time_range.since(now), now)
+        self.query_one(ChartPair).show(data.buckets)
         self.set_title(self.query_one("#charts"), f"Charts · {label}")
         table = self.query_one("#executions", RowTable)
         what = "failed executions" if self._failures_only else "executions"

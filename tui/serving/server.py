@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,20 +13,37 @@ from urllib.parse import quote
 
 import textual_serve
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 from textual_serve.download_manager import DownloadManager
 
 from engine.errors import TocsinError
 from engine.text import own_words
-from tui.serving.tab import STOP_DEADLINE, Tab
+from tui.serving.tab import STOP_DEADLINE, Line, Tab
 
 HOST = "127.0.0.1"
 MAX_TABS = 8
 """Each is a process of about 70 MB."""
 _MESSAGE_LIMIT = 1024 * 1024  # bytes; a paste is one message
 _HEARTBEAT = 15.0
+MAX_CONNECTIONS = 64
+"""Of all, those without the token included: the engine's checks need descriptors of the same process."""
+_BACKLOG = 16
+"""Connections that may be taken at once, before those among them are counted."""
+_REQUEST_DEADLINE = 10.0
+"""Seconds that a connection has for its next request."""
+_FULL = "Too many connections are open; try again in ten seconds.\n"
 _STATIC = Path(textual_serve.__file__).parent / "static"
 _PAGE = Path(__file__).with_name("page.html")
+
+
+def _is_own_fault(record: logging.LogRecord) -> bool:
+    """Not what somebody sent that is no HTTP: it is answered, and anybody could fill the terminal with it."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_LOG = logging.getLogger(__name__)
+_LOG.addFilter(_is_own_fault)
 
 
 class ConsoleServer:
@@ -44,7 +62,7 @@ class ConsoleServer:
         self._port = port
         self._token = secrets.token_urlsafe(32)
         self._downloads = DownloadManager()
-        self._tabs: set[web.WebSocketResponse] = set()
+        self._tabs: set[Line] = set()
         self._files = {str(path.relative_to(_STATIC)): path for path in _STATIC.rglob("*") if path.is_file()}
         application = web.Application(middlewares=[self._admit])
         application.router.add_get("/{token}/", self._page)
@@ -53,24 +71,37 @@ class ConsoleServer:
         application.router.add_get("/{token}/static/{file:.+}", self._static)
         application.on_response_prepare.append(self._guard)
         application.on_shutdown.append(self._hang_up)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=2 * STOP_DEADLINE)
+        self._runner = web.AppRunner(
+            application, access_log=None, shutdown_timeout=2 * STOP_DEADLINE,
+            keepalive_timeout=_REQUEST_DEADLINE, logger=_LOG,
+        )  # fmt: skip
+        self._listening: asyncio.Server | None = None
 
     async def start(self) -> str:
         """Listen; returns the address to open. Raises TocsinError when the port cannot be had."""
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, HOST, self._port).start()
+            self._listening = await asyncio.get_running_loop().create_server(
+                self._accept, HOST, self._port, backlog=_BACKLOG
+            )
         except OSError as error:
             await self._runner.cleanup()
             raise TocsinError(
                 f"port {self._port} of {HOST} cannot be had: {own_words(error)}", "choose another with --port"
             ) from error
-        self._port = self._runner.addresses[0][1]
+        self._port = self._listening.sockets[0].getsockname()[1]
         return f"http://{HOST}:{self._port}/{self._token}/"
 
     async def close(self) -> None:
         """End the consoles and listen no more."""
+        if self._listening is not None:
+            self._listening.close()
         await self._runner.cleanup()
+
+    def _accept(self) -> asyncio.BaseProtocol:
+        server = self._runner.server
+        assert server is not None  # from setup() to cleanup()
+        return server() if len(server.connections) < MAX_CONNECTIONS else _Refusal()
 
     @property
     def _hosts(self) -> tuple[str, ...]:
@@ -122,7 +153,7 @@ class ConsoleServer:
 
     async def _console(self, request: web.Request) -> web.WebSocketResponse:
         self._find_room()
-        websocket = web.WebSocketResponse(heartbeat=_HEARTBEAT, max_msg_size=_MESSAGE_LIMIT)
+        websocket = Line(heartbeat=_HEARTBEAT, max_msg_size=_MESSAGE_LIMIT)
         self._tabs.add(websocket)
         try:
             await websocket.prepare(request)
@@ -157,7 +188,19 @@ class ConsoleServer:
             raise web.HTTPServiceUnavailable(text=f"{MAX_TABS} consoles are open; close one of them first.\n")
 
     async def _hang_up(self, application: web.Application) -> None:
-        await asyncio.gather(*(tab.close() for tab in set(self._tabs)), return_exceptions=True)
+        await asyncio.gather(*(tab.hang_up() for tab in set(self._tabs)), return_exceptions=True)
+
+
+class _Refusal(asyncio.Protocol):
+    """Tells whoever connects that there is no room, and listens to nothing."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        transport.write(
+            b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nConnection: close\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (len(_FULL), _FULL.encode())
+        )
+        transport.close()
 
 
 def _number(request: web.Request, name: str, default: int) -> int:

@@ -10,12 +10,32 @@ from collections.abc import Sequence
 from urllib.parse import quote, urlsplit
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 from textual_serve.app_service import AppService
 from textual_serve.download_manager import DownloadManager
 
 STOP_DEADLINE = 3.0
 """Seconds a console has for ending by itself."""
+_READ = 65_536
 _WIDTHS, _HEIGHTS = (20, 500), (5, 200)
+
+
+class Line(web.WebSocketResponse):
+    """A WebSocket that can be closed whether or not the other end reads."""
+
+    _wire: asyncio.WriteTransport | None = None
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
+        self._wire = request.transport
+        return await super().prepare(request)
+
+    async def hang_up(self) -> None:
+        """Close it; what is not read in time is given up, for the connection would stay until it is."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_DEADLINE):
+                await self.close()
+        if self._wire is not None and self._wire.get_write_buffer_size():
+            self._wire.abort()
 
 
 class Tab(AppService):
@@ -25,9 +45,7 @@ class Tab(AppService):
         base: what the addresses of this server begin with.
     """
 
-    def __init__(
-        self, argv: Sequence[str], websocket: web.WebSocketResponse, downloads: DownloadManager, base: str
-    ) -> None:
+    def __init__(self, argv: Sequence[str], websocket: Line, downloads: DownloadManager, base: str) -> None:
         super().__init__(
             "",
             write_bytes=websocket.send_bytes,
@@ -68,8 +86,10 @@ class Tab(AppService):
         except TimeoutError:
             pass  # it is killed
         finally:
-            if process is not None and process.returncode is None:
-                process.kill()
+            if process is not None:
+                if process.returncode is None:
+                    process.kill()
+                await _read_out(process)
                 await process.wait()
 
     async def on_meta(self, data: bytes) -> None:
@@ -97,7 +117,7 @@ class Tab(AppService):
         """Do what the page asks for; what is not understood is nothing that our page sends."""
         try:
             asked = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         match asked:
             case ["stdin", str(keys)]:
@@ -112,7 +132,7 @@ class Tab(AppService):
                 await self.focus()
 
     async def _hang_up(self) -> None:
-        await self._websocket.close()
+        await self._websocket.hang_up()
 
     async def _open_app_process(self, width: int = 80, height: int = 24) -> Process:
         environment = self._build_environment(width, height)
@@ -124,6 +144,15 @@ class Tab(AppService):
         )
         self._process, self._stdin = process, process.stdin
         return process
+
+
+async def _read_out(process: Process) -> None:
+    """Take what an ended process has left in its pipes: to wait for it is to wait for their end."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(STOP_DEADLINE):
+            for stream in filter(None, (process.stdout, process.stderr)):
+                while await stream.read(_READ):
+                    pass
 
 
 def _within(value: int, bounds: tuple[int, int]) -> int:

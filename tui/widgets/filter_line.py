@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from tui.present import MUTED, foreign
-from tui.widgets.field import Field
+from tui.widgets.field import SearchField
 
 _HINT = 'words, "a phrase", /pattern/, !not'
 
@@ -45,7 +45,7 @@ class FilterLine(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Static(Content.styled("/ ", "bold $primary"))
-        yield Field(self._text, placeholder=_HINT, max_length=self._longest, id="filter")
+        yield SearchField(self._text, placeholder=_HINT, max_length=self._longest, id="filter")
         yield Static(id="filter-said")
 
     def say(self, found: str, fault: str = "") -> None:

@@ -20,16 +20,16 @@ from engine.text import counted
 from tui import present
 from tui.present import (
     MUTED,
-    age_text,
     breaker,
+    due_text,
     duration_text,
     foreign,
+    health_score,
     health_status,
     lasting_text,
     outcome_glyph,
     paused,
     sign,
-    status_style,
     success,
     uptime_bar,
 )
@@ -40,13 +40,15 @@ from tui.widgets.writing import write
 _COLUMNS = (
     Column("glyph", "", 1),
     Column("name", "Workflow", 12, flex=3),
-    Column("uptime", "Uptime", 8, flex=2),
+    Column("uptime", "Recent", 8, flex=2),
     Column("success", "Success", 7, align="right"),
     Column("p95", "p95", 8, align="right", min_terminal=44),
     Column("next", "Next", 8, align="right", min_terminal=72),
 )
 _UPTIME, _NEXT = 2, 5
 _SHORT_BELOW = 12
+_NOBODY = "nothing tells of it now"
+NO_WORKFLOWS = Content("no workflows: the configuration has none")
 _NO_NEWS = frozenset({Outcome.SKIPPED, Outcome.INTERRUPTED})
 _WORST = (
     Outcome.FAILED,
@@ -64,17 +66,17 @@ _RANK = (HealthStatus.UNHEALTHY, HealthStatus.DEGRADED, HealthStatus.UNKNOWN, He
 
 
 class WorkflowList(RowTable):
-    """One line a workflow; the uptime bar is as long as its column."""
+    """One line a workflow; the uptime bar is as long as its column. Titles stand above where all fits."""
 
     def __init__(self) -> None:
-        empty = Content("no workflows: the configuration has none")
-        super().__init__(_COLUMNS, empty=empty, show_header=False)
+        super().__init__(_COLUMNS, empty=NO_WORKFLOWS, show_header=False)
         self._statuses: dict[str, WorkflowStatus] = {}
         self._now = 0.0
 
     def show(self, workflows: Sequence[WorkflowStatus], now: float) -> None:
         self._now = now
         self._statuses = {status.id: status for status in workflows}
+        self._head()
         self.set_rows([Row(status.id, partial(_workflow_cells, status, now)) for status in workflows])
 
     def count_from(self, now: float) -> None:
@@ -84,6 +86,13 @@ class WorkflowList(RowTable):
 
     def record(self, key: str) -> WorkflowStatus | None:
         return self._statuses.get(key)
+
+    def on_resize(self) -> None:
+        self._head()
+
+    def _head(self) -> None:
+        """Have a header while no workflow goes out of view for it."""
+        self.set_header(self.size.height > len(self._statuses))
 
     def drawn_besides(self, row: Row) -> object:
         status = self._statuses[row.key]
@@ -141,7 +150,7 @@ class HealthPane(Vertical):
         self._digits = Digits("")
         self._facts = Static(Content(""))
         self._list = WorkflowList()
-        self._shown: tuple[Health, tuple[WorkflowStatus, ...], float] | None = None
+        self._shown: tuple[Health | None, tuple[WorkflowStatus, ...], float] | None = None
         self._told = Content("")
 
     def compose(self) -> ComposeResult:
@@ -150,8 +159,12 @@ class HealthPane(Vertical):
             yield self._facts
         yield self._list
 
-    def show(self, health: Health, workflows: Sequence[WorkflowStatus], now: float) -> None:
-        """Show these; ages are counted from `now`."""
+    def set_empty(self, empty: Content) -> None:
+        """Change what is shown where there is no workflow."""
+        self._list.set_empty(empty)
+
+    def show(self, health: Health | None, workflows: Sequence[WorkflowStatus], now: float) -> None:
+        """Show these; ages are counted from `now`. None: the health is not known."""
         listed = self._shown[1] if self._shown is not None else None
         self._shown = (health, tuple(workflows), now)
         if listed is not None and listed is workflows:
@@ -191,12 +204,14 @@ class HealthPane(Vertical):
         if self._shown is None:
             return
         health, _, now = self._shown
-        if (score := f"{health.score:.0f}") != self._digits.value:
+        # Digits have no question mark.
+        status = HealthStatus.UNKNOWN if health is None else health.status
+        score = "-" if health is None or status is HealthStatus.UNKNOWN else f"{health.score:.0f}"
+        if score != self._digits.value:
             self._digits.update(score)
-        self._digits.set_classes(_COLOURS.get(health.status, ""))
-        write(
-            self._facts, _short_facts(health) if self.has_class("-short") else _facts(health, self._told, now)
-        )
+        self._digits.set_classes(_COLOURS.get(status, ""))
+        is_short = self.has_class("-short")
+        write(self._facts, _short_facts(health) if is_short else _facts(health, self._told, now))
 
     @on(RowTable.Highlighted)
     def _tell_highlighted(self, event: RowTable.Highlighted) -> None:
@@ -222,14 +237,19 @@ def components_line(health: Health) -> Content:
     return Content("  ").join(parts)
 
 
-def _facts(health: Health, tally: Content, now: float) -> Content:
+def _facts(health: Health | None, tally: Content, now: float) -> Content:
+    if health is None:
+        return Content("\n").join(
+            [health_status(HealthStatus.UNKNOWN), Content.styled(_NOBODY, MUTED), tally]
+        )
     since = Content.styled(f"  {lasting_text(health.since, now)}", MUTED)
     return Content("\n").join([health_status(health.status) + since, components_line(health), tally])
 
 
-def _short_facts(health: Health) -> Content:
-    score = Content.styled(f"{health.score:.0f}", f"bold {status_style(health.status)}")
-    return Content("  ").join([score + " " + health_status(health.status), components_line(health)])
+def _short_facts(health: Health | None) -> Content:
+    if health is None:
+        return health_status(HealthStatus.UNKNOWN) + Content.styled(f"  {_NOBODY}", MUTED)
+    return Content("  ").join([health_score(health), components_line(health)])
 
 
 def _tally(workflows: Sequence[WorkflowStatus]) -> Content:
@@ -273,4 +293,6 @@ def _workflow_cells(status: WorkflowStatus, now: float) -> Cells:
 def _next(status: WorkflowStatus, now: float) -> str:
     if status.running:
         return "running"
-    return "paused" if status.paused else age_text(status.next_at, now)
+    if status.paused or status.stopped:
+        return "paused" if status.paused else "stopped"
+    return due_text(status.next_at, now)

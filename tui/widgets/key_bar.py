@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 _KEY = "bold $footer-key-foreground"
 _LABEL = "$footer-description-foreground"
-_GAP = 1
+_GAPS = (2, 1)
+"""Cells between two keys, the first of these with which every key fits."""
 _RANKS: dict[str | None, int] = {action.id: place for place, action in enumerate(ACTIONS)}
 _ESSENTIAL = ("app.help", "app.quit", "app.view(")
 
@@ -125,37 +126,40 @@ class KeyBar(Widget, can_focus=False):
 def lay_out_keys(hints: tuple[KeyHint, ...], width: int) -> tuple[Content, Places]:
     """One line of at most `width` cells, and which of them belong to which key.
 
-    Where not everything fits, the keys of a group are written as `1–9`.
+    Where not everything fits, keys stand closer, and then those of a group are written as `1–9`.
     """
-    content, places = _lay_out(hints, width, brief=False)
-    if len(places) < len(hints):
-        content, places = _lay_out(hints, width, brief=True)
-    return content, places
+    for gap in _GAPS:
+        content, places = _lay_out(hints, width, gap, brief=False)
+        if len(places) == len(hints):
+            return content, places
+    return _lay_out(hints, width, _GAPS[-1], brief=True)
 
 
-def _lay_out(hints: tuple[KeyHint, ...], width: int, *, brief: bool) -> tuple[Content, Places]:
+def _lay_out(hints: tuple[KeyHint, ...], width: int, gap: int, *, brief: bool) -> tuple[Content, Places]:
     parts: list[Content] = []
     places: list[tuple[int, int, KeyHint]] = []
     used = 0
     worded = [(*_worded(list(members), brief), key) for key, members in groupby(hints, _together)]
-    reserved, kept = _reserved(hints, {key: part.cell_length + _GAP for part, _, key in worded}, width)
+    reserved, kept = _reserved(hints, {key: part.cell_length + gap for part, _, key in worded}, width, gap)
     for part, here, key in worded:
-        start = used + (_GAP if parts else 0)
-        kept -= part.cell_length + _GAP if key in reserved else 0
+        start = used + (gap if parts else 0)
+        kept -= part.cell_length + gap if key in reserved else 0
         if key not in reserved and start + part.cell_length + kept > width:
             continue
         parts.append(part)
         places += [(start + left, start + right, hint) for left, right, hint in here]
         used = start + part.cell_length
-    return Content(" " * _GAP).join(parts), tuple(places)
+    return Content(" " * gap).join(parts), tuple(places)
 
 
-def _reserved(hints: tuple[KeyHint, ...], sizes: dict[str, int], width: int) -> tuple[set[str], int]:
+def _reserved(
+    hints: tuple[KeyHint, ...], sizes: dict[str, int], width: int, gap: int
+) -> tuple[set[str], int]:
     """The essential keys that fit, and the cells that are kept for them: all, while not all of them do."""
     reserved: set[str] = set()
     kept, rest = 0, 0
     for key in dict.fromkeys(_together(hint) for hint in hints if hint.is_essential):
-        if kept + sizes[key] - _GAP <= width:
+        if kept + sizes[key] - gap <= width:
             reserved.add(key)
             kept += sizes[key]
         else:

@@ -140,12 +140,13 @@ def _value_range(frame: Frame) -> tuple[float, float]:
     return 0.0, highest * _HEADROOM if highest >= _LOWEST else 1.0
 
 
-def column_of(frame: Frame, at: float) -> int:
-    """The column of a drawn frame that stands for a time in [since, until]."""
+def columns_of(frame: Frame, moments: Sequence[float]) -> tuple[int, ...]:
+    """The columns of a drawn frame that stand for times in [since, until]."""
     _, labels = _value_labels(frame, *_value_range(frame))
     axis = max(map(len, labels))
-    share = (at - frame.since) / (frame.until - frame.since)
-    return axis + 1 + round(min(max(share, 0.0), 1.0) * max(frame.width - axis - 2, 0))
+    shares = ((at - frame.since) / (frame.until - frame.since) for at in moments)
+    room = max(frame.width - axis - 2, 0)
+    return tuple(axis + 1 + round(min(max(share, 0.0), 1.0) * room) for share in shares)
 
 
 def _value_labels(frame: Frame, low: float, high: float) -> tuple[tuple[float, ...], list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from textual.content import Content
 from textual.widget import Widget
@@ -16,25 +17,36 @@ from tui.present import (
     clock_text,
     fit,
     foreign,
-    health_status,
+    health_score,
     moment_text,
     severity_style,
     sign,
-    status_style,
     zone_text,
 )
 
 _SEPARATOR = "  "
+_TURNS = 3
+"""After so many turns all words are short that can be."""
+_BRIEF = {Severity.CRITICAL: "CRIT", Severity.WARNING: "WARN"}
 FRAMES = ("error", "warning", "success", "primary")
 """The theme's colours that the environment can have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of the line; where it does not fit, the highest `rank` goes first."""
+    """A piece of the line; where it does not fit, the highest `rank` goes first.
+
+    Before any piece goes, words become `short`: those of the lowest `turn` first.
+    """
 
     rank: int
     content: Content
+    short: Content | None = None
+    turn: int = 1
+
+    def at(self, turn: int) -> Content:
+        """As it is once the words of all up to `turn` are short."""
+        return self.short if self.short is not None and self.turn <= turn else self.content
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,29 +87,34 @@ class StatusBar(Widget):
         self,
         info: EngineInfo | None,
         health: Health | None,
-        counts: Mapping[Severity, int],
+        counts: Mapping[Severity, int] | None,
         live: bool,
         range_label: str,
         now: float,
         missed: int = 0,
         frame: str = "",
         looking: Looking | None = None,
+        looks_only: bool = False,
     ) -> None:
         """Show these; `counts` are alerts that nobody has taken, `missed` those that fire since a pause.
 
+        Without `health` or `counts` they are not known. Alerts of an engine that is gone are grey.
         `frame` is the theme's colour of the environment, such as `error`; empty for none. `looking` is given
-        while the past is shown.
+        while the past is shown. `looks_only`: nothing can be changed from here.
         """
-        self._left = (_product(), *_engine_parts(info, frame), *_health_parts(health), *_alert_parts(counts))
+        only = [Part(3, Content.styled("read-only", "$warning"))] if looks_only else []
+        self._left = (
+            _product(), *_engine_parts(info, frame), *only, *_health_parts(info, health),
+            *_alert_parts(info, counts, gone=looking is None),
+        )  # fmt: skip
         for colour in FRAMES:
             self.set_class(colour == frame, f"-{colour}")
         self.set_class(looking is not None, "-past")
         self._right = (
             *([Part(1, _missed(missed))] if missed else []),
-            *(_past_parts(looking) if looking else [Part(0, _live(live))]),
-            Part(3, Content.styled(f"{range_label} before" if looking else f"last {range_label}", MUTED)),
-            *([] if looking else [Part(2, Content(clock_text(now)))]),
-            Part(7, Content.styled(zone_text(), MUTED)),
+            *(_past_parts(looking) if looking else [Part(0, _live(live, info is not None and info.live))]),
+            _range(range_label, looking),
+            Part(2, _time(now, looking), None if looking else _time(now, looking, seconds=False), 2),
         )
         self.refresh()
 
@@ -107,13 +124,14 @@ class StatusBar(Widget):
 
 def line(left: Sequence[Part], right: Sequence[Part], width: int) -> Content:
     """One line of exactly `width` cells: `left` and `right` at their edges, less what does not fit."""
-    for limit in sorted({part.rank for part in (*left, *right)}, reverse=True):
-        starts = Content(_SEPARATOR).join(part.content for part in left if part.rank <= limit)
-        ends = Content("  ").join(part.content for part in right if part.rank <= limit)
+    ranks = sorted({part.rank for part in (*left, *right)}, reverse=True)
+    for limit, turn in product(ranks, range(_TURNS + 1)):
+        starts = Content(_SEPARATOR).join(part.at(turn) for part in left if part.rank <= limit)
+        ends = Content("  ").join(part.at(turn) for part in right if part.rank <= limit)
         room = width - ends.cell_length
         if starts.cell_length + len(_SEPARATOR) <= room:
             return fit(starts, room) + ends
-    return fit(Content(" ").join(part.content for part in left if part.rank <= 0), width)
+    return fit(Content(" ").join(part.at(_TURNS) for part in left if part.rank <= 0), width)
 
 
 def _product() -> Part:
@@ -142,32 +160,44 @@ def _environment(name: str, frame: str) -> Part:
     return Part(1, foreign(f" {name.upper()} ", 26, f"bold $background on ${frame}"))
 
 
-def _health_parts(health: Health | None) -> list[Part]:
+def _health_parts(info: EngineInfo | None, health: Health | None) -> list[Part]:
     if health is None:
-        return []
-    score = Content.styled(f"{health.score:.0f}", f"bold {status_style(health.status)}")
-    return [Part(2, score + " " + health_status(health.status))]
+        return [] if info is None else [Part(5, Content.styled("health unknown", MUTED))]
+    return [Part(2, health_score(health), health_score(health, brief=True), 1)]
 
 
-def _alert_parts(counts: Mapping[Severity, int]) -> list[Part]:
-    """The worst first; the worst stays longest."""
+def _alert_parts(info: EngineInfo | None, counts: Mapping[Severity, int] | None, *, gone: bool) -> list[Part]:
+    """The worst first; the worst stays longest. Grey with `gone`, where no engine watches over them."""
+    if counts is None:
+        return [] if info is None else [Part(5, Content.styled("alerts unknown", MUTED))]
+    is_old = gone and info is not None and not info.live
     firing = [severity for severity in reversed(Severity) if counts.get(severity)]
     if not firing:
-        return [Part(5, Content.styled("no alerts", MUTED))]
+        return [] if is_old else [Part(5, Content.styled("no alerts", MUTED))]
     return [
-        Part((0, 4, 5, 5)[place], _chip(severity, counts[severity])) for place, severity in enumerate(firing)
+        Part(
+            (0, 4, 5, 5)[place],
+            _chip(counts[each], each, is_old),
+            _chip(counts[each], each, is_old, brief=True),
+            3,
+        )
+        for place, each in enumerate(firing)
     ]
 
 
-def _chip(severity: Severity, count: int) -> Content:
+def _chip(count: int, severity: Severity, is_old: bool, *, brief: bool = False) -> Content:
     style = severity_style(severity)
     loud = f"bold $background on {style.split()[-1]}"
-    return Content.styled(f" {count} {severity.value} ", loud if severity.rank >= 2 else style)
+    words = f"{count} {_BRIEF.get(severity, severity.value)}" if brief else f" {count} {severity.value} "
+    return Content.styled(words, MUTED if is_old else loud if severity.rank >= 2 else style)
 
 
-def _live(live: bool) -> Content:
+def _live(live: bool, is_running: bool) -> Content:
+    """Whether what is shown goes on: it does not while a person has paused it, or without an engine."""
     if live:
-        return Content.styled(f"{sign('●', '*')} live", "$success")
+        if is_running:
+            return Content.styled(f"{sign('●', '*')} live", "$success")
+        return Content.styled(f"{sign('○', 'o')} not live", "$warning")
     return Content.styled(f" {sign('‖', '||')} paused ", "bold $background on $warning")
 
 
@@ -180,6 +210,18 @@ def _past_parts(looking: Looking) -> list[Part]:
     if looking.configuration:
         parts.append(Part(3, foreign(f"configuration {looking.configuration}", 24, "$text-warning")))
     return parts
+
+
+def _range(label: str, looking: Looking | None) -> Part:
+    if looking:
+        return Part(3, Content.styled(f"{label} before", MUTED))
+    return Part(3, Content.styled(f"last {label}", MUTED), Content.styled(label, MUTED), 1)
+
+
+def _time(now: float, looking: Looking | None, *, seconds: bool = True) -> Content:
+    """The time of day with its zone; of the past only the zone, as the moment is told beside it."""
+    zone = Content.styled(zone_text(), MUTED)
+    return zone if looking else Content(f"{clock_text(now, seconds)} ") + zone
 
 
 def _missed(count: int) -> Content:

@@ -20,7 +20,7 @@ from tui.present import (
     severity_style,
     sign,
 )
-from tui.widgets.columns import Cells, Column, Row, lay_out
+from tui.widgets.columns import Cells, Column, Row
 from tui.widgets.ordering import Sorts
 from tui.widgets.row_table import RowTable
 
@@ -133,7 +133,7 @@ class AlertTimeline(RowTable):
         alert = self._alerts.get(row.key)
         if alert is None:
             return None
-        places = dict(lay_out(self._columns, self.scrollable_content_region.width))
+        places = dict(self._places(self.scrollable_content_region.width))
         bar = self._bar(alert, places[_LIFE]) if _LIFE in places else None
         return self._age(alert), bar, alert.state, alert.started_at < self._since
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from textual.content import Content
 from textual.css.styles import RulesMap
+from textual.geometry import Region
 from textual.selection import Selection
 from textual.strip import Strip
 from textual.style import Style
 from textual.visual import RenderOptions, Visual
+from textual.widget import Widget
 from textual.widgets import Static
 
 from tui.present import HANGS
+
+_GLUE = "\ue000"
+"""One cell that stands for a space at which no line ends; no text that is shown has it."""
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|ms|[smhd]|[kMGT]?i?B)(?!\w))")
 
 
 class Hanging(Visual):
@@ -78,18 +85,39 @@ def write(place: Static, text: Content) -> None:
         place.update(text, layout=before != after)
 
 
+def write_title(pane: Widget, title: Content) -> None:
+    """Show a title in a pane's border. Textual's own way, `border_title`, draws the whole pane anew."""
+    if pane.is_mounted:
+        pane._border_title = title.expand_tabs(4).split()[0]
+        right, down = pane.content_offset
+        pane.refresh(Region(-right, -down, pane.outer_size.width, 1))
+    else:
+        pane.border_title = title
+
+
 def _as_it_is(text: Content) -> Visual:
     return text
 
 
+def _glued(text: Content) -> Content:
+    """A number and its unit as one word."""
+    return Content(_BEFORE_UNIT.sub(_GLUE, text.plain), list(text.spans))
+
+
+def _parted(text: Content) -> Content:
+    return Content(text.plain.replace(_GLUE, " "), list(text.spans))
+
+
 def _fold(line: Content, width: int) -> Iterator[Content]:
     """A line as it is, or the lines of `width` cells that it is wrapped into."""
-    hung = max((span.end for span in line.spans if span.style is HANGS), default=0)
-    indent = line[:hung].cell_length
-    if not hung or line.cell_length <= width or indent * 2 > width:
+    if line.cell_length <= width or width <= 0:
         yield line
         return
-    first, *rest = line[hung:].wrap(width - indent)
+    hung = max((span.end for span in line.spans if span.style is HANGS), default=0)
+    indent = line[:hung].cell_length
+    if indent * 2 > width:
+        hung = indent = 0
+    first, *rest = (_parted(part) for part in _glued(line[hung:]).wrap(width - indent))
     yield line[:hung].append(first)
     for part in rest:
         yield part.pad_left(indent)
