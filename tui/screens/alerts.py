@@ -84,7 +84,8 @@ class AlertsView(AlertActions[AlertList]):
     async def _with_wanted(self, alerts: tuple[Alert, ...]) -> tuple[Alert, ...]:
         """These, and the one that was gone to while the cursor is on it: it may be older, or not be open."""
         wanted = self.console.selection.alert_id
-        if wanted is None and self.query_one(AlertTimeline).cursor_key == str(self._gone_to):
+        # A view that is taken down has no list any more.
+        if wanted is None and self.stands and self.query_one(AlertTimeline).cursor_key == str(self._gone_to):
             wanted = self._gone_to
         self._gone_to = wanted
         if wanted is None or any(alert.id == wanted for alert in alerts):
