@@ -142,13 +142,14 @@ def age_text(at: float | None, now: float) -> str:
 
 
 def due_text(at: float | None, now: float) -> str:
-    """When something is due: as `age_text`, but by tens of seconds within a minute; `now` until 10 s late.
+    """When something is due: as `age_text`, but from 10 s to a minute by tens; `now` until 10 s late.
 
     A list of what runs every minute would otherwise change in every line at every second.
     """
     if at is None or not -10 < at - now < 60:
         return age_text(at, now)
-    return age_text(now + max(math.ceil((at - now) / 10), 0) * 10, now)
+    step = 1 if at - now < 10 else 10
+    return age_text(now + max(math.ceil((at - now) / step), 0) * step, now)
 
 
 def ago_text(at: float, now: float) -> str:

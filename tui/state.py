@@ -70,6 +70,11 @@ class Vitals:
         """Alerts that nobody has taken yet, counted by severity."""
         return Counter(alert.severity for alert in self.open_alerts if alert.state is AlertState.FIRING)
 
+    @property
+    def taken(self) -> int:
+        """How many open alerts somebody has acknowledged."""
+        return sum(alert.state is AlertState.ACKNOWLEDGED for alert in self.open_alerts)
+
     def is_news(self, before: Vitals | None) -> bool:
         """Whether something has happened that cannot wait for the next second."""
         return before is None or self._urgent() != before._urgent()

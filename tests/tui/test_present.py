@@ -121,8 +121,8 @@ def test_ages(at: float | None, text: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (150.0, "in 2 m"), (59.0, "in 1 m"), (50.5, "in 1 m"), (50.0, "in 50 s"), (9.0, "in 10 s"),
-        (0.2, "in 10 s"), (0.0, "now"), (-9.0, "now"), (-12.0, "12 s"),
+        (150.0, "in 2 m"), (59.0, "in 1 m"), (50.5, "in 1 m"), (50.0, "in 50 s"), (10.0, "in 10 s"),
+        (8.2, "in 9 s"), (0.2, "in 1 s"), (0.0, "now"), (-9.0, "now"), (-12.0, "12 s"),
     ],
 )  # fmt: skip
 def test_what_is_due_soon_is_told_by_tens_of_seconds(seconds: float, text: str) -> None:

@@ -150,7 +150,7 @@ async def test_when_only_the_time_goes_by_no_list_is_made_anew(monkeypatch: pyte
         pane.show(HEALTH, listed, NOW + 5)
         await pilot.pause()
         assert "in 20 s" in "\n".join(before)
-        assert "in 10 s" in "\n".join(frame(app))
+        assert "in 7 s" in "\n".join(frame(app))
 
 
 async def test_hostile_names_are_harmless() -> None:
@@ -181,11 +181,12 @@ async def bar_text(
     counts: dict[Severity, int] | None = None,
     live: bool = True,
     health: Health | None = HEALTH,
+    taken: int = 0,
 ) -> str:
     bar = StatusBar()
     app = Host(bar)
     async with app.run_test(size=(width, 3)) as pilot:
-        bar.show(info, health, counts or {}, live, "1h", NOW)
+        bar.show(info, health, counts or {}, live, "1h", NOW, taken=taken)
         await pilot.pause()
         lines = frame(app)
         assert {cell_len(one) for one in lines} == {width}
@@ -197,6 +198,15 @@ async def test_bar_has_everything_where_there_is_room() -> None:
     for part in ("tocsin", "staging", "64 ◐ degraded", "2 CRITICAL", "1 INFO", "● live", "last 1h"):
         assert part in text
     assert text.index("CRITICAL") < text.index("INFO")
+
+
+async def test_an_alert_that_somebody_took_is_open_still() -> None:
+    assert "no alerts" in await bar_text(100)
+    text = await bar_text(100, taken=2)
+    assert "2 acked" in text
+    assert "no alerts" not in text
+    text = await bar_text(100, counts={Severity.ERROR: 1}, taken=2)
+    assert text.index("1 ERROR") < text.index("2 acked")
 
 
 @pytest.mark.parametrize("width", [20, 40, 80])

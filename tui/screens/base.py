@@ -125,6 +125,7 @@ class View(Listing, Generic[T]):
             self.console.frame_colour,
             None if past is None else self._looking(past, vitals),
             self.console.looks_only,
+            vitals.taken if vitals else 0,
         )
         self.show_notice()
 

@@ -95,8 +95,11 @@ class StatusBar(Widget):
         frame: str = "",
         looking: Looking | None = None,
         looks_only: bool = False,
+        taken: int = 0,
     ) -> None:
         """Show these; `counts` are alerts that nobody has taken, `missed` those that fire since a pause.
+
+        `taken` are those that somebody has acknowledged, which are open still.
 
         Without `health` or `counts` they are not known. Alerts of an engine that is gone are grey.
         `frame` is the theme's colour of the environment, such as `error`; empty for none. `looking` is given
@@ -105,7 +108,7 @@ class StatusBar(Widget):
         only = [Part(3, Content.styled("read-only", "$warning"))] if looks_only else []
         self._left = (
             _product(), *_engine_parts(info, frame), *only, *_health_parts(info, health),
-            *_alert_parts(info, counts, gone=looking is None),
+            *_alert_parts(info, counts, taken, gone=looking is None),
         )  # fmt: skip
         for colour in FRAMES:
             self.set_class(colour == frame, f"-{colour}")
@@ -166,15 +169,18 @@ def _health_parts(info: EngineInfo | None, health: Health | None) -> list[Part]:
     return [Part(2, health_score(health), health_score(health, brief=True), 1)]
 
 
-def _alert_parts(info: EngineInfo | None, counts: Mapping[Severity, int] | None, *, gone: bool) -> list[Part]:
+def _alert_parts(
+    info: EngineInfo | None, counts: Mapping[Severity, int] | None, taken: int, *, gone: bool
+) -> list[Part]:
     """The worst first; the worst stays longest. Grey with `gone`, where no engine watches over them."""
     if counts is None:
         return [] if info is None else [Part(5, Content.styled("alerts unknown", MUTED))]
     is_old = gone and info is not None and not info.live
     firing = [severity for severity in reversed(Severity) if counts.get(severity)]
+    acked = [Part(6, Content.styled(f"{taken} acked", MUTED))] if taken else []
     if not firing:
-        return [] if is_old else [Part(5, Content.styled("no alerts", MUTED))]
-    return [
+        return acked or ([] if is_old else [Part(5, Content.styled("no alerts", MUTED))])
+    chips = [
         Part(
             (0, 4, 5, 5)[place],
             _chip(counts[each], each, is_old),
@@ -183,6 +189,7 @@ def _alert_parts(info: EngineInfo | None, counts: Mapping[Severity, int] | None,
         )
         for place, each in enumerate(firing)
     ]
+    return chips + acked
 
 
 def _chip(count: int, severity: Severity, is_old: bool, *, brief: bool = False) -> Content:
