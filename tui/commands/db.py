@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,10 +13,8 @@ from engine.lines import moment, size, table
 from engine.paths import default_db
 from engine.store.lock import InstanceLock
 from tui.cli import add_db, add_json
+from tui.commands.progress import Progress
 from tui.commands.session import colour, database, print_json
-
-SILENT_FOR = 1.0
-"""Seconds that work may take before its progress is shown."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +53,11 @@ def run(options: argparse.Namespace) -> int:
 def _backup(options: argparse.Namespace, db: Path) -> int:
     from engine.store.backup import copy
 
-    copy(db, options.file, _Progress("copying"))
+    bar = Progress("copying")
+    try:
+        copy(db, options.file, bar)
+    finally:
+        bar.close()
     print(f"{options.file}: {size(options.file.stat().st_size)}, checked")
     return 0
 
@@ -124,19 +125,3 @@ def _locked(db: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-class _Progress:
-    """A line on a terminal that says how far the work is, once it takes long."""
-
-    def __init__(self, word: str) -> None:
-        self._word = word
-        self._began = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        spent = time.monotonic() - self._began
-        if spent < SILENT_FOR or not sys.stderr.isatty() or not done:
-            return
-        left = spent * (total - done) / done
-        end = "\n" if done == total else ""
-        print(f"\r{self._word} {done * 100 // total} %, {left:.0f} s left \x1b[K", end=end, file=sys.stderr)
