@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from urllib.parse import quote, urlsplit
@@ -69,9 +70,16 @@ class Tab(AppService):
 
     async def run(self) -> None:
         """Pass on what the process draws; its end is the tab's."""
-        with contextlib.suppress(ConnectionError):  # the tab was closed in between
-            await super().run()
-        await self._hang_up()
+        try:
+            with contextlib.suppress(ConnectionError):  # the tab was closed in between
+                await super().run()
+        except asyncio.CancelledError:
+            # Of a process that ended at once, the reader of its complaints is cancelled before it begins.
+            if self._process is not None and self._process.stderr is not None:
+                async with asyncio.timeout(STOP_DEADLINE):
+                    sys.stdout.write((await self._process.stderr.read()).decode("utf-8", "replace"))
+        finally:
+            await self._hang_up()
 
     async def stop(self) -> None:
         """End the process: asked first, then killed."""
